@@ -1,0 +1,54 @@
+/** The address of an Argo CD server as people write it: `[http[s]://]host[:port][/root-path]`. */
+
+/** A server to talk to. */
+export interface ServerAddress {
+  /** Scheme, host and port, without a trailing slash: `https://argocd.example.com:8443`. */
+  readonly origin: string
+  /** The path that Argo CD was given as `--rootpath`, `''` or beginning with a slash, without a trailing one. */
+  readonly rootPath: string
+  readonly loopback: boolean
+}
+
+const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
+const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
+/**
+ * Reads an address. Plain HTTP is used where `plaintext` is set, or where the text says `http://`.
+ *
+ * @throws Error with a sentence for a person that says what is wrong, never showing credentials
+ */
+export function parseServerAddress(text: string, plaintext: boolean): ServerAddress {
+  const scheme = SCHEME.exec(text)?.[1]?.toLowerCase()
+  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
+    throw new Error(
+      `begins with ${scheme}://; write host[:port][/root-path], with https:// or nothing in front`,
+    )
+  const rest = scheme === undefined ? text : text.replace(SCHEME, '')
+  const shown = rest.includes('@') ? 'the address' : JSON.stringify(text)
+  if (/[\s\\]/.test(rest))
+    throw new Error(`${shown} has white space or a backslash in it; write host[:port][/root-path]`)
+  const url = URL.parse(`${scheme ?? (plaintext ? 'http' : 'https')}://${rest}`)
+  if (url === null || rest.startsWith('/') || rest === '')
+    throw new Error(`${shown} is no address; write host[:port][/root-path], such as argocd.example.com`)
+  if (rest.includes('@') || url.username !== '' || url.password !== '')
+    throw new Error(
+      'holds a username or password; set ARGOCD_API_TOKEN, or ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD',
+    )
+  if (url.search !== '' || url.hash !== '')
+    throw new Error(`${shown} has a query or a fragment; write host[:port][/root-path] only`)
+  if (scheme === 'https' && plaintext)
+    throw new Error(
+      `${shown} says https:// while KPCEA_PLAINTEXT (--plaintext) asks for plain HTTP; drop one of them`,
+    )
+  const loopback = LOOPBACK.test(url.hostname)
+  if (scheme === 'http' && !plaintext && !loopback)
+    throw new Error(
+      `${shown} says http://, which sends the credentials in the clear; use https://, or set KPCEA_PLAINTEXT=true (--plaintext)`,
+    )
+  return { origin: url.origin, rootPath: url.pathname.replace(/\/+$/, ''), loopback }
+}
+
+/** The server as a person would write it in a browser. */
+export function formatServerAddress({ origin, rootPath }: ServerAddress): string {
+  return `${origin}${rootPath}`
+}

@@ -1,0 +1,196 @@
+/**
+ * What the gate reads of an Argo CD Application, and how it reads it.
+ *
+ * On the wire everything is optional: absent, null and empty mean the same, and whatever else an Application
+ * holds is passed over. But a field that the gate reads and that has the wrong type makes the whole answer
+ * unreadable, because guessing could turn a bad word into a good one. Values of enumerations stay plain
+ * strings: Argo CD may add to any of them, and the predicates never take a value they do not know for a good one.
+ */
+
+import { z } from 'zod'
+
+/** An optional field: null and an empty string are the same as no field. */
+const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined)
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value || undefined)
+const list = <T extends z.ZodType>(schema: T) =>
+  z
+    .array(schema)
+    .nullish()
+    .transform((value) => value ?? [])
+const textMap = z
+  .record(z.string(), z.string().nullable())
+  .nullish()
+  .transform((value) => value ?? {})
+
+/** An object whose absence is the same as an empty one. */
+const object = <T extends z.ZodRawShape>(shape: T) =>
+  z.preprocess((value) => (value === null || value === undefined ? {} : value), z.object(shape))
+
+/** An object whose emptiness is the same as its absence. */
+const optionalObject = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (isEmpty(value) ? undefined : value), z.optional(schema))
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined) return true
+  return typeof value === 'object' && !Array.isArray(value) && Object.values(value).every((v) => v === null)
+}
+
+/** A source, kept whole: StatusStale compares all of it. */
+const source = z.looseObject({
+  repoURL: text,
+  path: text,
+  chart: text,
+  targetRevision: text,
+  ref: text,
+  name: text,
+})
+
+const anyObject = z.record(z.string(), z.unknown())
+
+/** What an operation was asked to do, or did. */
+const revisions = {
+  revision: text,
+  revisions: list(
+    z
+      .string()
+      .nullable()
+      .transform((value) => value ?? ''),
+  ),
+}
+
+const resource = z.object({
+  group: text,
+  kind: text,
+  namespace: text,
+  name: text,
+  status: text,
+  health: optionalObject(z.object({ status: text, message: text })),
+  hook: optional(z.boolean()),
+  requiresPruning: optional(z.boolean()),
+})
+
+const resourceResult = z.object({
+  group: text,
+  kind: text,
+  namespace: text,
+  name: text,
+  status: text,
+  message: text,
+  hookType: text,
+  hookPhase: text,
+})
+
+const sync = z.object({ ...revisions, dryRun: optional(z.boolean()) })
+
+/** An Application as the gate sees it. */
+export const applicationSchema = z.object({
+  metadata: z.object({
+    name: z.string().min(1),
+    namespace: text,
+    deletionTimestamp: text,
+    annotations: textMap,
+  }),
+  operation: optionalObject(z.looseObject({})),
+  spec: object({
+    project: text,
+    source: optionalObject(source),
+    sources: list(source),
+    sourceHydrator: optionalObject(
+      z.object({
+        drySource: object({ repoURL: text, targetRevision: text, path: text }),
+        syncSource: object({ repoURL: text, targetBranch: text, path: text }),
+      }),
+    ),
+    destination: optional(anyObject),
+  }),
+  status: object({
+    sync: object({
+      status: text,
+      ...revisions,
+      comparedTo: object({
+        source: optional(anyObject),
+        sources: list(anyObject),
+        destination: optional(anyObject),
+      }),
+    }),
+    health: object({ status: text, message: text }),
+    reconciledAt: text,
+    operationState: optionalObject(
+      z.object({
+        phase: text,
+        message: text,
+        finishedAt: text,
+        operation: object({ sync: optionalObject(sync) }),
+        syncResult: optionalObject(z.object({ ...revisions, resources: list(resourceResult) })),
+      }),
+    ),
+    conditions: list(z.object({ type: text, message: text })),
+    resources: list(resource),
+    history: list(z.object({ id: optional(z.number()), ...revisions })),
+    summary: object({ images: list(z.string()) }),
+    sourceHydrator: object({
+      currentOperation: optionalObject(
+        z.object({ phase: text, drySHA: text, hydratedSHA: text, message: text }),
+      ),
+      lastSuccessfulOperation: optionalObject(z.object({ drySHA: text, hydratedSHA: text })),
+      lastComparedDryRevision: text,
+    }),
+  }),
+})
+
+/** An Application as the gate sees it: parsed, with lists and groups that are always there. */
+export type Application = z.output<typeof applicationSchema>
+
+/** One source of an Application. */
+export type Source = z.output<typeof source>
+
+const NO_SOURCE: Source = source.parse({})
+
+/** A resource of an Application and its state, as in `status.resources`. */
+export type Resource = z.output<typeof resource>
+
+/** A commit, as Argo CD's revision metadata tells of it. */
+export const commitSchema = z.object({ message: text, author: text, tags: list(z.string()) })
+
+/** A commit, as Argo CD's revision metadata tells of it. */
+export type Commit = z.output<typeof commitSchema>
+
+/** The names of an application in messages, results and maps: `namespace/name`, or `name`. */
+export function applicationKey(name: string, namespace: string | undefined): string {
+  return namespace === undefined ? name : `${namespace}/${name}`
+}
+
+/**
+ * The sources that are synced, in the order of `status.sync.revisions`. A hydrated application syncs from where
+ * the hydrator writes; several sources take precedence over one (Argo CD, `ApplicationSpec.GetSources`).
+ */
+export function sourcesOf({ spec }: Application): readonly Source[] {
+  if (spec.sourceHydrator !== undefined) {
+    const { drySource, syncSource } = spec.sourceHydrator
+    return [
+      {
+        ...NO_SOURCE,
+        repoURL: syncSource.repoURL ?? drySource.repoURL,
+        path: syncSource.path,
+        targetRevision: syncSource.targetBranch,
+      },
+    ]
+  }
+  if (spec.sources.length > 0) return spec.sources
+  return spec.source === undefined ? [] : [spec.source]
+}
+
+/** Whether the application has several sources in Argo CD's sense, so that `sync.revisions` counts. */
+export function hasMultipleSources({ spec }: Application): boolean {
+  return spec.sourceHydrator === undefined && spec.sources.length > 0
+}
+
+/** The observed revision of each source, in the order of {@link sourcesOf}; `''` where there is none. */
+export function observedRevisions(application: Application): readonly string[] {
+  const { sync } = application.status
+  if (!hasMultipleSources(application)) return [sync.revision ?? '']
+  return sourcesOf(application).map((_, i) => sync.revisions[i] ?? '')
+}

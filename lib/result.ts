@@ -1,0 +1,312 @@
+/** The result of a run, as machines read it: stable, versioned, described by its own schema. */
+
+import { z } from 'zod'
+import { formatServerAddress, type ServerAddress } from './address.ts'
+import { type Application, hasMultipleSources } from './application.ts'
+import type { Policy, Target } from './config.ts'
+import { unhealthyResources } from './diagnosis.ts'
+import { formatDuration } from './duration.ts'
+import type { FailureReason, RequestFailure } from './failure.ts'
+import type { Code } from './predicates.ts'
+import { applicationOf, type Subject } from './subject.ts'
+import { checksOf, namingCheck } from './verdict.ts'
+import type { Ending, Outcome } from './verify.ts'
+
+const CODES = [
+  'NotFound',
+  'Deleting',
+  'OperationInProgress',
+  'OperationFailed',
+  'StatusStale',
+  'Conditions',
+  'Hydrating',
+  'OutOfSync',
+  'RevisionMismatch',
+  'CommitMessageMismatch',
+  'ImageMismatch',
+  'NotHealthy',
+  'NotStable',
+] as const satisfies readonly Code[]
+
+const reason = z.enum([
+  'Verified',
+  ...CODES,
+  'Unreachable',
+  'Unauthorized',
+  'InvalidSettings',
+  'NotArgoCD',
+  'Interrupted',
+])
+
+/** Why the verdict is what it is. */
+export type Reason = z.output<typeof reason>
+
+const resultResource = z.strictObject({
+  group: z.string(),
+  kind: z.string(),
+  namespace: z.string(),
+  name: z.string(),
+  health: z.string().describe('health status; empty where Argo CD assesses none'),
+  status: z.string().describe('sync status, or the result of the last sync where that failed'),
+  message: z.string(),
+})
+
+const resultApplication = z.strictObject({
+  name: z.string(),
+  namespace: z.string().nullable(),
+  project: z.string().nullable(),
+  verified: z.boolean(),
+  reason,
+  message: z.string().describe('one sentence'),
+  url: z.string().describe('the page of the application in Argo CD'),
+  sync: z.strictObject({
+    status: z.string().nullable(),
+    revisions: z.array(z.string()).describe('one for each source'),
+  }),
+  health: z.strictObject({ status: z.string().nullable(), message: z.string().nullable() }),
+  operation: z.strictObject({
+    phase: z.string().nullable(),
+    message: z.string().nullable(),
+    finishedAt: z.string().nullable(),
+  }),
+  images: z.array(z.string()),
+  checks: z.array(
+    z.strictObject({
+      code: z.enum(CODES),
+      state: z.enum(['met', 'pending', 'failing']),
+      message: z.string(),
+    }),
+  ),
+  unhealthyResources: z.array(resultResource),
+})
+
+/** The JSON result. Fields are only ever added within a `schemaVersion`. */
+export const resultSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  verified: z.boolean(),
+  reason,
+  message: z.string().describe('one sentence'),
+  timedOut: z.boolean(),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  durationSeconds: z.number().nonnegative(),
+  server: z.string().nullable().describe('null where the settings do not say which'),
+  applications: z.array(resultApplication),
+})
+
+/** The JSON result. */
+export type Result = z.output<typeof resultSchema>
+
+/** One application of the result. */
+export type ApplicationResult = z.output<typeof resultApplication>
+
+/** When a run was, by the local clock. */
+export interface Times {
+  readonly startedAt: Date
+  readonly finishedAt: Date
+  /** By a monotonic clock. */
+  readonly durationSeconds: number
+}
+
+/** What a result is made of. */
+export interface ResultInput {
+  readonly target: Target
+  readonly policy: Policy
+  readonly server: ServerAddress
+  readonly outcome: Outcome
+  readonly times: Times
+  /** Replaces secrets in texts that came from the server. */
+  readonly mask: (text: string) => string
+}
+
+/** The result of a run that could ask. */
+export function createResult({ target, policy, server, outcome, times, mask }: ResultInput): Result {
+  const { ending } = outcome
+  const verified = ending.kind === 'verified'
+  const applications = outcome.subjects
+    .map((subject) => applicationResult(subject, outcome, policy, server, mask))
+    .sort((a, b) => compare(`${a.namespace ?? ''}/${a.name}`, `${b.namespace ?? ''}/${b.name}`))
+  const { reason, message } = verified
+    ? { reason: 'Verified' as const, message: verifiedMessage(applications) }
+    : refusal(ending, outcome, applications, target, policy, mask)
+  return {
+    schemaVersion: 1,
+    verified,
+    reason,
+    message,
+    timedOut: ending.kind === 'timed-out',
+    ...formatTimes(times),
+    server: formatServerAddress(server),
+    applications,
+  }
+}
+
+/** The result of a run that did not begin, because of its settings. */
+export function invalidSettingsResult(problems: readonly string[], times: Times): Result {
+  return {
+    schemaVersion: 1,
+    verified: false,
+    reason: 'InvalidSettings',
+    message: problems.join('; '),
+    timedOut: false,
+    ...formatTimes(times),
+    server: null,
+    applications: [],
+  }
+}
+
+function formatTimes({ startedAt, finishedAt, durationSeconds }: Times) {
+  return {
+    startedAt: startedAt.toISOString(),
+    finishedAt: finishedAt.toISOString(),
+    durationSeconds: Math.round(durationSeconds * 1000) / 1000,
+  }
+}
+
+function applicationResult(
+  subject: Subject,
+  { ending, state, lastFailure }: Outcome,
+  policy: Policy,
+  server: ServerAddress,
+  mask: (text: string) => string,
+): ApplicationResult {
+  const application = applicationOf(subject)
+  const tracked = state.get(subject.key)
+  const checks = tracked === undefined ? [] : checksOf(tracked, policy)
+  const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === subject.key)
+  const verified = checks.length > 0 && naming === undefined
+  const name = application?.metadata.name ?? subject.ref.name
+  const namespace = application?.metadata.namespace ?? subject.ref.namespace ?? null
+  const status = application?.status
+  return {
+    name,
+    namespace,
+    project: application?.spec.project ?? subject.ref.project ?? null,
+    verified,
+    reason: verified ? 'Verified' : (naming?.code ?? failureOf(ending, lastFailure).reason),
+    message: mask(
+      verified ? summary(application) : (naming?.message ?? failureOf(ending, lastFailure).message),
+    ),
+    url: `${formatServerAddress(server)}/applications/${[namespace, name].flatMap((part) => (part === null ? [] : [encodeURIComponent(part)])).join('/')}`,
+    sync: { status: status?.sync.status ?? null, revisions: revisionsOf(application) },
+    health: { status: status?.health.status ?? null, message: maskNullable(status?.health.message, mask) },
+    operation: {
+      phase: status?.operationState?.phase ?? null,
+      message: maskNullable(status?.operationState?.message, mask),
+      finishedAt: status?.operationState?.finishedAt ?? null,
+    },
+    images: [...(status?.summary.images ?? [])],
+    checks: checks.map((check) => ({ ...check, message: mask(check.message) })),
+    unhealthyResources: unhealthyResources(subject).map((resource) => ({
+      ...resource,
+      message: mask(resource.message),
+    })),
+  }
+}
+
+function maskNullable(text: string | undefined, mask: (text: string) => string): string | null {
+  return text === undefined ? null : mask(text)
+}
+
+function revisionsOf(application: Application | undefined): string[] {
+  if (application === undefined) return []
+  const { revision, revisions } = application.status.sync
+  if (hasMultipleSources(application)) return [...revisions]
+  return revision === undefined ? [] : [revision]
+}
+
+/** What an application is, in one sentence. */
+function summary(application: Application | undefined): string {
+  const revisions = revisionsOf(application).join(', ')
+  const { sync, health } = application?.status ?? {}
+  return `${sync?.status ?? 'Unknown'} and ${health?.status ?? 'Unknown'}${revisions === '' ? '' : ` at ${revisions}`}`
+}
+
+function verifiedMessage(applications: readonly ApplicationResult[]): string {
+  const [only, ...more] = applications
+  if (only !== undefined && more.length === 0) return `${only.name} is verified: ${only.message}`
+  return `all ${applications.length} applications are verified`
+}
+
+/** Why a run that did not end verified did not. */
+function refusal(
+  ending: Ending,
+  outcome: Outcome,
+  applications: readonly ApplicationResult[],
+  target: Target,
+  policy: Policy,
+  mask: (text: string) => string,
+): { reason: Reason; message: string } {
+  const when = ending.kind === 'timed-out' ? ` within ${formatDuration(policy.timeout)}` : ''
+  if (ending.kind === 'refused')
+    return { reason: ending.failure.reason, message: mask(ending.failure.message) }
+  const failure = outcome.lastFailure
+  const unmet = applications.filter(({ verified, checks }) => !verified && checks.length > 0)
+  const naming = ending.kind === 'failed' ? namedFailing(outcome, ending.key, applications) : unmet[0]
+  const still =
+    failure === undefined ? '' : `; ${lookedAgo(outcome)}, and since then ${mask(failure.message)}`
+  const more =
+    unmet.length > 1 ? ` (${unmet.length} of ${applications.length} applications are not verified)` : ''
+  const seen =
+    naming === undefined
+      ? undefined
+      : {
+          reason: naming.reason,
+          message: `${naming.name} is not verified${when}: ${naming.message}${more}${still}`,
+        }
+  if (ending.kind === 'interrupted') {
+    const last = seen === undefined ? 'nothing was seen' : seen.message
+    return { reason: 'Interrupted', message: `interrupted before there was a verdict; ${last}` }
+  }
+  if (seen !== undefined) return seen
+  if (applications.length === 0 && failure === undefined && target.kind === 'selector') {
+    const message = `no application matches the selector ${JSON.stringify(target.selector)}${when}, or this account may not see any that does`
+    return { reason: 'NotFound', message }
+  }
+  const { reason, message } = failureOf(ending, failure)
+  return { reason, message: mask(`not verified${when}: ${message}`) }
+}
+
+function namedFailing({ subjects }: Outcome, key: string, applications: readonly ApplicationResult[]) {
+  const subject = subjects.find((one) => one.key === key)
+  const application = subject === undefined ? undefined : applicationOf(subject)
+  const name = application?.metadata.name ?? subject?.ref.name
+  const namespace = application?.metadata.namespace ?? subject?.ref.namespace ?? null
+  return applications.find((one) => one.name === name && one.namespace === namespace)
+}
+
+function lookedAgo({ state, endedAt }: Outcome): string {
+  const last = Math.max(...[...state.values()].map(({ observedAt }) => observedAt))
+  return `that was seen ${formatDuration(endedAt - last)} before the end`
+}
+
+function failureOf(
+  ending: Ending,
+  lastFailure: RequestFailure | undefined,
+): { reason: FailureReason; message: string } {
+  if (ending.kind === 'refused') return ending.failure
+  return lastFailure ?? { reason: 'Unreachable', message: 'Argo CD did not answer in time' }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** The exit code: 0 for yes; 1 for anything else, unless the detailed ones were asked for. */
+export function exitCodeOf(
+  { verified, reason }: Pick<Result, 'verified' | 'reason'>,
+  detailed: boolean,
+): 0 | 1 | 2 | 3 {
+  if (verified) return 0
+  if (!detailed) return 1
+  switch (reason) {
+    case 'InvalidSettings':
+      return 2
+    case 'Unreachable':
+    case 'Unauthorized':
+    case 'NotArgoCD':
+      return 3
+    default:
+      return 1
+  }
+}

@@ -1,0 +1,478 @@
+/**
+ * The one table of settings. The parser, `--help` and the README's table are made from it, so that none of them
+ * can say something else.
+ */
+
+import { z } from 'zod'
+import { parseDuration } from './duration.ts'
+import { parseImage } from './image.ts'
+import { parseWantedRevision } from './revision.ts'
+import { isLabelSelector } from './selector.ts'
+
+/** The heading a setting stands under in `--help`. */
+export type Group = 'Target' | 'What to verify' | 'Waiting' | 'Connection' | 'Output'
+
+/** A setting: where its text comes from, what it means, and the schema that reads it. */
+export interface Setting<T = unknown> {
+  readonly group: Group
+  /** Environment variables, the first that is not empty counts. */
+  readonly variables: readonly string[]
+  /** Long flag without the dashes; secrets have none. */
+  readonly flag?: string
+  /** One-letter flag without the dash. */
+  readonly short?: string
+  /** `list` may be repeated; `boolean` takes no value, and has a `--no-` form. */
+  readonly kind: 'text' | 'list' | 'boolean'
+  /** What stands for the value in `--help`. */
+  readonly placeholder?: string
+  /** The text that is read when nothing is given. */
+  readonly default?: string
+  /** One line for `--help` and the README. */
+  readonly help: string
+  /** Its value must never be shown. */
+  readonly secret?: boolean
+  readonly schema: z.ZodType<T, string>
+}
+
+const text = z.string()
+const trimmed = text.trim()
+
+/** A schema that reads text with `read`; what that throws, or `undefined`, is the complaint. */
+function reads<T>(read: (raw: string) => T | undefined, complaint: string): z.ZodType<T, string> {
+  return trimmed.transform((raw, context): T => {
+    let message = complaint
+    try {
+      const value = read(raw)
+      if (value !== undefined) return value
+    } catch (error) {
+      message = error instanceof Error ? error.message : String(error)
+    }
+    context.addIssue({ code: 'custom', message, input: raw })
+    return z.NEVER
+  })
+}
+
+const duration = reads(
+  parseDuration,
+  'is no duration; write seconds (90) or a duration such as 90s, 5m or 1h30m',
+)
+
+const oneOf = <T extends string>(...values: readonly [T, ...T[]]) =>
+  reads<T>((raw) => values.find((value) => value === raw), `must be ${values.join(' or ')}`)
+
+const strictBoolean = reads((raw) => ({ true: true, false: false })[raw], 'must be true or false')
+
+/** Only the word `true` means true, as in the tool before; any other word warns, in config.ts. */
+const onlyTrue = trimmed.transform((raw) => raw === 'true')
+
+/** Health statuses of Argo CD (gitops-engine, pkg/health). */
+export const HEALTH_STATUSES = [
+  'Healthy',
+  'Progressing',
+  'Suspended',
+  'Degraded',
+  'Missing',
+  'Unknown',
+] as const
+
+/** Non-empty entries of a comma- or newline-separated list. */
+const entries = (raw: string) =>
+  raw
+    .split(/[,\n]/)
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+
+const healthStatuses = reads((raw) => {
+  const statuses = entries(raw)
+  const unknown = statuses.filter((status) => !HEALTH_STATUSES.some((known) => known === status))
+  if (unknown.length > 0)
+    throw new Error(
+      `has ${quoteAll(unknown)}, which Argo CD does not know; use ${HEALTH_STATUSES.join(', ')}`,
+    )
+  return statuses.length === 0 ? undefined : statuses
+}, 'names no health status')
+
+const images = reads((raw) => {
+  const references = entries(raw)
+  const bad = references.filter((reference) => parseImage(reference) === undefined)
+  if (bad.length > 0)
+    throw new Error(`has ${quoteAll(bad)}, which is no image; write repository[:tag][@digest]`)
+  return references.flatMap((reference) => parseImage(reference) ?? [])
+}, 'names no image')
+
+// Kubernetes object names, a little more freely (upper case, underscores): the server is the judge of those, but
+// nothing that could mean another path gets through.
+const OBJECT_NAME = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?'
+const APPLICATION = new RegExp(`^(?:(${OBJECT_NAME})/)?(${OBJECT_NAME})(?:@(.+))?$`)
+const BARE_NAME = new RegExp(`^${OBJECT_NAME}$`)
+
+const objectName = reads(
+  (raw) => (BARE_NAME.test(raw) ? raw : undefined),
+  'is no name that Kubernetes allows',
+)
+
+const applications = reads((raw) => {
+  const bad = entries(raw).filter((entry) => !APPLICATION.test(entry))
+  if (bad.length > 0)
+    throw new Error(`has ${quoteAll(bad)}, which is no application; write [namespace/]name[@revision]`)
+  return entries(raw).map((entry) => {
+    const [, namespace, name = '', revision] = APPLICATION.exec(entry) ?? []
+    return { namespace, name, revision: revision === undefined ? undefined : parseWantedRevision(revision) }
+  })
+}, 'names no application')
+
+// RFC 9110: a field name is a token; a value holds no control characters.
+const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/
+const RESERVED_HEADERS = new Set([
+  'authorization',
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+])
+
+const headers = reads((raw) => {
+  const lines = raw
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  return lines.map((line, index): readonly [name: string, value: string] => {
+    const [, name, value] = HEADER.exec(line) ?? []
+    if (name === undefined || value === undefined)
+      throw new Error(`line ${index + 1} is no header; write Name: value, one a line`)
+    if (RESERVED_HEADERS.has(name.toLowerCase()))
+      throw new Error(`may not set ${name}, which the tool sets itself`)
+    return [name, value]
+  })
+}, 'names no header')
+
+function quoteAll(values: readonly string[]): string {
+  return values.map((value) => JSON.stringify(value)).join(', ')
+}
+
+/** Every setting there is, in the order of `--help` and the README. */
+export const settings = {
+  server: {
+    group: 'Target',
+    variables: ['ARGOCD_SERVER'],
+    flag: 'server',
+    kind: 'text',
+    placeholder: 'HOST[:PORT][/PATH]',
+    help: 'Argo CD server; https:// and http:// in front are accepted (required)',
+    schema: trimmed,
+  },
+  applications: {
+    group: 'Target',
+    variables: ['ARGOCD_APP_NAME'],
+    flag: 'app',
+    kind: 'list',
+    placeholder: '[NS/]NAME[@REV]',
+    help: 'applications, comma-separated or repeated (required unless a selector is given)',
+    schema: applications,
+  },
+  selector: {
+    group: 'Target',
+    variables: ['KPCEA_SELECTOR'],
+    flag: 'selector',
+    short: 'l',
+    kind: 'text',
+    placeholder: 'LABELS',
+    help: 'Kubernetes label selector instead of names; matching nothing is never a yes',
+    schema: reads(
+      (raw) => (isLabelSelector(raw) ? raw : undefined),
+      'is no label selector; write for example team=web,tier!=cache,env in (acc, prod)',
+    ),
+  },
+  appNamespace: {
+    group: 'Target',
+    variables: ['KPCEA_APP_NAMESPACE'],
+    flag: 'app-namespace',
+    short: 'N',
+    kind: 'text',
+    placeholder: 'NAMESPACE',
+    help: "namespace of the Applications (default: the server's own)",
+    schema: objectName,
+  },
+  project: {
+    group: 'Target',
+    variables: ['KPCEA_PROJECT'],
+    flag: 'project',
+    kind: 'text',
+    placeholder: 'PROJECT',
+    help: 'Argo CD project of the applications',
+    schema: objectName,
+  },
+  verifyMode: {
+    group: 'What to verify',
+    variables: ['KPCEA_VERIFY_MODE'],
+    flag: 'verify-mode',
+    kind: 'text',
+    placeholder: 'MODE',
+    default: 'EXACT',
+    help: 'EXACT or SEARCH_COMMIT_MSG; another value warns and means EXACT',
+    schema: trimmed.transform((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
+  },
+  revision: {
+    group: 'What to verify',
+    variables: ['KPCEA_TARGET_REVISION'],
+    flag: 'revision',
+    kind: 'text',
+    placeholder: 'REVISION',
+    help: 'REVISION, or SOURCE=REVISION[,…] (required in EXACT unless images are given)',
+    schema: reads(parseWantedRevision, 'is no revision'),
+  },
+  commitMessage: {
+    group: 'What to verify',
+    variables: ['KPCEA_SEARCH_COMMIT_MSG'],
+    flag: 'commit-message',
+    kind: 'text',
+    placeholder: 'TEXT',
+    help: "text in the synced commit's message, case-sensitive (required in SEARCH_COMMIT_MSG)",
+    schema: text,
+  },
+  images: {
+    group: 'What to verify',
+    variables: ['KPCEA_TARGET_IMAGES'],
+    flag: 'image',
+    kind: 'list',
+    placeholder: 'REPOSITORY[:TAG][@DIGEST]',
+    help: 'images that must run, comma-separated or repeated',
+    schema: images,
+  },
+  revisionPolicy: {
+    group: 'What to verify',
+    variables: ['KPCEA_REVISION_POLICY'],
+    flag: 'revision-policy',
+    kind: 'text',
+    placeholder: 'POLICY',
+    default: 'exact',
+    help: 'exact, or at-least: a revision deployed after the wanted one will do',
+    schema: oneOf('exact', 'at-least'),
+  },
+  health: {
+    group: 'What to verify',
+    variables: ['KPCEA_HEALTH'],
+    flag: 'health',
+    kind: 'text',
+    placeholder: 'STATUS[,…]',
+    default: 'Healthy',
+    help: 'accepted health statuses, comma-separated',
+    schema: healthStatuses,
+  },
+  timeout: {
+    group: 'Waiting',
+    variables: ['KPCEA_TIMEOUT'],
+    flag: 'timeout',
+    kind: 'text',
+    placeholder: 'DURATION',
+    default: '30',
+    help: 'seconds, or a duration (90s, 5m, 1h30m); 0: one look',
+    schema: duration,
+  },
+  interval: {
+    group: 'Waiting',
+    variables: ['KPCEA_INTERVAL'],
+    flag: 'interval',
+    kind: 'text',
+    placeholder: 'DURATION',
+    default: '5',
+    help: 'poll interval where changes are not streamed; less than 100ms means 100ms',
+    schema: duration,
+  },
+  stableFor: {
+    group: 'Waiting',
+    variables: ['KPCEA_STABLE_FOR'],
+    flag: 'stable-for',
+    kind: 'text',
+    placeholder: 'DURATION',
+    default: '0',
+    help: 'how long everything must have held without a break',
+    schema: duration,
+  },
+  failAfter: {
+    group: 'Waiting',
+    variables: ['KPCEA_FAIL_AFTER'],
+    flag: 'fail-after',
+    kind: 'text',
+    placeholder: 'DURATION',
+    default: '120',
+    help: 'give up once something has been failing for so long; never: always wait',
+    schema: z.union([trimmed.pipe(z.literal('never')).transform(() => Number.POSITIVE_INFINITY), duration], {
+      error: 'is neither a duration nor "never"; write seconds (90), 90s, 5m, 1h30m or never',
+    }),
+  },
+  refresh: {
+    group: 'Waiting',
+    variables: ['KPCEA_REFRESH'],
+    flag: 'refresh',
+    kind: 'text',
+    placeholder: 'TYPE',
+    default: 'normal',
+    help: 'refresh to ask of Argo CD for what is not verified yet: none, normal or hard',
+    schema: oneOf('none', 'normal', 'hard'),
+  },
+  watch: {
+    group: 'Waiting',
+    variables: ['KPCEA_WATCH'],
+    flag: 'watch',
+    kind: 'boolean',
+    default: 'true',
+    help: 'stream changes rather than poll (--no-watch polls only)',
+    schema: strictBoolean,
+  },
+  token: {
+    group: 'Connection',
+    variables: ['ARGOCD_API_TOKEN', 'ARGOCD_AUTH_TOKEN'],
+    kind: 'text',
+    help: 'API token (TOKEN mode); wins over a username',
+    secret: true,
+    schema: trimmed,
+  },
+  tokenFile: {
+    group: 'Connection',
+    variables: ['ARGOCD_API_TOKEN_FILE'],
+    flag: 'token-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'file that holds the API token, such as a mounted Secret',
+    schema: text,
+  },
+  username: {
+    group: 'Connection',
+    variables: ['ARGOCD_API_USERNAME'],
+    flag: 'username',
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'account to log in with (LOGIN mode), where there is no token',
+    schema: trimmed,
+  },
+  password: {
+    group: 'Connection',
+    variables: ['ARGOCD_API_PASSWORD'],
+    kind: 'text',
+    help: 'its password',
+    secret: true,
+    schema: text.transform((raw) => raw.replace(/\r?\n$/, '')),
+  },
+  passwordFile: {
+    group: 'Connection',
+    variables: ['ARGOCD_API_PASSWORD_FILE'],
+    flag: 'password-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'file that holds the password',
+    schema: text,
+  },
+  insecure: {
+    group: 'Connection',
+    variables: ['KPCEA_INSECURE'],
+    flag: 'insecure',
+    kind: 'boolean',
+    default: 'false',
+    help: "do not verify the server's certificate; only true means true",
+    schema: onlyTrue,
+  },
+  plaintext: {
+    group: 'Connection',
+    variables: ['KPCEA_PLAINTEXT'],
+    flag: 'plaintext',
+    kind: 'boolean',
+    default: 'false',
+    help: 'plain HTTP',
+    schema: strictBoolean,
+  },
+  caFile: {
+    group: 'Connection',
+    variables: ['KPCEA_CA_FILE'],
+    flag: 'ca-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'PEM certificates to trust besides the public ones',
+    schema: text,
+  },
+  clientCertFile: {
+    group: 'Connection',
+    variables: ['KPCEA_CLIENT_CERT_FILE'],
+    flag: 'client-cert-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'PEM client certificate',
+    schema: text,
+  },
+  clientKeyFile: {
+    group: 'Connection',
+    variables: ['KPCEA_CLIENT_KEY_FILE'],
+    flag: 'client-key-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'PEM key of the client certificate',
+    schema: text,
+  },
+  headers: {
+    group: 'Connection',
+    variables: ['KPCEA_HEADERS'],
+    flag: 'header',
+    kind: 'list',
+    placeholder: "'NAME: VALUE'",
+    help: 'extra request header for a proxy in front; one a line, or repeated',
+    secret: true,
+    schema: headers,
+  },
+  output: {
+    group: 'Output',
+    variables: ['KPCEA_OUTPUT'],
+    flag: 'output',
+    short: 'o',
+    kind: 'text',
+    placeholder: 'FORMAT',
+    default: 'text',
+    help: 'what stdout gets: text or json',
+    schema: oneOf('text', 'json'),
+  },
+  resultFile: {
+    group: 'Output',
+    variables: ['KPCEA_RESULT_FILE'],
+    flag: 'result-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'write the JSON result here as well',
+    schema: text,
+  },
+  terminationLog: {
+    group: 'Output',
+    variables: ['KPCEA_TERMINATION_LOG'],
+    flag: 'termination-log',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'termination message (default: /dev/termination-log where it can be written)',
+    schema: text,
+  },
+  detailedExitCode: {
+    group: 'Output',
+    variables: ['KPCEA_DETAILED_EXITCODE'],
+    flag: 'detailed-exitcode',
+    kind: 'boolean',
+    default: 'false',
+    help: '0 verified, 1 not verified, 2 unusable settings, 3 could not ask',
+    schema: strictBoolean,
+  },
+} as const satisfies Record<string, Setting>
+
+/** The name of a setting inside the program. */
+export type SettingName = keyof typeof settings
+
+/** What the settings hold once read; a setting without a default may be absent. */
+export type SettingValues = {
+  readonly [K in SettingName]:
+    | z.output<(typeof settings)[K]['schema']>
+    | ((typeof settings)[K] extends { default: string } ? never : undefined)
+}
+
+/** The settings as pairs, typed alike. */
+export const settingEntries = Object.entries(settings) as readonly (readonly [SettingName, Setting])[]
+
+/** Names a setting for a message: its variable, and its flag where it has one. */
+export function settingLabel(name: SettingName): string {
+  const { variables, flag }: Setting = settings[name]
+  return flag === undefined ? `${variables[0]}` : `${variables[0]} (--${flag})`
+}
