@@ -19,12 +19,12 @@ const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
  */
 export function parseServerAddress(text: string, plaintext: boolean): ServerAddress {
   const scheme = SCHEME.exec(text)?.[1]?.toLowerCase()
+  const rest = scheme === undefined ? text : text.replace(SCHEME, '')
+  const shown = rest.includes('@') ? 'the address' : JSON.stringify(text)
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     throw new Error(
       `begins with ${scheme}://; write host[:port][/root-path], with https:// or nothing in front`,
     )
-  const rest = scheme === undefined ? text : text.replace(SCHEME, '')
-  const shown = rest.includes('@') ? 'the address' : JSON.stringify(text)
   if (/[\s\\]/.test(rest))
     throw new Error(`${shown} has white space or a backslash in it; write host[:port][/root-path]`)
   const url = URL.parse(`${scheme ?? (plaintext ? 'http' : 'https')}://${rest}`)

@@ -103,8 +103,10 @@ function parseMessage(data: string, host: string): WatchEvent | undefined {
       'Unreachable',
       `${host} ended the stream of changes (${error.message ?? 'without a reason'})`,
     )
+  // What is neither a change nor an error is an error whose words were cut away.
+  if (result === null || result === undefined) throw unreadable()
   // A kind of change that nobody knows says nothing; the application's state comes with the next one.
-  if (result === null || result === undefined || !CHANGES.has(result.type)) return undefined
+  if (!CHANGES.has(result.type)) return undefined
   const application = applicationSchema.safeParse(result.application)
   if (!application.success) throw unreadable()
   return { type: result.type as WatchEvent['type'], application: application.data }

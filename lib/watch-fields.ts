@@ -35,8 +35,9 @@ const APPLICATION_FIELDS = [
 /** What an Application holds and a stream is not asked for. */
 export const UNWATCHED_FIELDS = ['status.resources', 'status.operationState.syncResult.resources'] as const
 
-/** The value of the stream's `fields`. A list's elements are cut like objects. */
+/** The value of the stream's `fields`. A list's elements are cut like objects, and so are errors. */
 export const WATCH_FIELDS: readonly string[] = [
+  'error',
   'result.type',
   ...APPLICATION_FIELDS.map((field) => `result.application.${field}`),
 ]

@@ -1,0 +1,164 @@
+/** Answers of the server, read with care: what they say, what they may not be, and how large they may get. */
+
+import { z } from 'zod'
+import { RequestFailure } from './failure.ts'
+
+/** An answer larger than this, in bytes, is not held in memory: ten thousand resources take a tenth of it. */
+export const LARGEST_BODY = 64 * 1024 * 1024
+
+const errorSchema = z.object({
+  message: z.string().nullish(),
+  error: z.string().nullish(),
+  code: z.number().nullish(),
+})
+
+/** gRPC codes in the bodies of Argo CD's errors. */
+const PERMISSION_DENIED = 7
+const NOT_FOUND = 5
+
+/** A 401, before it is known whether another token could help. */
+export class RefusedToken extends Error {
+  override readonly name = 'RefusedToken'
+}
+
+/**
+ * Sorts an answer that is not a success.
+ *
+ * @returns `undefined` where Argo CD says that the thing does not exist or may not be seen
+ */
+export async function refuse(
+  response: Response,
+  host: string,
+  mask: (text: string) => string,
+): Promise<undefined> {
+  const { status, headers } = response
+  if (status >= 300 && status < 400) {
+    await response.body?.cancel()
+    throw new RequestFailure(
+      'NotArgoCD',
+      `${host} redirects to ${mask(destination(headers.get('location')))}, which is not followed; ` +
+        'check the scheme, host and root path in ARGOCD_SERVER (--server), and whether a sign-in page is in front',
+    )
+  }
+  const body = await readText(response, host).catch(() => '')
+  const error = errorSchema.safeParse(tryJson(body)).data
+  const isArgoCD = error?.code !== undefined && error.code !== null
+  const said = mask(cut(error?.message ?? error?.error ?? textOf(body)))
+  const answer = `${status}${said === '' ? '' : ` ${said}`}`
+  if (status === 401) throw new RefusedToken(answer)
+  if (
+    isArgoCD &&
+    ((status === 403 && error.code === PERMISSION_DENIED) || (status === 404 && error.code === NOT_FOUND))
+  )
+    return undefined
+  if (status === 400)
+    throw new RequestFailure('InvalidSettings', `${host} rejected the request (${answer})`, { fatal: true })
+  if (status === 408 || status === 429 || status >= 500)
+    throw new RequestFailure('Unreachable', `${host} cannot answer (${answer})`, {
+      retryAfter: retryAfterOf(headers),
+    })
+  const hint =
+    status === 404
+      ? '; check the root path in ARGOCD_SERVER (--server)'
+      : '; is something else in front of it?'
+  throw new RequestFailure('NotArgoCD', `${host} did not answer as Argo CD does (${answer})${hint}`)
+}
+
+/**
+ * Retry-After in seconds or as a date (RFC 9110, 10.2.3). A date is compared with the server's own Date, never
+ * with this machine's clock.
+ *
+ * @returns milliseconds
+ */
+function retryAfterOf(headers: Headers): number | undefined {
+  const value = headers.get('retry-after')?.trim() ?? ''
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  const wait = Date.parse(value) - Date.parse(headers.get('date') ?? '')
+  return wait > 0 ? wait : undefined
+}
+
+/** Where a redirect leads, without the query, which may hold anything. */
+function destination(location: string | null): string {
+  const url = URL.parse(location ?? '')
+  return url === null ? (location ?? 'nowhere').split('?', 1)[0] || 'nowhere' : `${url.origin}${url.pathname}`
+}
+
+export async function readJson(response: Response, host: string): Promise<unknown> {
+  const body = await readText(response, host)
+  const value = tryJson(body)
+  if (value !== undefined) return value
+  const what = looksLikeHtml(body)
+    ? `a web page${titleOf(body)}`
+    : body.trim() === ''
+      ? 'nothing'
+      : 'something that is no JSON'
+  throw new RequestFailure(
+    'NotArgoCD',
+    `${host} answered with ${what}, not as Argo CD does; is a sign-in page in front, or the root path in ARGOCD_SERVER (--server) missing?`,
+  )
+}
+
+/** Reads a body as UTF-8, and no more of it than is sane. */
+async function readText(response: Response, host: string): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let size = 0
+  let text = ''
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength
+    if (size > LARGEST_BODY) {
+      throw new RequestFailure(
+        'NotArgoCD',
+        `${host} answered with more than ${LARGEST_BODY / 1024 / 1024} MiB, which no answer of Argo CD takes`,
+      )
+    }
+    text += decode(decoder, chunk, host)
+  }
+  return text + decode(decoder, undefined, host)
+}
+
+function decode(decoder: TextDecoder, chunk: Uint8Array | undefined, host: string): string {
+  try {
+    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true })
+  } catch {
+    throw new RequestFailure('NotArgoCD', `${host} answered with bytes that are no text`)
+  }
+}
+
+/** Reads a value as the schema says, or fails in a sentence. */
+export function parseAnswer<T>(value: unknown, schema: z.ZodType<T>, host: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'unreadable' }
+  throw new RequestFailure(
+    'NotArgoCD',
+    `${host} did not answer as Argo CD does (${path.join('.') || 'answer'}: ${message})`,
+  )
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function looksLikeHtml(body: string): boolean {
+  return /^\s*<(?:!doctype|html|head|body|\?xml)/i.test(body)
+}
+
+function titleOf(html: string): string {
+  const title = /<title[^>]*>([^<]{1,100})/i.exec(html)?.[1]?.trim()
+  return title === undefined ? '' : ` ("${title}")`
+}
+
+function textOf(body: string): string {
+  return looksLikeHtml(body) ? `a web page${titleOf(body)}` : body
+}
+
+const LONGEST_QUOTE = 300
+
+function cut(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}…` : line
+}

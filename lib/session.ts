@@ -1,0 +1,114 @@
+/** Who is asking: a token, or a login that is repeated when its session ends. */
+
+import type { KyInstance } from 'ky'
+import { z } from 'zod'
+import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
+import type { Connection } from './config.ts'
+import { RequestFailure } from './failure.ts'
+import { masker } from './secrets.ts'
+
+const sessionSchema = z.object({ token: z.string().min(1) })
+
+/** How long a login may take, in milliseconds: Argo CD takes up to a second over each, against guessing. */
+const LOGIN_TIMEOUT = 15_000
+
+/** Proves who is asking, and does so again where the server no longer believes it. */
+export interface Session {
+  /** Runs a request with a token; after a 401 once more with a new one, where there can be a new one. */
+  authorized<T>(request: (token: string) => Promise<T>, signal: AbortSignal): Promise<T>
+}
+
+/** The session of a connection. Nothing is sent before the first request. */
+export function createSession(
+  connection: Connection,
+  api: KyInstance,
+  host: string,
+  readFile: (path: string) => string,
+): Session {
+  const { credentials } = connection
+  const mask = masker(connection)
+  let token = credentials.mode === 'TOKEN' ? Promise.resolve(credentials.token) : undefined
+  let refused: RequestFailure | undefined
+
+  async function logIn(username: string, password: string, signal: AbortSignal): Promise<string> {
+    // A refused login counts towards the lock of the account, so it is never repeated.
+    if (refused !== undefined) throw refused
+    const response = await api.post('session', {
+      json: { username, password },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
+    })
+    if (response.ok) return parseAnswer(await readJson(response, host), sessionSchema, host).token
+    try {
+      await refuse(response, host, mask)
+    } catch (error) {
+      if (!(error instanceof RefusedToken)) throw error
+      refused = new RequestFailure(
+        'Unauthorized',
+        `${host} refused the login of ${username} (${error.message}); check ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD ` +
+          '(too many wrong passwords lock an account for a while)',
+        { fatal: true },
+      )
+      throw refused
+    }
+    throw new RequestFailure('Unauthorized', `${host} does not let ${username} log in`, { fatal: true })
+  }
+
+  function currentToken(signal: AbortSignal): Promise<string> {
+    if (token === undefined && credentials.mode === 'LOGIN') {
+      const login = logIn(credentials.username, credentials.password, signal)
+      token = login
+      login.catch(() => {
+        if (token === login) token = undefined
+      })
+    }
+    return token ?? Promise.reject(new RequestFailure('Unauthorized', 'there is no token', { fatal: true }))
+  }
+
+  /** Another token than the one that was refused, where there is one. */
+  async function anotherToken(old: string, signal: AbortSignal): Promise<string | undefined> {
+    const present = await currentToken(signal)
+    if (present !== old) return present
+    if (credentials.mode === 'LOGIN') {
+      token = undefined
+      return currentToken(signal)
+    }
+    if (credentials.tokenFile === undefined) return undefined
+    try {
+      const fresh = readFile(credentials.tokenFile).trim()
+      if (fresh === old || fresh === '') return undefined
+      token = Promise.resolve(fresh)
+      return fresh
+    } catch {
+      return undefined
+    }
+  }
+
+  return {
+    async authorized(request, signal) {
+      const first = await currentToken(signal)
+      try {
+        return await request(first)
+      } catch (error) {
+        if (!(error instanceof RefusedToken)) throw error
+        const second = await anotherToken(first, signal)
+        if (second === undefined) throw unauthorized(error, host, credentials.mode)
+        try {
+          return await request(second)
+        } catch (again) {
+          throw again instanceof RefusedToken ? unauthorized(again, host, credentials.mode) : again
+        }
+      }
+    },
+  }
+}
+
+function unauthorized(refusal: RefusedToken, host: string, mode: 'TOKEN' | 'LOGIN'): RequestFailure {
+  const what = mode === 'TOKEN' ? 'the token' : 'the session of a new login'
+  const check =
+    mode === 'TOKEN'
+      ? '; check that ARGOCD_API_TOKEN is a token of this server and has not expired or been deleted'
+      : ''
+  return new RequestFailure('Unauthorized', `${host} refused ${what} (${refusal.message})${check}`, {
+    fatal: true,
+  })
+}

@@ -1,0 +1,503 @@
+/** Settings: each good and bad, all problems in one go, no secret shown. */
+
+import { describe, expect, test } from 'bun:test'
+import { parseArguments } from '../lib/arguments.ts'
+import { type Config, loadConfig } from '../lib/config.ts'
+import { formatDuration, parseDuration } from '../lib/duration.ts'
+import { type SettingName, settingEntries, settings } from '../lib/settings.ts'
+
+const FILES: Readonly<Record<string, string>> = {
+  '/token': 'file-token\n',
+  '/empty': '\n',
+  '/password': 'file password \n',
+  '/ca.pem': '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+  '/key.pem': '-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n',
+  '/garbage.pem': 'garbage',
+}
+
+function readFile(path: string): string {
+  const content = FILES[path]
+  if (content === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
+  return content
+}
+
+const BASE = {
+  ARGOCD_SERVER: 'argocd.example.com',
+  ARGOCD_API_TOKEN: 'secret-token',
+  ARGOCD_APP_NAME: 'web',
+  KPCEA_TARGET_REVISION: 'abc1234',
+}
+
+const load = (env: Record<string, string | undefined> = {}, args: readonly string[] = []) =>
+  loadConfig({ env: { ...BASE, ...env }, args, readFile })
+
+function config(env: Record<string, string | undefined> = {}, args: readonly string[] = []): Config {
+  const loaded = load(env, args)
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
+  return loaded.config
+}
+
+function problems(env: Record<string, string | undefined> = {}, args: readonly string[] = []): string {
+  const loaded = load(env, args)
+  if (loaded.ok) throw new Error('the settings are fine')
+  return loaded.problems.join('\n')
+}
+
+function warnings(env: Record<string, string | undefined> = {}, args: readonly string[] = []): string {
+  const loaded = load(env, args)
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
+  return loaded.warnings.join('\n')
+}
+
+const wantedOf = ({ target }: Config) =>
+  target.kind === 'names' ? target.applications[0]?.wanted : target.wanted
+
+describe('defaults', () => {
+  test('are those of the table', () => {
+    const { policy, output, connection } = config()
+    expect(policy).toEqual({
+      timeout: 30_000,
+      interval: 5000,
+      stableFor: 0,
+      failAfter: 120_000,
+      refresh: 'normal',
+      watch: true,
+    })
+    expect(output).toEqual({
+      format: 'text',
+      resultFile: undefined,
+      terminationLog: undefined,
+      detailedExitCode: false,
+    })
+    expect(connection.insecure).toBe(false)
+    expect(connection.server.origin).toBe('https://argocd.example.com')
+  })
+})
+
+/** A good value, what it leads to, and a bad one, for every setting that can be bad. */
+const CASES: Readonly<
+  Record<
+    SettingName,
+    {
+      good: string
+      reads: (config: Config) => unknown
+      as: unknown
+      bad?: string
+      env?: Record<string, string>
+    }
+  >
+> = {
+  server: {
+    good: 'https://a.example.com:8443/argo/',
+    reads: (c) => c.connection.server,
+    as: { origin: 'https://a.example.com:8443', rootPath: '/argo', loopback: false },
+    bad: 'ftp://x',
+  },
+  applications: {
+    good: 'team/a@1111111, b',
+    reads: (c) => (c.target.kind === 'names' ? c.target.applications.map((a) => [a.namespace, a.name]) : []),
+    as: [
+      ['team', 'a'],
+      [undefined, 'b'],
+    ],
+    bad: 'a b',
+  },
+  selector: {
+    good: 'a=b,c notin (d, e),!f',
+    reads: (c) => (c.target.kind === 'selector' ? c.target.selector : ''),
+    as: 'a=b,c notin (d, e),!f',
+    bad: 'a=b c',
+    env: { ARGOCD_APP_NAME: '' },
+  },
+  appNamespace: {
+    good: 'team-a',
+    reads: (c) => (c.target.kind === 'names' ? c.target.applications[0]?.namespace : ''),
+    as: 'team-a',
+    bad: 'a/b',
+  },
+  project: { good: 'shop', reads: (c) => c.target.project, as: 'shop', bad: '../x' },
+  verifyMode: {
+    good: 'SEARCH_COMMIT_MSG',
+    reads: (c) => wantedOf(c)?.commitMessage,
+    as: 'x',
+    env: { KPCEA_SEARCH_COMMIT_MSG: 'x' },
+  },
+  revision: {
+    good: 'v1.2.3',
+    reads: (c) => wantedOf(c)?.revision,
+    as: { kind: 'any-source', revision: 'v1.2.3' },
+    bad: 'a=1,b',
+  },
+  commitMessage: {
+    good: ' two words ',
+    reads: (c) => wantedOf(c)?.commitMessage,
+    as: ' two words ',
+    env: { KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG' },
+  },
+  images: {
+    good: 'nginx:1.2, ghcr.io/a/b',
+    reads: (c) => wantedOf(c)?.images.map((i) => i.repository),
+    as: ['docker.io/library/nginx', 'ghcr.io/a/b'],
+    bad: 'Not An Image',
+  },
+  revisionPolicy: {
+    good: 'at-least',
+    reads: (c) => wantedOf(c)?.revisionPolicy,
+    as: 'at-least',
+    bad: 'newer',
+  },
+  health: {
+    good: 'Healthy,Suspended',
+    reads: (c) => wantedOf(c)?.health,
+    as: ['Healthy', 'Suspended'],
+    bad: 'Fine',
+  },
+  timeout: { good: '1h30m', reads: (c) => c.policy.timeout, as: 5_400_000, bad: 'soon' },
+  interval: { good: '500ms', reads: (c) => c.policy.interval, as: 500, bad: '-1' },
+  stableFor: { good: '10', reads: (c) => c.policy.stableFor, as: 10_000, bad: '1 minute' },
+  failAfter: { good: 'never', reads: (c) => c.policy.failAfter, as: Number.POSITIVE_INFINITY, bad: 'always' },
+  refresh: { good: 'hard', reads: (c) => c.policy.refresh, as: 'hard', bad: 'soft' },
+  watch: { good: 'false', reads: (c) => c.policy.watch, as: false, bad: 'no' },
+  token: {
+    good: ' t0ken\n',
+    reads: (c) => c.connection.credentials,
+    as: { mode: 'TOKEN', token: 't0ken', tokenFile: undefined },
+    bad: 'two words',
+  },
+  tokenFile: {
+    good: '/token',
+    reads: (c) => c.connection.credentials,
+    as: { mode: 'TOKEN', token: 'file-token', tokenFile: '/token' },
+    bad: '/nowhere',
+    env: { ARGOCD_API_TOKEN: '' },
+  },
+  username: {
+    good: 'admin',
+    reads: (c) => c.connection.credentials,
+    as: { mode: 'LOGIN', username: 'admin', password: 'p' },
+    env: { ARGOCD_API_TOKEN: '', ARGOCD_API_PASSWORD: 'p' },
+  },
+  password: {
+    good: ' p w\n',
+    reads: (c) => c.connection.credentials,
+    as: { mode: 'LOGIN', username: 'u', password: ' p w' },
+    env: { ARGOCD_API_TOKEN: '', ARGOCD_API_USERNAME: 'u' },
+  },
+  passwordFile: {
+    good: '/password',
+    reads: (c) => c.connection.credentials,
+    as: { mode: 'LOGIN', username: 'u', password: 'file password ' },
+    bad: '/empty',
+    env: { ARGOCD_API_TOKEN: '', ARGOCD_API_USERNAME: 'u' },
+  },
+  insecure: { good: 'true', reads: (c) => c.connection.insecure, as: true },
+  plaintext: {
+    good: 'true',
+    reads: (c) => c.connection.server.origin,
+    as: 'http://argocd.example.com',
+    bad: 'yes',
+  },
+  caFile: { good: '/ca.pem', reads: (c) => c.connection.ca, as: FILES['/ca.pem'], bad: '/garbage.pem' },
+  clientCertFile: {
+    good: '/ca.pem',
+    reads: (c) => c.connection.clientCertificate?.cert,
+    as: FILES['/ca.pem'],
+    bad: '/nowhere',
+    env: { KPCEA_CLIENT_KEY_FILE: '/key.pem' },
+  },
+  clientKeyFile: {
+    good: '/key.pem',
+    reads: (c) => c.connection.clientCertificate?.key,
+    as: FILES['/key.pem'],
+    bad: '/ca.pem',
+    env: { KPCEA_CLIENT_CERT_FILE: '/ca.pem' },
+  },
+  headers: {
+    good: 'X-A: 1\nX-B: two: 2',
+    reads: (c) => c.connection.headers,
+    as: [
+      ['X-A', '1'],
+      ['X-B', 'two: 2'],
+    ],
+    bad: 'hunter2',
+  },
+  output: { good: 'json', reads: (c) => c.output.format, as: 'json', bad: 'yaml' },
+  resultFile: { good: '/tmp/r.json', reads: (c) => c.output.resultFile, as: '/tmp/r.json' },
+  terminationLog: { good: '/tmp/t', reads: (c) => c.output.terminationLog, as: '/tmp/t' },
+  detailedExitCode: { good: 'true', reads: (c) => c.output.detailedExitCode, as: true, bad: '1' },
+}
+
+describe.each(settingEntries.map(([name, setting]) => ({ name, setting })))('$name', ({ name, setting }) => {
+  const { good, reads, as, bad, env = {} } = CASES[name]
+  const [variable = ''] = setting.variables
+  const flag = `--${setting.flag}`
+  test('a good value, by its variable', () => expect(reads(config({ ...env, [variable]: good }))).toEqual(as))
+  if (setting.flag !== undefined) {
+    const words = setting.kind === 'boolean' ? [`${flag}=${good}`] : [flag, good]
+    test('by its flag, which wins over the variable', () =>
+      expect(reads(config({ ...env, [variable]: 'never read' }, words))).toEqual(as))
+  }
+  test('an empty variable is an unset one', () => {
+    const unset = load({ ...env, [variable]: undefined })
+    expect(load({ ...env, [variable]: '' })).toEqual(unset)
+  })
+  if (bad !== undefined) {
+    test('a bad value names the variable, the flag and, unless it is secret, the value', () => {
+      const text = problems({ ...env, [variable]: bad })
+      expect(text).toContain(setting.flag === undefined ? variable : `${variable} (${flag})`)
+      if (setting.secret === true) expect(text).not.toContain(bad)
+      else expect(text).toContain(bad)
+    })
+  }
+})
+
+describe('the sentences of the tool before', () => {
+  test('server and application', () => {
+    expect(problems({ ARGOCD_SERVER: '' })).toContain('ARGOCD_SERVER and ARGOCD_APP_NAME must be set')
+    expect(problems({ ARGOCD_APP_NAME: '' })).toContain('ARGOCD_SERVER and ARGOCD_APP_NAME must be set')
+  })
+  test('revision', () =>
+    expect(problems({ KPCEA_TARGET_REVISION: '' })).toContain(
+      'KPCEA_TARGET_REVISION must be set for verification mode EXACT',
+    ))
+  test('commit message', () =>
+    expect(problems({ KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG' })).toContain(
+      'KPCEA_SEARCH_COMMIT_MSG must be set for verification mode SEARCH_COMMIT_MSG',
+    ))
+  test('credentials', () =>
+    expect(problems({ ARGOCD_API_TOKEN: '', ARGOCD_API_USERNAME: 'u' })).toContain(
+      'ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD must be set for LOGIN mode',
+    ))
+})
+
+describe('together', () => {
+  test('all problems are reported in one go', () => {
+    const text = problems(
+      { ARGOCD_SERVER: '', KPCEA_TIMEOUT: 'soon', KPCEA_OUTPUT: 'yaml', ARGOCD_API_TOKEN: '' },
+      ['--nonsense'],
+    )
+    for (const part of ['ARGOCD_SERVER and', 'KPCEA_TIMEOUT', 'KPCEA_OUTPUT', 'LOGIN mode', '--nonsense'])
+      expect(text).toContain(part)
+  })
+  test('names and a selector exclude each other', () =>
+    expect(problems({ KPCEA_SELECTOR: 'a=b' })).toContain('exclude each other'))
+  test('images are enough in EXACT', () =>
+    expect(wantedOf(config({ KPCEA_TARGET_REVISION: '', KPCEA_TARGET_IMAGES: 'a:1' }))?.images).toHaveLength(
+      1,
+    ))
+  test('a revision for each name is enough', () =>
+    expect(config({ KPCEA_TARGET_REVISION: '', ARGOCD_APP_NAME: 'a@1111111,b@2222222' }).target.kind).toBe(
+      'names',
+    ))
+  test('a revision for some names only is not, and says for which', () =>
+    expect(problems({ KPCEA_TARGET_REVISION: '', ARGOCD_APP_NAME: 'a@1111111,b' })).toContain('(for b)'))
+  test('a name has its own revision, or the one for all', () => {
+    const { target } = config({ ARGOCD_APP_NAME: 'a@1111111,b' })
+    const revisions = target.kind === 'names' ? target.applications.map(({ wanted }) => wanted.revision) : []
+    expect(revisions).toEqual([
+      { kind: 'any-source', revision: '1111111' },
+      { kind: 'any-source', revision: 'abc1234' },
+    ])
+  })
+  test('the same name with two revisions is refused', () =>
+    expect(problems({ ARGOCD_APP_NAME: 'a@1111111,a@2222222' })).toContain('named twice'))
+  test('stable for must fit in the timeout', () =>
+    expect(problems({ KPCEA_STABLE_FOR: '30' })).toContain('KPCEA_STABLE_FOR'))
+  test('a client certificate needs its key', () =>
+    expect(problems({ KPCEA_CLIENT_CERT_FILE: '/ca.pem' })).toContain('KPCEA_CLIENT_KEY_FILE'))
+  test('a token wins over a username', () =>
+    expect(config({ ARGOCD_API_USERNAME: 'u', ARGOCD_API_PASSWORD: 'p' }).connection.credentials.mode).toBe(
+      'TOKEN',
+    ))
+  test('the argocd CLI’s variable for the token', () =>
+    expect(config({ ARGOCD_API_TOKEN: '', ARGOCD_AUTH_TOKEN: 'cli' }).connection.credentials).toMatchObject({
+      token: 'cli',
+    }))
+  test('a token file named by flag wins over a token in a variable', () =>
+    expect(config({}, ['--token-file', '/token']).connection.credentials).toMatchObject({
+      token: 'file-token',
+    }))
+  test('a token in a variable wins over a file named by one', () =>
+    expect(config({ ARGOCD_API_TOKEN_FILE: '/token' }).connection.credentials).toMatchObject({
+      token: 'secret-token',
+    }))
+  test('in SEARCH_COMMIT_MSG a revision is not used, as before, and that is said', () => {
+    const env = { KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG', KPCEA_SEARCH_COMMIT_MSG: 'x' }
+    expect(wantedOf(config(env))?.revision).toBeUndefined()
+    expect(warnings(env)).toContain('KPCEA_TARGET_REVISION')
+  })
+  test('in EXACT a commit message is not used', () =>
+    expect(wantedOf(config({ KPCEA_SEARCH_COMMIT_MSG: 'x' }))?.commitMessage).toBeUndefined())
+})
+
+describe('what the tool before took for something else', () => {
+  test('another mode warns and means EXACT', () => {
+    expect(warnings({ KPCEA_VERIFY_MODE: 'exact' })).toContain('EXACT')
+    expect(wantedOf(config({ KPCEA_VERIFY_MODE: 'exact' }))?.revision).toBeDefined()
+  })
+  test.each(['TRUE', '1', 'yes'])('KPCEA_INSECURE=%s warns and means false', (value) => {
+    expect(warnings({ KPCEA_INSECURE: value })).toContain('KPCEA_INSECURE')
+    expect(config({ KPCEA_INSECURE: value }).connection.insecure).toBe(false)
+  })
+  test('an interval of 0 means the shortest there is, and says so', () => {
+    expect(config({ KPCEA_INTERVAL: '0' }).policy.interval).toBe(100)
+    expect(warnings({ KPCEA_INTERVAL: '0' })).toContain('KPCEA_INTERVAL')
+  })
+})
+
+describe('the server', () => {
+  test.each([
+    ['argocd.example.com', false, 'https://argocd.example.com', ''],
+    ['argocd.example.com:8443', false, 'https://argocd.example.com:8443', ''],
+    ['argocd.example.com/a/b/', false, 'https://argocd.example.com', '/a/b'],
+    ['HTTPS://argocd.example.com', false, 'https://argocd.example.com', ''],
+    ['http://localhost:8080', false, 'http://localhost:8080', ''],
+    ['http://127.0.0.1:8080/argo', false, 'http://127.0.0.1:8080', '/argo'],
+    ['http://[::1]:8080', false, 'http://[::1]:8080', ''],
+    ['[2001:db8::1]:8080', false, 'https://[2001:db8::1]:8080', ''],
+    ['argocd.svc', true, 'http://argocd.svc', ''],
+    ['http://argocd.svc', true, 'http://argocd.svc', ''],
+  ])('%s (plain text %p)', (server, plaintext, origin, rootPath) => {
+    expect(
+      config({ ARGOCD_SERVER: server, KPCEA_PLAINTEXT: String(plaintext) }).connection.server,
+    ).toMatchObject({ origin, rootPath })
+  })
+  test.each([
+    'http://argocd.example.com',
+    'ftp://x',
+    'a b',
+    'https://',
+    '/argo',
+    'x:99999',
+    'x?y=1',
+    'x#y',
+    'a\\b',
+  ])('%s is refused', (server) => {
+    expect(problems({ ARGOCD_SERVER: server })).toContain('ARGOCD_SERVER (--server)')
+  })
+  test('https:// and plain text contradict each other', () =>
+    expect(problems({ ARGOCD_SERVER: 'https://x', KPCEA_PLAINTEXT: 'true' })).toContain('--plaintext'))
+  test('credentials in it are refused and not shown', () => {
+    const text = problems({ ARGOCD_SERVER: 'https://user:hunter2@x' })
+    expect(text).toContain('ARGOCD_API_TOKEN')
+    expect(text).not.toContain('hunter2')
+  })
+})
+
+describe('applications', () => {
+  test.each(['../x', 'a/b/c', '/a', 'a/', '..', 'a?b', 'a#b', 'a%2Fb', '@1', 'a@'])(
+    '%s is refused',
+    (name) => {
+      expect(problems({ ARGOCD_APP_NAME: name })).toContain('ARGOCD_APP_NAME (--app)')
+    },
+  )
+})
+
+describe('secrets', () => {
+  test('no message holds one', () => {
+    const text = problems({
+      ARGOCD_API_TOKEN: 'very secret',
+      ARGOCD_API_PASSWORD: 'also secret',
+      KPCEA_HEADERS: 'bad secret',
+      KPCEA_TIMEOUT: 'x',
+    })
+    expect(text).not.toContain('secret')
+  })
+  test('they have no flags', () => {
+    for (const [, setting] of settingEntries)
+      if (setting.secret === true && setting.kind === 'text') expect(setting.flag).toBeUndefined()
+  })
+  test('a flag for one is refused without its value', () => {
+    const text = problems({}, ['--token', 'hunter2', '--password=hunter2'])
+    expect(text).toContain('ARGOCD_API_TOKEN')
+    expect(text).toContain('ARGOCD_API_PASSWORD')
+    expect(text).not.toContain('hunter2')
+  })
+  test('headers may not carry the credentials themselves', () =>
+    expect(problems({ KPCEA_HEADERS: 'Authorization: Basic xyz' })).not.toContain('xyz'))
+})
+
+describe('the command line', () => {
+  const complaints = (...args: string[]) => parseArguments(args).problems.join('\n')
+  test.each([
+    [['--timout', '5'], '--timeout'],
+    [['--timout=5'], '--timeout'],
+    [['--Timeout', '5'], '--timeout'],
+    [['--apps', 'x'], '--app'],
+    [['--no-wacth'], '--no-watch'],
+    [['--hepl'], '--help'],
+    [['-x'], '-'],
+    [['web'], '--app web'],
+    [['timeout'], '--timeout'],
+  ])('%p names the nearest flag', (args, nearest) => {
+    expect(complaints(...args)).toContain(nearest)
+    expect(complaints(...args)).toContain(args[0]?.split('=')[0] ?? '')
+  })
+  test.each([['--timeout'], ['--timeout='], ['--timeout', '--app', 'web'], ['-o'], ['--app', '']])(
+    '%p: a flag without a value',
+    (...args) => {
+      expect(complaints(...args)).toContain('needs a value')
+    },
+  )
+  test('a value that begins with a dash can be attached', () =>
+    expect(parseArguments(['--commit-message=-x']).given.get('commitMessage')).toEqual(['-x']))
+  test('short flags, apart and attached', () => {
+    expect(parseArguments(['-o', 'json', '-lapp=web']).given).toEqual(
+      new Map([
+        ['output', ['json']],
+        ['selector', ['app=web']],
+      ]),
+    )
+  })
+  test('lists may be repeated, others may not', () => {
+    expect(parseArguments(['--app', 'a', '--app', 'b']).given.get('applications')).toEqual(['a', 'b'])
+    expect(complaints('--revision', 'a', '--revision', 'b')).toContain('more than once')
+  })
+  test('--no- turns off', () => {
+    expect(parseArguments(['--no-watch']).given.get('watch')).toEqual(['false'])
+    expect(parseArguments(['--no-watch=false']).given.get('watch')).toEqual(['true'])
+  })
+  test('a flag in a value of another is a forgotten value', () =>
+    expect(complaints('--revision', '--insecure')).toContain('--revision needs a value'))
+  test('headers given by flag are kept apart', () => {
+    expect(config({}, ['--header', 'X-A: 1, 2', '--header', 'X-B: 3']).connection.headers).toEqual([
+      ['X-A', '1, 2'],
+      ['X-B', '3'],
+    ])
+  })
+  test('every flag is spelt once', () => {
+    const spelt = settingEntries
+      .flatMap(([, { flag, short }]) => [flag, short])
+      .filter((word) => word !== undefined)
+    expect(new Set(spelt).size).toBe(spelt.length)
+    expect(Object.keys(settings)).toHaveLength(settingEntries.length)
+  })
+})
+
+describe('durations', () => {
+  test.each([
+    ['0', 0],
+    ['30', 30_000],
+    ['+30', 30_000],
+    ['0.5', 500],
+    ['90s', 90_000],
+    ['1h30m', 5_400_000],
+    ['1.5h', 5_400_000],
+    ['250ms', 250],
+    ['', undefined],
+    ['-1', undefined],
+    ['5 minutes', undefined],
+    ['1d', undefined],
+    ['1e3', undefined],
+    ['NaN', undefined],
+    ['99999999999', undefined],
+  ])('%p', (text, milliseconds) => expect(parseDuration(text)).toBe(milliseconds as number))
+  test.each([
+    [0, '0s'],
+    [25, '25ms'],
+    [2500, '2.5s'],
+    [12_000, '12s'],
+    [90_000, '1m30s'],
+    [7_500_000, '2h5m'],
+  ])('%p', (milliseconds, text) => expect(formatDuration(milliseconds)).toBe(text))
+})
