@@ -23,7 +23,7 @@ export function parseServerAddress(text: string, plaintext: boolean): ServerAddr
   const shown = rest.includes('@') ? 'the address' : JSON.stringify(text)
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     throw new Error(
-      `begins with ${scheme}://; write host[:port][/root-path], with https:// or nothing in front`,
+      `${shown} begins with ${scheme}://; write host[:port][/root-path], with https:// or nothing in front`,
     )
   if (/[\s\\]/.test(rest))
     throw new Error(`${shown} has white space or a backslash in it; write host[:port][/root-path]`)

@@ -111,6 +111,7 @@ class Run {
   #failures = 0
   /** An ending is certain, and only its diagnosis is awaited. */
   #concluding = false
+  #diagnosis: Promise<void> | undefined
   /** When another look could decide something, as the reducer says, and the last such time that was acted upon. */
   #decisiveAt: number | undefined
   #confirmedFor: number | undefined
@@ -227,8 +228,15 @@ class Run {
     await this.#diagnose()
   }
 
-  async #diagnose(): Promise<void> {
+  /** Once in a run. */
+  #diagnose(): Promise<void> {
+    this.#diagnosis ??= this.#askForCauses()
+    return this.#diagnosis
+  }
+
+  async #askForCauses(): Promise<void> {
     const { client, clock } = this.#tools
+    if (this.#stop.signal.aborted) return
     const enough = new AbortController()
     const done = new AbortController()
     void clock.sleep(LONGEST_DIAGNOSIS, done.signal).then(() => enough.abort())
@@ -407,8 +415,7 @@ class Run {
       this.#confirmedFor = decisive !== undefined && decisive <= now ? decisive : this.#confirmedFor
       this.#previousLook = this.#presentLook
       this.#presentLook = now
-      await this.#lookAtAll()
-      this.#pollAt = Math.max(this.#pollAt, clock.now() + this.#policy.interval)
+      if (await this.#lookAtAll()) this.#pollAt = clock.now() + this.#policy.interval
     } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
       this.#confirmedFor = decisive
       this.#watcher.restart()
@@ -438,13 +445,12 @@ class Run {
     )
   }
 
-  async #lookAtAll(): Promise<void> {
-    if (this.#bySelector) await this.#list()
-    else await this.#lookAt(this.#roster.subjects)
+  #lookAtAll(): Promise<boolean> {
+    return this.#bySelector ? this.#list() : this.#lookAt(this.#roster.subjects)
   }
 
   /** Asks for applications by their names. */
-  async #lookAt(subjects: readonly Subject[]): Promise<void> {
+  #lookAt(subjects: readonly Subject[]): Promise<boolean> {
     const { client } = this.#tools
     const { signal } = this.#stop
     const look = async (subject: Subject) => {
@@ -455,7 +461,7 @@ class Run {
       })
       this.#observe([[subject, application]], 'request')
     }
-    await this.#ask(async () => {
+    return this.#ask(async () => {
       const looks = await Promise.allSettled(subjects.map((subject) => this.#limit.run(() => look(subject))))
       const failed = looks.find((result) => result.status === 'rejected')
       if (failed !== undefined) throw failed.reason
@@ -463,8 +469,8 @@ class Run {
   }
 
   /** Asks for all that the selector matches. */
-  async #list(): Promise<void> {
-    await this.#ask(async () => {
+  #list(): Promise<boolean> {
+    return this.#ask(async () => {
       const applications = await this.#tools.client.applications(this.#roster.query, this.#stop.signal)
       const sightings = applications.flatMap((application) => {
         const subject = this.#roster.find(application)
@@ -499,7 +505,11 @@ class Run {
     if (members.size === 0) this.#tools.emit({ type: 'nothing-selected' })
   }
 
-  /** Runs requests and takes note of how that went. */
+  /**
+   * Runs requests and takes note of how that went.
+   *
+   * @returns whether all succeeded; otherwise the next poll is set to when they may be tried again
+   */
   async #ask(requests: () => Promise<unknown>): Promise<boolean> {
     try {
       await requests()

@@ -65,11 +65,12 @@ export class Watcher {
     while (!signal.aborted) {
       this.#current = new AbortController()
       const ending = await this.#stream(AbortSignal.any([signal, this.#current.signal]))
-      this.#tried = true
       if (signal.aborted) return
       if (this.#current.signal.reason === RESTARTED) continue
+      const isNews = this.#since !== undefined || !this.#tried
       this.#since = undefined
-      this.#listener.stateChanged()
+      this.#tried = true
+      if (isNews) this.#listener.stateChanged()
       this.#failures++
       await clock.sleep(backoff(this.#failures, LONGEST_WAIT, ending, random()), signal)
     }

@@ -1,0 +1,561 @@
+/** The loop, on a clock that only the test moves: no test sleeps, however long its run lasts. */
+
+import { describe, expect, test } from 'bun:test'
+import type { Application } from '../lib/application.ts'
+import type { Policy, Target } from '../lib/config.ts'
+import { RequestFailure } from '../lib/failure.ts'
+import { type Outcome, type Progress, verify } from '../lib/verify.ts'
+import { FakeArgoCD } from './fake-argocd.ts'
+import { FakeClock, settled } from './fake-clock.ts'
+import { parsed, SHA, wanting } from './fixtures.ts'
+
+const SECOND = 1000
+
+const POLICY: Policy = {
+  timeout: 60 * SECOND,
+  interval: 5 * SECOND,
+  stableFor: 0,
+  failAfter: 30 * SECOND,
+  refresh: 'none',
+  watch: false,
+}
+
+function named(...names: string[]): Target {
+  const applications = names.map((name) => ({
+    name,
+    namespace: 'argocd',
+    wanted: wanting({ revision: SHA.b }),
+  }))
+  return { kind: 'names', project: undefined, applications }
+}
+
+const SELECTED: Target = {
+  kind: 'selector',
+  selector: 'a=b',
+  namespace: undefined,
+  project: undefined,
+  wanted: wanting({ revision: SHA.b }),
+}
+
+class Scene {
+  readonly clock = new FakeClock()
+  readonly argocd = new FakeArgoCD()
+  readonly progress: Progress[] = []
+  readonly interrupt = new AbortController()
+  outcome: Outcome | undefined
+
+  start(policy: Partial<Policy> = {}, target: Target = named('web')): this {
+    const tools = {
+      client: this.argocd,
+      clock: this.clock,
+      emit: (event: Progress) => void this.progress.push(event),
+      interrupted: this.interrupt.signal,
+      random: () => 1,
+    }
+    void verify(target, { ...POLICY, ...policy }, tools).then((outcome) => {
+      this.outcome = outcome
+    })
+    return this
+  }
+
+  put(name: string, revision: string, change: Parameters<typeof parsed>[1] = {}): Application {
+    const application = parsed({ name, revision }, change)
+    this.argocd.present.set(name, application)
+    return application
+  }
+
+  get ending(): Outcome['ending'] | undefined {
+    return this.outcome?.ending
+  }
+
+  /** Lets seconds pass one by one, with keep-alives on the last stream as Argo CD sends them. */
+  async pass(seconds: number): Promise<void> {
+    for (let i = 0; i < seconds; i++) {
+      await this.clock.advance(SECOND)
+      if (this.clock.now() % (15 * SECOND) === 0) this.argocd.streams.at(-1)?.keepAlive()
+    }
+    await settled()
+  }
+}
+
+const degraded = { status: { health: { status: 'Degraded' } } }
+
+describe('polling', () => {
+  test('an application that is there is answered with one request', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start().pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests).toHaveLength(1)
+  })
+
+  test('one that becomes ready is seen at the next poll', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start().pass(7)
+    expect(scene.ending).toBeUndefined()
+    scene.put('web', SHA.b)
+    await scene.pass(3)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.count('application')).toBe(3)
+  })
+
+  test('the deadline is kept, and not a moment earlier', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start().pass(59)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'timed-out' })
+  })
+
+  test('the deadline is kept when nothing ever answers', async () => {
+    const scene = new Scene()
+    scene.argocd.delay = (_, signal) =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
+    await scene.start().pass(60)
+    expect(scene.ending).toEqual({ kind: 'timed-out' })
+  })
+
+  test('failures are retried with growing pauses, never longer than the interval, and said', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    scene.argocd.refuse = () => {
+      throw new RequestFailure('Unreachable', 'no')
+    }
+    await scene.start().pass(30)
+    const tries = scene.argocd.count('application')
+    expect(tries).toBeGreaterThan(8)
+    expect(tries).toBeLessThan(14)
+    expect(scene.progress.some(({ type }) => type === 'failure')).toBe(true)
+    scene.argocd.refuse = () => {}
+    await scene.pass(5)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+
+  test('Retry-After is honoured', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    let refusals = 1
+    scene.argocd.refuse = () => {
+      if (refusals-- > 0) throw new RequestFailure('Unreachable', 'no', { retryAfter: 20 * SECOND })
+    }
+    await scene.start().pass(19)
+    expect(scene.argocd.count('application')).toBe(1)
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+
+  test('what cannot be mended ends the run at once', async () => {
+    const scene = new Scene()
+    const failure = new RequestFailure('Unauthorized', 'no', { fatal: true })
+    scene.argocd.refuse = () => {
+      throw failure
+    }
+    await scene.start().pass(0)
+    expect(scene.ending).toEqual({ kind: 'refused', failure })
+  })
+
+  test('an interruption ends the run at once', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start().pass(3)
+    scene.interrupt.abort()
+    await settled()
+    expect(scene.ending).toEqual({ kind: 'interrupted' })
+  })
+})
+
+describe('a timeout of 0', () => {
+  test('is one look that says yes', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start({ timeout: 0, watch: true }).pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests).toEqual([{ call: 'application', name: 'web' }])
+  })
+  test('is one look that says no, without a refresh', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ timeout: 0, refresh: 'normal' }).pass(0)
+    expect(scene.ending).toEqual({ kind: 'looked' })
+    expect(scene.argocd.count('refresh') + scene.argocd.count('application')).toBe(1)
+  })
+  test('does not wait for a server that hangs for longer than ten seconds', async () => {
+    const scene = new Scene()
+    scene.argocd.delay = () => new Promise(() => {})
+    await scene.start({ timeout: 0 }).pass(10)
+    expect(scene.ending).toEqual({ kind: 'looked' })
+  })
+  test('waits for the commit that decides', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.argocd.commits.set(SHA.a, { message: 'm', author: undefined, tags: ['v1'] })
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: [{ name: 'web', namespace: undefined, wanted: wanting({ revision: 'v1' }) }],
+    }
+    await scene.start({ timeout: 0 }, target).pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+})
+
+describe('failing', () => {
+  test('ends the run after the grace period, with a diagnosis', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, degraded)
+    scene.argocd.tree = [
+      { kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'CrashLoopBackOff' } },
+    ]
+    await scene.start().pass(29)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
+    expect(scene.argocd.count('resourceTree')).toBe(1)
+    expect(scene.outcome?.subjects[0]?.tree).toHaveLength(1)
+  })
+  test('a recovery starts the count anew', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, degraded)
+    await scene.start().pass(22)
+    scene.put('web', SHA.b, { status: { health: { status: 'Progressing' } } })
+    await scene.pass(5)
+    scene.put('web', SHA.b, degraded)
+    await scene.pass(25)
+    expect(scene.ending).toBeUndefined()
+    scene.put('web', SHA.b)
+    await scene.pass(5)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('0 is at once; never is not before the deadline', async () => {
+    const [atOnce, never] = [new Scene(), new Scene()]
+    for (const scene of [atOnce, never]) scene.put('web', SHA.b, degraded)
+    await atOnce.start({ failAfter: 0 }).pass(0)
+    expect(atOnce.ending?.kind).toBe('failed')
+    await never.start({ failAfter: Number.POSITIVE_INFINITY }).pass(60)
+    expect(never.ending?.kind).toBe('timed-out')
+  })
+  test('a diagnosis that hangs holds up nothing for long', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, degraded)
+    scene.argocd.delay = ({ call }) => (call === 'resourceTree' ? new Promise(() => {}) : Promise.resolve())
+    await scene.start({ failAfter: 0 }).pass(60)
+    expect(scene.outcome?.ending.kind).toMatch(/failed|timed-out/)
+  })
+})
+
+describe('stable for', () => {
+  test('is not passed before its time, and a look at its end decides', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start({ stableFor: 12 * SECOND }).pass(11)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('a break starts it anew', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start({ stableFor: 12 * SECOND }).pass(9)
+    scene.put('web', SHA.b, { status: { health: { status: 'Progressing' } } })
+    await scene.pass(2)
+    scene.put('web', SHA.b)
+    await scene.pass(14)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(6)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('by a stream that is alive and silent', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start({ stableFor: 50 * SECOND, watch: true }).pass(49)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['watch', 'watch'])
+  })
+})
+
+describe('refreshing', () => {
+  test('an application that is not verified is refreshed once', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ refresh: 'normal' }).pass(40)
+    expect(scene.argocd.count('refresh')).toBe(1)
+  })
+  test('one that is verified is not', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start({ refresh: 'normal' }).pass(1)
+    expect(scene.argocd.count('refresh')).toBe(0)
+  })
+  test('what the refresh found counts at once', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.argocd.onRefresh = () => void scene.put('web', SHA.b)
+    await scene.start({ refresh: 'normal' }).pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('once for each operation that left the status stale, not once a poll', async () => {
+    const scene = new Scene()
+    const stale = (finishedAt: string) =>
+      scene.put('web', SHA.b, {
+        status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: { finishedAt } },
+      })
+    stale('2030-01-01T00:00:01Z')
+    await scene.start({ refresh: 'normal' }).pass(20)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    stale('2030-01-01T00:00:02Z')
+    await scene.pass(20)
+    expect(scene.argocd.count('refresh')).toBe(2)
+  })
+  test('a refresh that fails is asked for again, one that hangs holds up no poll', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    let refusals = 2
+    scene.argocd.refuse = ({ call }) => {
+      if (call === 'refresh' && refusals-- > 0) throw new RequestFailure('Unreachable', 'no')
+    }
+    await scene.start({ refresh: 'normal' }).pass(10)
+    expect(scene.argocd.count('refresh')).toBe(3)
+
+    const hanging = new Scene()
+    hanging.put('web', SHA.a)
+    hanging.argocd.delay = ({ call }) => (call === 'refresh' ? new Promise(() => {}) : Promise.resolve())
+    await hanging.start({ refresh: 'normal' }).pass(12)
+    hanging.put('web', SHA.b)
+    await hanging.pass(5)
+    expect(hanging.ending).toEqual({ kind: 'verified' })
+  })
+  test('a tracked branch is believed only after the refresh of this run', async () => {
+    const scene = new Scene()
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'main' }) }],
+    }
+    scene.put('web', SHA.a)
+    let refreshed: () => void = () => {}
+    scene.argocd.delay = ({ call }) =>
+      call === 'refresh'
+        ? new Promise((resolve) => {
+            refreshed = resolve
+          })
+        : Promise.resolve()
+    await scene.start({ refresh: 'normal', watch: true }, target).pass(20)
+    expect(scene.ending).toBeUndefined()
+    refreshed()
+    await scene.pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('a message of the stream from before the refresh is not believed after it', async () => {
+    const scene = new Scene()
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'main' }) }],
+    }
+    const before = scene.put('web', SHA.a, {
+      status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: null },
+    })
+    scene.argocd.onRefresh = () =>
+      void scene.put('web', SHA.b, {
+        status: {
+          reconciledAt: '2030-01-01T00:00:05Z',
+          operationState: null,
+          health: { status: 'Progressing' },
+        },
+      })
+    await scene.start({ refresh: 'normal', watch: true }, target).pass(2)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: before })
+    await scene.pass(1)
+    expect(scene.ending).toBeUndefined()
+  })
+})
+
+describe('watching', () => {
+  test('an application that is there is answered by the first message alone', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b)
+    await scene.start({ watch: true }).pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests).toEqual([{ call: 'watch', name: 'web' }])
+  })
+  test('a change is a verdict at once, and waiting costs no request', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ watch: true }).pass(45)
+    expect(scene.argocd.requests).toHaveLength(1)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b) })
+    await settled()
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('a name that the stream does not mention is asked for', async () => {
+    const scene = new Scene()
+    await scene.start({ watch: true }).pass(1)
+    expect(scene.argocd.count('application')).toBe(1)
+    expect(
+      scene.progress.some((event) => event.type === 'observed' && event.checks[0]?.state === 'pending'),
+    ).toBe(true)
+  })
+  test('a stream that is refused is replaced by polls', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.argocd.refuse = ({ call }) => {
+      if (call === 'watch') throw new RequestFailure('NotArgoCD', 'no stream', { fatal: true })
+    }
+    await scene.start({ watch: true }).pass(7)
+    scene.put('web', SHA.b)
+    await scene.pass(5)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.count('application')).toBe(3)
+  })
+  test('a stream that never begins is replaced by polls', async () => {
+    const scene = new Scene()
+    scene.argocd.streamBegins = false
+    scene.put('web', SHA.b)
+    await scene.start({ watch: true }).pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('a stream that falls silent is replaced after forty seconds', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.start({ watch: true, timeout: 120 * SECOND })
+    await scene.clock.advance(39 * SECOND)
+    scene.put('web', SHA.b)
+    expect(scene.ending).toBeUndefined()
+    await scene.clock.advance(6 * SECOND)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('a stream that is cut is opened again and misses nothing', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ watch: true, interval: 30 * SECOND }).pass(3)
+    scene.put('web', SHA.b)
+    scene.argocd.streams[0]?.end()
+    await scene.pass(2)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('what an old stream showed does not make a yes with what a new one shows', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ watch: true, interval: 300 * SECOND }, named('a', 'b')).pass(3)
+    const healed = scene.put('b', SHA.b)
+    scene.put('a', SHA.b, degraded)
+    scene.argocd.streamBegins = false
+    scene.argocd.delay = ({ call, name }) =>
+      call === 'application' && name === 'a' ? new Promise(() => {}) : Promise.resolve()
+    scene.argocd.streams[0]?.end()
+    await scene.pass(3)
+    scene.argocd.streams.at(-1)?.keepAlive()
+    scene.argocd.streams.at(-1)?.send({ type: 'ADDED', application: healed })
+    await scene.pass(3)
+    expect(scene.ending).toBeUndefined()
+  })
+  test('several names: one stream, and those of others are passed over', async () => {
+    const scene = new Scene()
+    for (const name of ['a', 'b', 'other']) scene.put(name, name === 'other' ? SHA.a : SHA.b)
+    await scene.start({ watch: true }, named('a', 'b')).pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests).toEqual([{ call: 'watch', name: undefined }])
+  })
+  test('names without a namespace are not taken from another one', async () => {
+    const scene = new Scene()
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: ['a', 'b'].map((name) => ({
+        name,
+        namespace: undefined,
+        wanted: wanting({ revision: SHA.b }),
+      })),
+    }
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    scene.argocd.streamBegins = false
+    scene.start({ watch: true }, target)
+    await settled()
+    const stream = scene.argocd.streams[0]
+    stream?.keepAlive()
+    stream?.send(
+      { type: 'ADDED', application: parsed({ name: 'a', revision: SHA.b }) },
+      { type: 'ADDED', application: parsed({ name: 'b', revision: SHA.b, namespace: 'elsewhere' }) },
+      { type: 'ADDED', application: parsed({ name: 'b', revision: SHA.a }) },
+    )
+    await scene.pass(3)
+    expect(scene.ending).toBeUndefined()
+    expect(scene.argocd.count('application')).toBe(1)
+    stream?.send({ type: 'MODIFIED', application: parsed({ name: 'b', revision: SHA.b }) })
+    await settled()
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('an application that is deleted is not there', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ watch: true }).pass(1)
+    scene.argocd.present.clear()
+    scene.argocd.streams[0]?.send({ type: 'DELETED', application: parsed({ name: 'web', revision: SHA.b }) })
+    await scene.pass(59)
+    expect(scene.outcome?.state.get('argocd/web')?.checks[0]).toMatchObject({
+      code: 'NotFound',
+      state: 'pending',
+    })
+  })
+})
+
+describe.each([true, false])('a selector, watch: %p', (watch) => {
+  test('nothing that matches is never a yes', async () => {
+    const scene = new Scene()
+    await scene.start({ watch }, SELECTED).pass(60)
+    expect(scene.ending).toEqual({ kind: 'timed-out' })
+  })
+  test('all that match must be verified', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ watch }, SELECTED).pass(6)
+    expect(scene.ending).toBeUndefined()
+    const b = scene.put('b', SHA.b)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: b })
+    await scene.pass(5)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('one that appears while the run lasts counts', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.a)
+    await scene.start({ watch }, SELECTED).pass(6)
+    const b = scene.put('b', SHA.a)
+    scene.argocd.streams[0]?.send(
+      { type: 'ADDED', application: b },
+      { type: 'MODIFIED', application: scene.put('a', SHA.b) },
+    )
+    await scene.pass(6)
+    expect(scene.ending).toBeUndefined()
+  })
+  test('one that no longer matches does not count', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ watch }, SELECTED).pass(6)
+    scene.argocd.present.delete('b')
+    await scene.pass(31)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+})
+
+test('the first of many that a stream mentions is no yes before all that match are known', async () => {
+  const scene = new Scene()
+  scene.argocd.streamBegins = false
+  scene.put('b', SHA.a)
+  const a = scene.put('a', SHA.b)
+  scene.argocd.delay = ({ call }) =>
+    call === 'applicationNames' ? scene.clock.sleep(2 * SECOND) : Promise.resolve()
+  scene.start({ watch: true }, SELECTED)
+  await settled()
+  scene.argocd.streams[0]?.keepAlive()
+  scene.argocd.streams[0]?.send({ type: 'ADDED', application: a })
+  await scene.pass(5)
+  expect(scene.ending).toBeUndefined()
+})
