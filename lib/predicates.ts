@@ -149,9 +149,17 @@ export function staleOperation({ status }: Application): string | undefined {
   const { operationState, reconciledAt } = status
   if (operationState === undefined || !ENDED_PHASES.has(operationState.phase ?? '')) return undefined
   if (operationState.operation.sync?.dryRun === true) return undefined
-  const finished = Date.parse(operationState.finishedAt ?? '')
-  const reconciled = Date.parse(reconciledAt ?? '')
+  const finished = parseTime(operationState.finishedAt)
+  const reconciled = parseTime(reconciledAt)
   return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
+}
+
+/** RFC 3339, as Kubernetes writes times; `Date.parse` alone takes almost anything for a time. */
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/
+
+/** Reads a time of the server, in milliseconds; NaN, which compares with nothing, where it is none. */
+export function parseTime(text: string | undefined): number {
+  return text !== undefined && TIME.test(text) ? Date.parse(text) : Number.NaN
 }
 
 /** Whether two values are the same where absent, null and empty (text, list, object) are one, at any depth. */

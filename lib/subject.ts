@@ -3,7 +3,7 @@
 import { type Application, applicationKey, type Commit, observedRevisions } from './application.ts'
 import type { ApplicationRef, TreeNode } from './argocd.ts'
 import type { Wanted } from './config.ts'
-import { type Check, checkApplication } from './predicates.ts'
+import { type Check, checkApplication, parseTime } from './predicates.ts'
 import type { CommitProblem, RevisionEvidence } from './revision-rules.ts'
 
 /** How a snapshot of an application came: a stream may be a little behind a request's answer. */
@@ -79,8 +79,8 @@ export function snapshotAge(subject: Subject): 'before' | 'after' | 'unknown' {
   const { snapshot, refreshedBy, origin } = subject
   if (refreshedBy === undefined || snapshot === undefined || snapshot === 'missing') return 'before'
   if (origin === 'request' || snapshot === refreshedBy) return 'after'
-  const then = Date.parse(refreshedBy.status.reconciledAt ?? '')
-  const now = Date.parse(snapshot.status.reconciledAt ?? '')
+  const then = parseTime(refreshedBy.status.reconciledAt)
+  const now = parseTime(snapshot.status.reconciledAt)
   if (now > then) return 'after'
   if (now < then) return 'before'
   return JSON.stringify(observedRevisions(snapshot)) === JSON.stringify(observedRevisions(refreshedBy))
