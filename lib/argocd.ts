@@ -5,8 +5,9 @@ import { z } from 'zod'
 import { formatServerAddress } from './address.ts'
 import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
+import { describeCertificate } from './certificate.ts'
 import type { Connection } from './config.ts'
-import { networkFailure, RequestFailure } from './failure.ts'
+import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
 import { masker } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents, type WatchEvent } from './stream.ts'
@@ -102,8 +103,15 @@ export function createArgoCD(connection: Connection, { version, readFile }: Clie
         return await refuse(response, host, mask)
       }, signal)
     } catch (error) {
-      throw networkFailure(signal.aborted ? signal.reason : error, host)
+      throw await explained(networkFailure(signal.aborted ? signal.reason : error, host))
     }
+  }
+
+  async function explained(failure: RequestFailure): Promise<RequestFailure> {
+    const { certificateCode } = failure
+    if (certificateCode === undefined) return failure
+    const what = await describeCertificate(connection.server.origin, certificateCode)
+    return what === undefined ? failure : certificateFailure(host, certificateCode, what)
   }
 
   const within = (signal: AbortSignal, milliseconds: number) =>

@@ -3,6 +3,12 @@
 /** Why the server could not be asked. */
 export type FailureReason = 'Unreachable' | 'Unauthorized' | 'InvalidSettings' | 'NotArgoCD'
 
+interface FailureOptions {
+  readonly fatal?: boolean
+  readonly retryAfter?: number | undefined
+  readonly certificateCode?: string
+}
+
 /** A request that brought no usable answer; its message is a sentence for a person and holds no secret. */
 export class RequestFailure extends Error {
   override readonly name = 'RequestFailure'
@@ -11,42 +17,21 @@ export class RequestFailure extends Error {
   readonly fatal: boolean
   /** How long the server asked to be left alone, in milliseconds. */
   readonly retryAfter: number | undefined
+  /** What the handshake said of a certificate that does not verify. */
+  readonly certificateCode: string | undefined
 
-  constructor(
-    reason: FailureReason,
-    message: string,
-    { fatal = false, retryAfter }: { fatal?: boolean; retryAfter?: number | undefined } = {},
-  ) {
+  constructor(reason: FailureReason, message: string, options: FailureOptions = {}) {
     super(message)
     this.reason = reason
-    this.fatal = fatal
-    this.retryAfter = retryAfter
+    this.fatal = options.fatal ?? false
+    this.retryAfter = options.retryAfter
+    this.certificateCode = options.certificateCode
   }
 }
 
-/** Certificates that do not verify, by OpenSSL's code: what is wrong, and the way out. */
-const CERTIFICATE_PROBLEMS: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'is self-signed; trust it with KPCEA_CA_FILE (--ca-file)',
-  SELF_SIGNED_CERT_IN_CHAIN:
-    'is signed by an authority that is not known here; name it with KPCEA_CA_FILE (--ca-file)',
-  UNABLE_TO_GET_ISSUER_CERT:
-    'is signed by an authority that is not known here; name it with KPCEA_CA_FILE (--ca-file)',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    'is signed by an authority that is not known here; name it with KPCEA_CA_FILE (--ca-file)',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'is signed by an authority that is not known here; name it with KPCEA_CA_FILE (--ca-file)',
-  CERT_HAS_EXPIRED: 'has expired; it must be renewed',
-  CERT_NOT_YET_VALID: 'is not valid yet; check the clocks of both sides',
-  ERR_TLS_CERT_ALTNAME_INVALID:
-    'is for another host name; use a name that it holds in ARGOCD_SERVER (--server)',
-  HOSTNAME_MISMATCH: 'is for another host name; use a name that it holds in ARGOCD_SERVER (--server)',
-  CERT_REVOKED: 'is revoked; it must be renewed',
-}
-
-const INSECURE_HINT = 'or set KPCEA_INSECURE=true (--insecure), which verifies nothing'
-
-/** Any other code that OpenSSL gives to a certificate that it does not take. */
-const CERTIFICATE_CODE = /CERT|ISSUER|CRL|SIGNATURE|CA_KEY|INVALID_PURPOSE|INVALID_CA|PATH_LENGTH/
+/** The codes that OpenSSL and Bun give to a certificate that does not verify. */
+const CERTIFICATE_CODE =
+  /CERT|ISSUER|CRL|SIGNATURE|CA_KEY|INVALID_PURPOSE|INVALID_CA|PATH_LENGTH|HOSTNAME_MISMATCH/
 
 const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refuses connections; check the host and the port',
@@ -69,19 +54,35 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
 export function networkFailure(error: unknown, host: string): RequestFailure {
   if (error instanceof RequestFailure) return error
   const code = codeOf(error)
-  const certificate = CERTIFICATE_PROBLEMS[code]
-  if (certificate !== undefined || CERTIFICATE_CODE.test(code)) {
-    const what = certificate ?? `does not verify (${code})`
-    return new RequestFailure('Unreachable', `the certificate of ${host} ${what}, ${INSECURE_HINT}`, {
-      fatal: true,
-    })
-  }
+  if (CERTIFICATE_CODE.test(code)) return certificateFailure(host, code)
   if (error instanceof Error && error.name === 'TimeoutError')
     return new RequestFailure('Unreachable', `${host} did not answer in time`)
   const what =
     NETWORK_PROBLEMS[code] ??
     `cannot be asked (${code || (error instanceof Error ? error.message : String(error))})`
   return new RequestFailure('Unreachable', `${host} ${what}`)
+}
+
+/**
+ * A certificate that does not verify.
+ *
+ * @param what a clause that says what is wrong with it, where that is known better than by the code
+ */
+export function certificateFailure(
+  host: string,
+  code: string,
+  what = `does not verify (${code})`,
+): RequestFailure {
+  const wayOut = /expired|valid before/.test(what)
+    ? 'it must be renewed, and the clocks of both sides be right'
+    : /other names|ALTNAME/.test(what)
+      ? 'use a name that it holds in ARGOCD_SERVER (--server)'
+      : 'trust it, or the authority that signed it, with KPCEA_CA_FILE (--ca-file)'
+  return new RequestFailure(
+    'Unreachable',
+    `the certificate of ${host} ${what}; ${wayOut}, or set KPCEA_INSECURE=true (--insecure), which verifies nothing`,
+    { fatal: true, certificateCode: code },
+  )
 }
 
 function codeOf(error: unknown): string {
