@@ -7,8 +7,8 @@ import type { Policy, Target } from './config.ts'
 import { unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
-import type { Code } from './predicates.ts'
-import { applicationOf, type Subject } from './subject.ts'
+import type { Check, Code } from './predicates.ts'
+import { applicationOf, checkSubject, type Subject } from './subject.ts'
 import { checksOf, namingCheck } from './verdict.ts'
 import type { Ending, Outcome } from './verify.ts'
 
@@ -172,7 +172,7 @@ function applicationResult(
 ): ApplicationResult {
   const application = applicationOf(subject)
   const tracked = state.get(subject.key)
-  const checks = tracked === undefined ? [] : checksOf(tracked, policy)
+  const checks = tracked === undefined ? [] : withDetail(checksOf(tracked, policy), subject, policy)
   const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === subject.key)
   const verified = checks.length > 0 && naming === undefined
   const name = application?.metadata.name ?? subject.ref.name
@@ -202,6 +202,18 @@ function applicationResult(
       message: mask(resource.message),
     })),
   }
+}
+
+/** A diagnosis has seen the lists of resources that a stream leaves out, so its sentences say more. */
+function withDetail(checks: readonly Check[], subject: Subject, policy: Policy): readonly Check[] {
+  if (subject.detail === undefined) return checks
+  const detailed = checkSubject(
+    { ...subject, snapshot: subject.detail, origin: 'request' },
+    policy.refresh === 'none',
+  )
+  return checks.map(
+    (check) => detailed.find(({ code, state }) => code === check.code && state === check.state) ?? check,
+  )
 }
 
 function maskNullable(text: string | undefined, mask: (text: string) => string): string | null {
@@ -245,6 +257,10 @@ function refusal(
   const naming = ending.kind === 'failed' ? namedFailing(outcome, ending.key, applications) : unmet[0]
   const still =
     failure === undefined ? '' : `; ${lookedAgo(outcome)}, and since then ${mask(failure.message)}`
+  const failingFor =
+    ending.kind === 'failed' && policy.failAfter > 0
+      ? `; failing for ${formatDuration(policy.failAfter)}`
+      : ''
   const more =
     unmet.length > 1 ? ` (${unmet.length} of ${applications.length} applications are not verified)` : ''
   const seen =
@@ -252,7 +268,7 @@ function refusal(
       ? undefined
       : {
           reason: naming.reason,
-          message: `${naming.name} is not verified${when}: ${naming.message}${more}${still}`,
+          message: `${naming.name} is not verified${when}: ${naming.message}${rootCause(naming)}${failingFor}${more}${still}`,
         }
   if (ending.kind === 'interrupted') {
     const last = seen === undefined ? 'nothing was seen' : seen.message
@@ -265,6 +281,15 @@ function refusal(
   }
   const { reason, message } = failureOf(ending, failure)
   return { reason, message: mask(`not verified${when}: ${message}`) }
+}
+
+/** The resource that tells most of why an application is not healthy: a Pod, where there is one, or the first. */
+function rootCause({ reason, message, unhealthyResources }: ApplicationResult): string {
+  if (reason !== 'NotHealthy') return ''
+  const telling = unhealthyResources.filter((resource) => resource.message !== '')
+  const cause = telling.find(({ kind }) => kind === 'Pod') ?? telling[0]
+  if (cause === undefined || message.includes(cause.message)) return ''
+  return `; ${cause.kind} ${cause.name} is ${cause.health || cause.status}: ${cause.message}`
 }
 
 function namedFailing({ subjects }: Outcome, key: string, applications: readonly ApplicationResult[]) {

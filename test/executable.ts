@@ -39,6 +39,8 @@ export interface Finished {
 /** A run that may be under way. */
 export interface Running {
   readonly process: Bun.Subprocess<'ignore', 'pipe', 'pipe'>
+  /** What it has said on stderr so far. */
+  readonly said: () => string
   readonly finished: Promise<Finished>
 }
 
@@ -58,7 +60,12 @@ export function start(env: Environment, args: readonly string[] = [], cwd = empt
     timeout: 60_000,
     killSignal: 'SIGKILL',
   })
-  const finished = Promise.all([child.exited, child.stdout.text(), child.stderr.text()]).then(
+  let said = ''
+  const listen = async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) said += text
+    return said
+  }
+  const finished = Promise.all([child.exited, child.stdout.text(), listen()]).then(
     ([code, stdout, stderr]) => ({
       code,
       stdout,
@@ -66,7 +73,7 @@ export function start(env: Environment, args: readonly string[] = [], cwd = empt
       elapsed: performance.now() - began,
     }),
   )
-  return { process: child, finished }
+  return { process: child, said: () => said, finished }
 }
 
 /** Runs the executable to its end. */
@@ -102,3 +109,9 @@ const directories = [emptyDirectory]
 process.on('exit', () => {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 })
+
+/** Waits for something that a running process brings about, for as long as a test may last. */
+export async function waitFor(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 3000 && !condition(); i++) await Bun.sleep(10)
+  if (!condition()) throw new Error('it never happened')
+}

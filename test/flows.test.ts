@@ -7,7 +7,7 @@ import { resultSchema } from '../lib/result.ts'
 import { version } from '../package.json'
 import { ArgoCDServer, application } from './argocd-server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
-import { connect, emptyDirectory, run, runJson, start, temporaryDirectory } from './executable.ts'
+import { connect, emptyDirectory, run, runJson, start, temporaryDirectory, waitFor } from './executable.ts'
 import { SHA } from './fixtures.ts'
 
 let server: ArgoCDServer
@@ -546,9 +546,3 @@ describe('the executable', () => {
     expect((await run(connect(server, WEB))).code).toBe(0)
   })
 })
-
-/** Waits for something that a running process brings about, for as long as a test may last. */
-async function waitFor(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 3000 && !condition(); i++) await Bun.sleep(10)
-  if (!condition()) throw new Error('it never happened')
-}
