@@ -4,7 +4,7 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { defineCommand, runCommand } from 'citty'
-import { createArgoCD, masker } from './lib/argocd.ts'
+import { createArgoCD } from './lib/argocd.ts'
 import { systemClock } from './lib/clock.ts'
 import { type Config, loadConfig, type OutputOptions } from './lib/config.ts'
 import { formatHelp } from './lib/help.ts'
@@ -18,6 +18,7 @@ import {
   plain,
 } from './lib/report.ts'
 import { createResult, exitCodeOf, invalidSettingsResult, type Result } from './lib/result.ts'
+import { masker } from './lib/secrets.ts'
 import { verify } from './lib/verify.ts'
 import { version } from './package.json'
 
