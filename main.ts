@@ -1,15 +1,18 @@
 #!/usr/bin/env bun
 /** The command: reads the settings, runs the verification, prints the result, exits. Wiring, no logic. */
 
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, appendFileSync, constants, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { defineCommand, runCommand } from 'citty'
+import { adviceFor } from './lib/advice.ts'
 import { createArgoCD } from './lib/argocd.ts'
 import { systemClock } from './lib/clock.ts'
+import { completionScript, SHELLS } from './lib/completion.ts'
 import { type Config, loadConfig, type OutputOptions } from './lib/config.ts'
+import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
+import { formatAnnotation, formatJobSummary } from './lib/github.ts'
 import { formatHelp } from './lib/help.ts'
 import {
-  createLog,
   formatProblems,
   formatResult,
   formatStart,
@@ -17,7 +20,13 @@ import {
   type Paint,
   plain,
 } from './lib/report.ts'
-import { createResult, exitCodeOf, invalidSettingsResult, type Result } from './lib/result.ts'
+import {
+  createResult,
+  exitCodeOf,
+  invalidSettingsResult,
+  type Result,
+  resultJsonSchema,
+} from './lib/result.ts'
 import { masker } from './lib/secrets.ts'
 import { verify } from './lib/verify.ts'
 import { version } from './package.json'
@@ -30,8 +39,8 @@ const command = defineCommand({
 })
 
 async function main(args: readonly string[]): Promise<number> {
-  if (args.includes('--help') || args.includes('-h')) return print(formatHelp(version))
-  if (args.includes('--version') || args.includes('-v')) return print(`${version}\n`)
+  const text = answerAbout(args)
+  if (text !== undefined) return print(text)
   const startedAt = systemClock.date()
   const began = systemClock.now()
   const times = () => ({
@@ -41,74 +50,111 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const loaded = loadConfig({ args, env: process.env, readFile })
   if (!loaded.ok) {
-    const result = invalidSettingsResult(loaded.problems, times())
+    const problems = formatProblems(loaded.problems)
     // On a terminal the result on stdout says it all; elsewhere the two streams may have different readers.
-    if (loaded.output.format === 'json' || !(process.stdout.isTTY && process.stderr.isTTY))
-      process.stderr.write(formatProblems(loaded.problems))
-    return finish(result, loaded.output, formatProblems(loaded.problems))
+    if (loaded.output.format === 'json' || !(process.stdout.isTTY && process.stderr.isTTY)) toStderr(problems)
+    return finish(invalidSettingsResult(loaded.problems, times()), loaded.output, problems)
   }
-  for (const warning of loaded.warnings) log(`warning: ${warning}`)
   const { config } = loaded
-  log(formatStart(config))
-  const result = createResult({
-    ...config,
-    server: config.connection.server,
-    outcome: await run(config),
-    times: times(),
-    mask: masker(config.connection),
-  })
-  return finish(result, config.output)
+  const follower = createFollower(config)
+  for (const warning of loaded.warnings)
+    follower.say({ level: 'warning', event: 'warning', message: warning })
+  follower.say({ level: 'info', event: 'start', message: formatStart(config) })
+  const outcome = await run(config, follower)
+  const { server } = config.connection
+  const result = createResult({ ...config, server, outcome, times: times(), mask: masker(config.connection) })
+  const paint = paintFor(process.stdout.isTTY, config.output)
+  return finish(result, config.output, formatResult(result, paint, adviceFor(result, config.policy)))
 }
 
-async function run({ connection, target, policy }: Config) {
+/** Questions about the program itself. */
+function answerAbout(args: readonly string[]): string | undefined {
+  if (args.includes('--help') || args.includes('-h')) return formatHelp(version)
+  if (args.includes('--version') || args.includes('-v')) return `${version}\n`
+  const [word, argument, ...more] = args
+  if (more.length > 0) return undefined
+  if (word === 'schema' && argument === undefined)
+    return `${JSON.stringify(resultJsonSchema(), undefined, 2)}\n`
+  const shell = word === 'completion' ? SHELLS.find((one) => one === argument) : undefined
+  return shell === undefined ? undefined : completionScript(shell)
+}
+
+async function run({ connection, target, policy }: Config, follower: Follower) {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
-  const mask = masker(connection)
-  const line = createLog()
-  return verify(target, policy, {
+  const ended = new AbortController()
+  const following = follower.follow(systemClock.now() + policy.timeout, ended.signal)
+  const outcome = await verify(target, policy, {
     client: createArgoCD(connection, { version, readFile }),
     clock: systemClock,
     random: Math.random,
     interrupted: interrupted.signal,
-    emit: (progress) => {
-      const text = line(progress)
-      if (text !== undefined) log(mask(text))
-    },
+    emit: (progress) => follower.progress(progress),
   })
+  ended.abort()
+  await following
+  return outcome
+}
+
+function createFollower({ connection, output, policy }: Config): Follower {
+  const tools = { clock: systemClock, write: toStderr, mask: masker(connection) }
+  const { stderr } = process
+  if (!stderr.isTTY || output.logFormat === 'json' || policy.timeout === 0)
+    return new LogFollower(output.logFormat, tools)
+  const size = () => ({ columns: stderr.columns || 80, rows: stderr.rows || 24 })
+  return new LiveFollower(paintFor(true, output), size, tools)
 }
 
 /** Hands the result to everybody who asked for it. What cannot be written is reported, and changes no verdict. */
-function finish(
-  result: Result,
-  output: OutputOptions,
-  summary = formatResult(result, process.stdout.isTTY ? colours : plain),
-): number {
+function finish(result: Result, output: OutputOptions, summary: string): number {
   const json = `${JSON.stringify(result)}\n`
   print(output.format === 'json' ? json : summary)
-  if (output.resultFile !== undefined) write(output.resultFile, json)
+  if (output.resultFile !== undefined) attempt(output.resultFile, (file) => writeFileSync(file, json))
   const log = output.terminationLog ?? platformTerminationLog()
-  if (log !== undefined) write(log, formatTerminationMessage(result))
+  if (log !== undefined) attempt(log, (file) => writeFileSync(file, formatTerminationMessage(result)))
+  if (output.githubSummary !== undefined) {
+    attempt(output.githubSummary, (file) => appendFileSync(file, formatJobSummary(result)))
+    toStderr(formatAnnotation(result))
+  }
   return exitCodeOf(result, output.detailedExitCode)
 }
 
-const colours: Paint = (style, text) => styleText(style, text)
+function paintFor(isTerminal: boolean, { colour }: OutputOptions): Paint {
+  return (colour ?? isTerminal) ? (style, text) => styleText(style, text, { validateStream: false }) : plain
+}
 
 function print(text: string): 0 {
-  writeFileSync(1, text)
+  writeAll(1, text)
   return 0
 }
 
-function log(text: string): void {
-  process.stderr.write(`${systemClock.date().toISOString()} ${text}\n`)
+function toStderr(text: string): void {
+  writeAll(2, text)
 }
 
-function write(path: string, text: string): void {
+/** How long a reader that does not keep up is waited for, in milliseconds. */
+const PATIENCE = 2000
+
+/** Writes at once, so that nothing is lost when the process exits; a reader that is gone or stuck holds up nothing. */
+function writeAll(descriptor: 1 | 2, text: string): void {
+  const began = systemClock.now()
+  let bytes = Buffer.from(text)
+  while (bytes.length > 0 && systemClock.now() - began < PATIENCE) {
+    try {
+      bytes = bytes.subarray(writeSync(descriptor, bytes))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return
+      Bun.sleepSync(5)
+    }
+  }
+}
+
+function attempt(file: string, write: (file: string) => void): void {
   try {
-    writeFileSync(path, text)
+    write(file)
   } catch (error) {
-    log(
-      `warning: ${path} could not be written (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'})`,
-    )
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    toStderr(`warning: ${file} could not be written (${code})\n`)
   }
 }
 

@@ -113,6 +113,8 @@ function complaint(word: string, spelling: string): string {
 }
 
 function strayWordHint(word: string): string {
+  if (word === 'completion') return 'write kpcea completion bash, zsh or fish'
+  if (word === 'schema') return 'kpcea schema stands alone'
   const nearest = nearestFlag(`--${word}`)
   if (distance(`--${word}`, nearest) <= 2) return `did you mean ${nearest}?`
   return `did you mean --app ${word}?`

@@ -2,6 +2,7 @@
 
 import { parseServerAddress, type ServerAddress } from './address.ts'
 import { parseArguments } from './arguments.ts'
+import { type CliContext, readCliContext } from './cli-context.ts'
 import { formatDuration } from './duration.ts'
 import type { ImageReference } from './image.ts'
 import type { WantedRevision } from './revision.ts'
@@ -16,7 +17,14 @@ import {
 
 /** How the run proves who it is. */
 export type Credentials =
-  | { readonly mode: 'TOKEN'; readonly token: string; readonly tokenFile: string | undefined }
+  | {
+      readonly mode: 'TOKEN'
+      readonly token: string
+      /** Read again where the token is refused, because a mounted Secret may have been rotated. */
+      readonly tokenFile: string | undefined
+      /** The context of the argocd CLI that the token is from. */
+      readonly context: string | undefined
+    }
   | { readonly mode: 'LOGIN'; readonly username: string; readonly password: string }
 
 /** What an application must be to be verified. */
@@ -75,6 +83,11 @@ export interface Connection {
 /** Where the verdict goes. */
 export interface OutputOptions {
   readonly format: 'text' | 'json'
+  readonly logFormat: 'text' | 'json'
+  /** `undefined`: where there is a terminal. */
+  readonly colour: boolean | undefined
+  /** Where GitHub Actions takes the summary of a job from. */
+  readonly githubSummary: string | undefined
   readonly resultFile: string | undefined
   /** `undefined`: the platform's own place, where it exists. */
   readonly terminationLog: string | undefined
@@ -113,12 +126,19 @@ const SHORTEST_INTERVAL = 100
  * unset one. Nothing is sent, and no secret is in any message.
  */
 export function loadConfig(sources: Sources): Loaded {
-  const { values, problems, warnings } = readSettings(sources)
-  const connection = resolveConnection(values, sources, problems)
+  const { values: own, problems, warnings } = readSettings(sources)
+  const { values, context } = withCliContext(own, sources, problems)
+  if (context !== undefined)
+    warnings.push(`using context ${context.name} of the argocd CLI (${context.file}): ${context.server}`)
+  const connection = resolveConnection(values, context, sources, problems)
   const target = resolveTarget(values, problems, warnings)
   const policy = resolvePolicy(values, problems, warnings)
+  const { NO_COLOR, FORCE_COLOR, GITHUB_STEP_SUMMARY } = sources.env
   const output: OutputOptions = {
     format: values.output ?? 'text',
+    logFormat: values.logFormat ?? 'text',
+    colour: NO_COLOR ? false : FORCE_COLOR ? FORCE_COLOR !== '0' && FORCE_COLOR !== 'false' : undefined,
+    githubSummary: GITHUB_STEP_SUMMARY || undefined,
     resultFile: values.resultFile,
     terminationLog: values.terminationLog,
     detailedExitCode: values.detailedExitCode ?? false,
@@ -182,8 +202,34 @@ function shown(raw: string): string {
   return JSON.stringify(raw.length > LONGEST_SHOWN ? `${raw.slice(0, LONGEST_SHOWN)}…` : raw)
 }
 
+/** Where no server is set, or a context is asked for, the argocd CLI's configuration says where to go. */
+function withCliContext(values: Values, sources: Sources, problems: string[]) {
+  const { context: name, server } = values
+  if (server !== undefined && name !== undefined)
+    problems.push(
+      `${settingLabel('context')} and ${settingLabel('server')} exclude each other; give one of them`,
+    )
+  if (server !== undefined) return { values, context: undefined }
+  try {
+    const context = readCliContext(name, sources)
+    if (context === undefined) return { values, context }
+    const { insecure, plaintext } = context
+    const taken: Values = {
+      ...values,
+      server: context.server,
+      insecure: values.from.has('insecure') ? values.insecure : insecure,
+      plaintext: values.from.has('plaintext') ? values.plaintext : plaintext,
+    }
+    return { values: taken, context }
+  } catch (error) {
+    problems.push(`${settingLabel('context')}: ${error instanceof Error ? error.message : String(error)}`)
+    return { values, context: undefined }
+  }
+}
+
 function resolveConnection(
   values: Values,
+  context: CliContext | undefined,
   { readFile }: Sources,
   problems: string[],
 ): Connection | undefined {
@@ -215,7 +261,7 @@ function resolveConnection(
       complain('server', error instanceof Error ? error.message : String(error))
     }
   }
-  const credentials = resolveCredentials(values, file, problems)
+  const credentials = resolveCredentials(values, context, file, problems)
   const ca = pem('caFile', 'CERTIFICATE')
   const cert = pem('clientCertFile', 'CERTIFICATE')
   const key = pem('clientKeyFile', 'PRIVATE KEY')
@@ -231,14 +277,15 @@ function resolveConnection(
     server,
     credentials,
     insecure: values.insecure ?? false,
-    ca,
-    clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : undefined,
+    ca: ca ?? context?.ca,
+    clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
     headers: values.headers ?? [],
   }
 }
 
 function resolveCredentials(
   values: Values,
+  context: CliContext | undefined,
   file: (name: 'tokenFile' | 'passwordFile') => string | undefined,
   problems: string[],
 ): Credentials | undefined {
@@ -255,7 +302,12 @@ function resolveCredentials(
       )
       return undefined
     }
-    return { mode: 'TOKEN', token, tokenFile: useTokenFile ? values.tokenFile : undefined }
+    return {
+      mode: 'TOKEN',
+      token,
+      tokenFile: useTokenFile ? values.tokenFile : undefined,
+      context: undefined,
+    }
   }
   const usePasswordFile =
     values.passwordFile !== undefined &&
@@ -264,6 +316,8 @@ function resolveCredentials(
   if (values.username !== undefined && password !== undefined)
     return { mode: 'LOGIN', username: values.username, password }
   if (values.username !== undefined && usePasswordFile) return undefined
+  if (context?.token !== undefined && values.username === undefined)
+    return { mode: 'TOKEN', token: context.token, tokenFile: undefined, context: context.name }
   problems.push(
     'ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD must be set for LOGIN mode; ' +
       'or set ARGOCD_API_TOKEN, or ARGOCD_API_TOKEN_FILE (--token-file), for TOKEN mode',

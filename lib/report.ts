@@ -4,11 +4,9 @@ import { applicationKey } from './application.ts'
 import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
 import { formatImage } from './image.ts'
+import { FEW } from './progress.ts'
 import type { ApplicationResult, Result } from './result.ts'
 import { formatWantedRevision } from './revision.ts'
-import { applicationOf, type Subject } from './subject.ts'
-import { namingCheck } from './verdict.ts'
-import type { Progress } from './verify.ts'
 
 /** Colours a text, or leaves it as it is. */
 export type Paint = (style: 'green' | 'red' | 'yellow' | 'dim' | 'bold', text: string) => string
@@ -18,8 +16,12 @@ export const plain: Paint = (_, text) => text
 
 const MOST_RESOURCES = 10
 
-/** The human summary of a result: the verdict first, then the cause. */
-export function formatResult(result: Result, paint: Paint): string {
+/**
+ * The human summary of a result: the verdict first, then the cause, then what to try.
+ *
+ * @param advice the next step, where there is one
+ */
+export function formatResult(result: Result, paint: Paint, advice?: string): string {
   const verdict = result.verified
     ? paint('green', 'VERIFIED')
     : paint('red', `NOT VERIFIED (${result.reason})`)
@@ -27,6 +29,7 @@ export function formatResult(result: Result, paint: Paint): string {
   return [
     head,
     ...result.applications.flatMap((application) => formatApplication(application, result, paint)),
+    ...(advice === undefined ? [] : ['', `${paint('bold', 'Next:')} ${advice}`]),
     '',
   ].join('\n')
 }
@@ -132,76 +135,4 @@ export function formatStart({ target, policy, connection }: Config): string {
     `verifying ${what} on ${connection.server.origin}${connection.server.rootPath} for ${wanted.join(' and ') || 'what each must run'}` +
     `, ${policy.timeout === 0 ? 'with one look' : `for at most ${formatDuration(policy.timeout)}`} (${connection.credentials.mode} mode)${mode}`
   )
-}
-
-/** More applications than this are reported as a count. */
-const FEW = 10
-
-/** Turns the progress of a run into log lines: one when something changes, none while nothing does. */
-export function createLog(): (progress: Progress) => string | undefined {
-  const last = new Map<string, string>()
-  const verified = new Map<string, boolean>()
-  let said: string | undefined
-  const once = (key: string, line: string): string | undefined => {
-    if (last.get(key) === line) return undefined
-    last.set(key, line)
-    return line
-  }
-  return (progress) => {
-    switch (progress.type) {
-      case 'observed': {
-        const { subject, checks } = progress
-        const naming = namingCheck(checks, false)
-        verified.set(subject.key, naming === undefined)
-        // That the refresh of this run is under way was said when it was asked for.
-        if (subject.refreshing && naming?.code === 'StatusStale') return undefined
-        if (verified.size <= FEW) return once(subject.key, describe(subject, checks))
-        const done = [...verified.values()].filter(Boolean).length
-        const step = Math.max(1, Math.floor(verified.size / FEW))
-        return done % step === 0 || done === verified.size
-          ? once('', `${done} of ${verified.size} applications are as wanted`)
-          : undefined
-      }
-      case 'gone':
-        verified.delete(progress.subject.key)
-        last.delete(progress.subject.key)
-        return `${nameOf(progress.subject)}: no longer selected`
-      case 'refreshing':
-        return verified.size <= FEW ? `${nameOf(progress.subject)}: asking Argo CD for a refresh` : undefined
-      case 'nothing-selected':
-        return once('', 'the selector matches no application so far')
-      case 'failure': {
-        // A reason is shown once, not with every try.
-        const { message } = progress.failure
-        if (said === message) return undefined
-        said = message
-        return `${message}; trying again`
-      }
-      case 'recovered':
-        if (said === undefined) return undefined
-        said = undefined
-        return 'Argo CD answers again'
-    }
-  }
-}
-
-function nameOf(subject: Subject): string {
-  const application = applicationOf(subject)
-  return applicationKey(subject.ref.name, application?.metadata.namespace ?? subject.ref.namespace)
-}
-
-function describe(subject: Subject, checks: Extract<Progress, { type: 'observed' }>['checks']): string {
-  const naming = namingCheck(checks, false)
-  const application = applicationOf(subject)
-  const { sync, health, operationState } = application?.status ?? {}
-  const state = [
-    sync?.status,
-    health?.status,
-    operationState?.phase === undefined || operationState.phase === 'Succeeded'
-      ? undefined
-      : `operation ${operationState.phase}`,
-  ].filter((part) => part !== undefined)
-  const seen = state.length === 0 ? '' : `${state.join(', ')}; `
-  const waiting = naming === undefined ? 'as wanted' : `${naming.code} (${naming.state}): ${naming.message}`
-  return `${nameOf(subject)}: ${seen}${waiting}`
 }

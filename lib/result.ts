@@ -94,6 +94,15 @@ export const resultSchema = z.strictObject({
   applications: z.array(resultApplication),
 })
 
+/** The JSON Schema of the result. */
+export function resultJsonSchema(): object {
+  return {
+    ...z.toJSONSchema(resultSchema),
+    title: 'The result of kpcea',
+    description: 'Printed by kpcea -o json',
+  }
+}
+
 /** The JSON result. */
 export type Result = z.output<typeof resultSchema>
 

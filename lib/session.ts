@@ -3,7 +3,7 @@
 import type { KyInstance } from 'ky'
 import { z } from 'zod'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
-import type { Connection } from './config.ts'
+import type { Connection, Credentials } from './config.ts'
 import { RequestFailure } from './failure.ts'
 import { masker } from './secrets.ts'
 
@@ -91,24 +91,33 @@ export function createSession(
       } catch (error) {
         if (!(error instanceof RefusedToken)) throw error
         const second = await anotherToken(first, signal)
-        if (second === undefined) throw unauthorized(error, host, credentials.mode)
+        if (second === undefined) throw unauthorized(error, host, credentials)
         try {
           return await request(second)
         } catch (again) {
-          throw again instanceof RefusedToken ? unauthorized(again, host, credentials.mode) : again
+          throw again instanceof RefusedToken ? unauthorized(again, host, credentials) : again
         }
       }
     },
   }
 }
 
-function unauthorized(refusal: RefusedToken, host: string, mode: 'TOKEN' | 'LOGIN'): RequestFailure {
-  const what = mode === 'TOKEN' ? 'the token' : 'the session of a new login'
-  const check =
-    mode === 'TOKEN'
-      ? '; check that ARGOCD_API_TOKEN is a token of this server and has not expired or been deleted'
-      : ''
-  return new RequestFailure('Unauthorized', `${host} refused ${what} (${refusal.message})${check}`, {
-    fatal: true,
-  })
+function unauthorized(refusal: RefusedToken, host: string, credentials: Credentials): RequestFailure {
+  return new RequestFailure(
+    'Unauthorized',
+    `${host} refused ${whatWasRefused(credentials, refusal.message, host)}`,
+    {
+      fatal: true,
+    },
+  )
+}
+
+function whatWasRefused(credentials: Credentials, said: string, host: string): string {
+  if (credentials.mode === 'LOGIN') return `the session of a new login (${said})`
+  const { context, tokenFile } = credentials
+  if (context !== undefined)
+    return `the token of context ${context} of the argocd CLI (${said}); run argocd login ${host}`
+  const where =
+    tokenFile === undefined ? 'ARGOCD_API_TOKEN' : `the file in ARGOCD_API_TOKEN_FILE (--token-file)`
+  return `the token (${said}); check that ${where} holds a token of this server that has not expired or been deleted`
 }

@@ -158,7 +158,7 @@ export const settings = {
     flag: 'server',
     kind: 'text',
     placeholder: 'HOST[:PORT][/PATH]',
-    help: 'Argo CD server; https:// and http:// in front are accepted (required)',
+    help: 'Argo CD server; https:// in front is accepted (required, unless argocd login was done)',
     schema: trimmed,
   },
   applications: {
@@ -363,6 +363,15 @@ export const settings = {
     help: 'file that holds the password',
     schema: text,
   },
+  context: {
+    group: 'Connection',
+    variables: ['KPCEA_CONTEXT'],
+    flag: 'context',
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'context of the argocd CLI to take server and token from (its current one where no server is set)',
+    schema: trimmed,
+  },
   insecure: {
     group: 'Connection',
     variables: ['KPCEA_INSECURE'],
@@ -427,6 +436,16 @@ export const settings = {
     placeholder: 'FORMAT',
     default: 'text',
     help: 'what stdout gets: text or json',
+    schema: oneOf('text', 'json'),
+  },
+  logFormat: {
+    group: 'Output',
+    variables: ['KPCEA_LOG_FORMAT'],
+    flag: 'log-format',
+    kind: 'text',
+    placeholder: 'FORMAT',
+    default: 'text',
+    help: 'what stderr gets: text, or json: one object a line',
     schema: oneOf('text', 'json'),
   },
   resultFile: {

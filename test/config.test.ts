@@ -13,6 +13,21 @@ const FILES: Readonly<Record<string, string>> = {
   '/ca.pem': '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
   '/key.pem': '-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n',
   '/garbage.pem': 'garbage',
+  '/argocd/config': `
+contexts:
+  - { name: localhost, server: 'localhost:8080', user: localhost }
+  - { name: acceptance, server: argocd.acc.example.com, user: acceptance }
+current-context: localhost
+servers:
+  - { server: 'localhost:8080', plain-text: true, grpc-web-root-path: /argo/ }
+  - { server: argocd.acc.example.com, insecure: true, certificate-authority-data: ${btoa('PEM')} }
+users:
+  - { name: localhost, auth-token: local-token }
+  - { name: acceptance, auth-token: cli-token }
+`,
+  '/home/me/.config/argocd/config':
+    'contexts: [{ name: a, server: a, user: a }]\ncurrent-context: a\nservers: [{ server: a }]\nusers: [{ name: a, auth-token: t }]',
+  '/broken/config': 'contexts: 5',
 }
 
 function readFile(path: string): string {
@@ -65,6 +80,9 @@ describe('defaults', () => {
     })
     expect(output).toEqual({
       format: 'text',
+      logFormat: 'text',
+      colour: undefined,
+      githubSummary: undefined,
       resultFile: undefined,
       terminationLog: undefined,
       detailedExitCode: false,
@@ -161,13 +179,13 @@ const CASES: Readonly<
   token: {
     good: ' t0ken\n',
     reads: (c) => c.connection.credentials,
-    as: { mode: 'TOKEN', token: 't0ken', tokenFile: undefined },
+    as: { mode: 'TOKEN', token: 't0ken', tokenFile: undefined, context: undefined },
     bad: 'two words',
   },
   tokenFile: {
     good: '/token',
     reads: (c) => c.connection.credentials,
-    as: { mode: 'TOKEN', token: 'file-token', tokenFile: '/token' },
+    as: { mode: 'TOKEN', token: 'file-token', tokenFile: '/token', context: undefined },
     bad: '/nowhere',
     env: { ARGOCD_API_TOKEN: '' },
   },
@@ -189,6 +207,16 @@ const CASES: Readonly<
     as: { mode: 'LOGIN', username: 'u', password: 'file password ' },
     bad: '/empty',
     env: { ARGOCD_API_TOKEN: '', ARGOCD_API_USERNAME: 'u' },
+  },
+  context: {
+    good: 'acceptance',
+    reads: (c) => [c.connection.server.origin, c.connection.credentials],
+    as: [
+      'https://argocd.acc.example.com',
+      { mode: 'TOKEN', token: 'cli-token', tokenFile: undefined, context: 'acceptance' },
+    ],
+    bad: 'nowhere',
+    env: { ARGOCD_SERVER: '', ARGOCD_API_TOKEN: '', ARGOCD_CONFIG_DIR: '/argocd' },
   },
   insecure: { good: 'true', reads: (c) => c.connection.insecure, as: true },
   plaintext: {
@@ -222,6 +250,7 @@ const CASES: Readonly<
     bad: 'hunter2',
   },
   output: { good: 'json', reads: (c) => c.output.format, as: 'json', bad: 'yaml' },
+  logFormat: { good: 'json', reads: (c) => c.output.logFormat, as: 'json', bad: 'xml' },
   resultFile: { good: '/tmp/r.json', reads: (c) => c.output.resultFile, as: '/tmp/r.json' },
   terminationLog: { good: '/tmp/t', reads: (c) => c.output.terminationLog, as: '/tmp/t' },
   detailedExitCode: { good: 'true', reads: (c) => c.output.detailedExitCode, as: true, bad: '1' },
@@ -500,4 +529,45 @@ describe('durations', () => {
     [90_000, '1m30s'],
     [7_500_000, '2h5m'],
   ])('%p', (milliseconds, text) => expect(formatDuration(milliseconds)).toBe(text))
+})
+
+describe('the argocd CLI’s configuration', () => {
+  const CLI = { ARGOCD_SERVER: '', ARGOCD_API_TOKEN: '', ARGOCD_CONFIG_DIR: '/argocd' }
+  test('its current context says where to go where no server is set, and that is said', () => {
+    const { connection } = config(CLI)
+    expect(connection.server).toMatchObject({ origin: 'http://localhost:8080', rootPath: '/argo' })
+    expect(connection.credentials).toMatchObject({ token: 'local-token', context: 'localhost' })
+    expect(warnings(CLI)).toContain('context localhost')
+  })
+  test('another context by name, with its authority and its insecure', () => {
+    const { connection } = config(CLI, ['--context', 'acceptance'])
+    expect(connection).toMatchObject({ insecure: true, ca: 'PEM' })
+  })
+  test('what is set wins over it', () => {
+    expect(config({ ...CLI, KPCEA_CONTEXT: 'acceptance', KPCEA_INSECURE: 'false' }).connection.insecure).toBe(
+      false,
+    )
+    expect(config({ ...CLI, ARGOCD_API_TOKEN: 'mine' }).connection.credentials).toMatchObject({
+      token: 'mine',
+      context: undefined,
+    })
+  })
+  test('it is not looked at where a server is set', () =>
+    expect(warnings({ ARGOCD_CONFIG_DIR: '/argocd' })).toBe(''))
+  test('in the home directory', () =>
+    expect(config({ ...CLI, ARGOCD_CONFIG_DIR: '', HOME: '/home/me' }).connection.server.origin).toBe(
+      'https://a',
+    ))
+  test('none at all is a missing server', () =>
+    expect(problems({ ...CLI, ARGOCD_CONFIG_DIR: '' })).toContain(
+      'ARGOCD_SERVER and ARGOCD_APP_NAME must be set',
+    ))
+  test('a context that does not exist: the ones that do are listed', () =>
+    expect(problems(CLI, ['--context', 'prod'])).toContain('localhost, acceptance'))
+  test('a broken file is named', () =>
+    expect(problems({ ...CLI, ARGOCD_CONFIG_DIR: '/broken' })).toContain('/broken/config'))
+  test('a context and a server exclude each other', () =>
+    expect(problems({ ARGOCD_CONFIG_DIR: '/argocd' }, ['--context', 'acceptance'])).toContain(
+      'exclude each other',
+    ))
 })

@@ -122,10 +122,15 @@ test('already in the wanted state when asked', async () => {
 })
 
 test('Degraded for some seconds in a rolling update', async () => {
-  put(NEW, { status: { health: { status: 'Degraded' } } })
-  const run = await waiting({ KPCEA_FAIL_AFTER: '20' }, 'Degraded')
+  const degraded = { status: { health: { status: 'Degraded' } } }
+  put(NEW, degraded)
+  const run = await waiting({ KPCEA_FAIL_AFTER: '5' }, 'Degraded')
+  // Twice for three seconds: six in all, and never five at a stretch.
+  await Bun.sleep(3000)
   put(NEW, { status: { health: { status: 'Progressing' } } })
   await waitFor(() => run.said().includes('Progressing'))
+  put(NEW, degraded)
+  await Bun.sleep(3000)
   put(NEW)
   expect(await run.result()).toMatchObject({ verified: true })
 })

@@ -134,6 +134,15 @@ const NO: readonly Case[] = [
     { KPCEA_TARGET_REVISION: 'main' },
   ],
   [
+    'overtaken, where at-least is not asked for',
+    'RevisionMismatch',
+    'pending',
+    {
+      status: { history: [SHA.a, SHA.b].map((revision, id) => ({ id, revision, deployedAt: SECONDS(id) })) },
+    },
+    { revision: SHA.b },
+  ],
+  [
     'the dry revision of an older hydration',
     'RevisionMismatch',
     'pending',
@@ -448,24 +457,18 @@ describe('with what a run learns', () => {
     })
   })
   test('one refresh for a stale operation, not one a poll', async () => {
-    server.stopController()
-    server.apply(
-      application(
-        { name: 'web', revision: SHA.a },
-        { status: { reconciledAt: SECONDS(1), operationState: { finishedAt: SECONDS(2) } } },
-      ),
-    )
+    // Refreshed, and still from before the operation's end: as where the status is written late.
+    const stale = { status: { operationState: { finishedAt: '2099-01-01T00:00:00Z' } } }
+    server.apply(application({ name: 'web', revision: SHA.a }, stale))
     const before = server.refreshes.length
-    await runJson(
-      connect(server, {
-        ARGOCD_APP_NAME: 'web',
-        KPCEA_TARGET_REVISION: SHA.a,
-        KPCEA_TIMEOUT: '2',
-        KPCEA_INTERVAL: '100ms',
-        KPCEA_WATCH: 'false',
-      }),
-    )
-    server.startController()
+    const env = {
+      ARGOCD_APP_NAME: 'web',
+      KPCEA_TARGET_REVISION: SHA.a,
+      KPCEA_TIMEOUT: '2',
+      KPCEA_INTERVAL: '100ms',
+    }
+    const { result } = await runJson(connect(server, { ...env, KPCEA_WATCH: 'false' }))
+    expect(result).toMatchObject({ verified: false, reason: 'StatusStale' })
     expect(server.refreshes.length - before).toBe(1)
   })
 })

@@ -1,0 +1,131 @@
+/** The argocd CLI's own configuration, for a workstation where `argocd login` has been done. */
+
+import { z } from 'zod'
+
+/** What a context of the argocd CLI says of how to reach a server. */
+export interface CliContext {
+  readonly name: string
+  /** The file it is from. */
+  readonly file: string
+  /** `host[:port]`, with the root path that gRPC-Web was given. */
+  readonly server: string
+  readonly token: string | undefined
+  readonly insecure: boolean
+  readonly plaintext: boolean
+  /** PEM texts. */
+  readonly ca: string | undefined
+  readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
+}
+
+const text = z.string().nullish()
+const flag = z.boolean().nullish()
+
+// Argo CD, util/localconfig.
+const configSchema = z.object({
+  'current-context': text,
+  contexts: z.array(z.object({ name: text, server: text, user: text })).nullish(),
+  servers: z
+    .array(
+      z.object({
+        server: text,
+        insecure: flag,
+        'plain-text': flag,
+        core: flag,
+        'grpc-web-root-path': text,
+        'certificate-authority-data': text,
+        'client-certificate-data': text,
+        'client-certificate-key-data': text,
+      }),
+    )
+    .nullish(),
+  users: z.array(z.object({ name: text, 'auth-token': text })).nullish(),
+})
+
+/** What the configuration is read from. */
+export interface CliSources {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Reads a text file; throws where it can't. */
+  readonly readFile: (path: string) => string
+}
+
+/**
+ * Reads a context.
+ *
+ * @param name `undefined`: the current one
+ * @returns `undefined` where there is no configuration, or no current context in it
+ * @throws Error with a sentence for a person, where a context was asked for or is current, and cannot be used
+ */
+export function readCliContext(
+  name: string | undefined,
+  { env, readFile }: CliSources,
+): CliContext | undefined {
+  const found = firstReadable(configFiles(env), readFile)
+  if (found === undefined) {
+    if (name === undefined) return undefined
+    throw new Error(
+      `there is no configuration of the argocd CLI (looked for ${configFiles(env).join(', ') || 'none'})`,
+    )
+  }
+  const { file, content } = found
+  const config = parseConfig(file, content)
+  const wanted = name ?? config['current-context']
+  if (wanted === null || wanted === undefined || wanted === '') return undefined
+  const context = config.contexts?.find((one) => one.name === wanted)
+  if (context === undefined) {
+    const known = (config.contexts ?? []).map((one) => one.name).join(', ')
+    throw new Error(`${file} has no context ${JSON.stringify(wanted)}; it has ${known || 'none'}`)
+  }
+  const server = config.servers?.find((one) => one.server === context.server)
+  if (server?.server === null || server?.server === undefined || server.core === true)
+    throw new Error(
+      `context ${JSON.stringify(wanted)} in ${file} has no server that speaks the API of Argo CD; run argocd login`,
+    )
+  const token = config.users?.find((one) => one.name === context.user)?.['auth-token']
+  const cert = decode(server['client-certificate-data'])
+  const key = decode(server['client-certificate-key-data'])
+  const rootPath = server['grpc-web-root-path']?.replace(/^\/+|\/+$/g, '') ?? ''
+  return {
+    name: wanted,
+    file,
+    server: rootPath === '' || server.server.includes('/') ? server.server : `${server.server}/${rootPath}`,
+    token: token || undefined,
+    insecure: server.insecure ?? false,
+    plaintext: server['plain-text'] ?? false,
+    ca: decode(server['certificate-authority-data']),
+    clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : undefined,
+  }
+}
+
+/** Where the argocd CLI looks: the first of these that exists. */
+function configFiles(env: CliSources['env']): readonly string[] {
+  const { ARGOCD_CONFIG_DIR: own, HOME: home, USERPROFILE: profile, XDG_CONFIG_HOME: xdg } = env
+  if (own) return [`${own}/config`]
+  const user = home || profile
+  return [
+    ...(user ? [`${user}/.argocd/config`] : []),
+    ...(xdg ? [`${xdg}/argocd/config`] : user ? [`${user}/.config/argocd/config`] : []),
+  ]
+}
+
+function firstReadable(files: readonly string[], readFile: (path: string) => string) {
+  for (const file of files) {
+    try {
+      return { file, content: readFile(file) }
+    } catch {
+      // The next one may be there.
+    }
+  }
+  return undefined
+}
+
+function parseConfig(file: string, content: string): z.output<typeof configSchema> {
+  try {
+    return configSchema.parse(Bun.YAML.parse(content) ?? {})
+  } catch {
+    throw new Error(`${file} is no configuration of the argocd CLI`)
+  }
+}
+
+function decode(base64: string | null | undefined): string | undefined {
+  return base64 ? Buffer.from(base64, 'base64').toString('utf8') : undefined
+}
