@@ -73,7 +73,7 @@ function line(
   const { sync, health, operationState } = applicationOf(subject)?.status ?? {}
   const revisions = sync === undefined ? [] : sync.revision === undefined ? sync.revisions : [sync.revision]
   const cells = [
-    fit(nameOf(subject), names).padEnd(names),
+    fit(nameOf(subject), names + 1).padEnd(names),
     (sync?.status ?? '-').padEnd(9),
     ...(columns < NARROW ? [] : [(revisions.map(short).join(' ') || '-').padEnd(SHORT_SHA)]),
     (health?.status ?? '-').padEnd(11),

@@ -26,21 +26,42 @@ export function formatResult(result: Result, paint: Paint, advice?: string): str
     ? paint('green', 'VERIFIED')
     : paint('red', `NOT VERIFIED (${result.reason})`)
   const head = `${verdict} after ${formatDuration(result.durationSeconds * 1000)}: ${result.message}`
-  return [
-    head,
-    ...result.applications.flatMap((application) => formatApplication(application, result, paint)),
-    ...(advice === undefined ? [] : ['', `${paint('bold', 'Next:')} ${advice}`]),
-    '',
-  ].join('\n')
+  const body = formatApplications(result, paint)
+  const next = advice === undefined ? [] : ['', `${paint('bold', 'Next:')} ${advice}`]
+  // What a person sees of a long summary is its end.
+  const again = body.length > SCREENFUL ? ['', head] : []
+  return [head, ...body, ...next, ...again, ''].join('\n')
 }
 
-function formatApplication(
-  application: ApplicationResult,
-  { applications }: Result,
-  paint: Paint,
-): readonly string[] {
+/** Lines that fit on the smallest usual terminal beside the verdict and a prompt. */
+const SCREENFUL = 18
+
+/** So many applications that are not verified are shown in full, and so many more in a line. */
+const MOST_DETAILED = 5
+const MOST_LISTED = 50
+
+function formatApplications({ applications }: Result, paint: Paint): readonly string[] {
+  if (applications.length <= FEW && applications.filter(({ verified }) => !verified).length <= MOST_DETAILED)
+    return applications.flatMap((application) => formatApplication(application, paint))
   // Of many applications, those that are not verified are what a person looks for.
-  if (application.verified && applications.length > FEW) return []
+  const unverified = applications.filter(({ verified }) => !verified)
+  const listed = unverified.slice(MOST_DETAILED, MOST_DETAILED + MOST_LISTED)
+  const more = unverified.length - MOST_DETAILED - listed.length
+  const verified = applications.length - unverified.length
+  return [
+    ...unverified.slice(0, MOST_DETAILED).flatMap((application) => formatApplication(application, paint)),
+    ...(listed.length > 0 ? [''] : []),
+    ...listed.map((one) => `${paint('red', 'no ')} ${keyOf(one)}  ${one.reason}: ${one.message}`),
+    ...(more > 0 ? [`    and ${more} more that are not verified`] : []),
+    ...(verified > 0 && unverified.length > 0
+      ? ['', `${paint('green', 'yes')} ${verified} of ${applications.length} applications`]
+      : []),
+  ]
+}
+
+const keyOf = ({ name, namespace }: ApplicationResult): string => applicationKey(name, namespace ?? undefined)
+
+function formatApplication(application: ApplicationResult, paint: Paint): readonly string[] {
   const { sync, health, checks } = application
   const mark = application.verified ? paint('green', 'yes') : paint('red', 'no ')
   const state = [
@@ -51,7 +72,7 @@ function formatApplication(
   const unmet = checks.filter(({ state }) => state !== 'met')
   return [
     '',
-    `${mark} ${paint('bold', applicationKey(application.name, application.namespace ?? undefined))}  ${checks.length === 0 ? application.message : state}`,
+    `${mark} ${paint('bold', keyOf(application))}  ${checks.length === 0 ? application.message : state}`,
     ...unmet.map(
       ({ code, state, message }) =>
         `      ${paint(state === 'failing' ? 'red' : 'yellow', code)} (${state}): ${message}`,
