@@ -36,7 +36,8 @@ const CERTIFICATE_CODE =
 const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refuses connections; check the host and the port',
   ConnectionRefused: 'refuses connections; check the host and the port',
-  ECONNRESET: 'closed the connection before it answered in full',
+  ECONNRESET:
+    'closed the connection before it answered in full; if that stays so, check the port, and whether it speaks TLS there (KPCEA_PLAINTEXT=true, --plaintext, for plain HTTP)',
   ENOTFOUND: 'is not a name that DNS knows; check ARGOCD_SERVER (--server)',
   EAI_AGAIN: 'could not be looked up in DNS',
   ETIMEDOUT: 'did not accept the connection in time',

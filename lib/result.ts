@@ -319,7 +319,13 @@ function failureOf(
   lastFailure: RequestFailure | undefined,
 ): { reason: FailureReason; message: string } {
   if (ending.kind === 'refused') return ending.failure
-  return lastFailure ?? { reason: 'Unreachable', message: 'Argo CD did not answer in time' }
+  return (
+    lastFailure ?? {
+      reason: 'Unreachable',
+      message:
+        'Argo CD did not answer in time; check host, port and scheme in ARGOCD_SERVER (--server), and proxies',
+    }
+  )
 }
 
 function compare(a: string, b: string): number {

@@ -27,8 +27,10 @@ export interface Setting<T = unknown> {
   readonly placeholder?: string
   /** The text that is read when nothing is given. */
   readonly default?: string
-  /** One line for `--help` and the README. */
+  /** A few words for `--help` and the README. */
   readonly help: string
+  /** What the README adds, in Markdown. */
+  readonly note?: string
   /** Its value must never be shown. */
   readonly secret?: boolean
   readonly schema: z.ZodType<T, string>
@@ -158,7 +160,8 @@ export const settings = {
     flag: 'server',
     kind: 'text',
     placeholder: 'HOST[:PORT][/PATH]',
-    help: 'Argo CD server; https:// in front is accepted (required, unless argocd login was done)',
+    help: 'Argo CD server',
+    note: 'required, unless `argocd login` was done; `https://` in front is accepted, `http://` for loopback or with `KPCEA_PLAINTEXT`',
     schema: trimmed,
   },
   applications: {
@@ -167,7 +170,8 @@ export const settings = {
     flag: 'app',
     kind: 'list',
     placeholder: '[NS/]NAME[@REV]',
-    help: 'applications, comma-separated or repeated (required unless a selector is given)',
+    help: 'applications, by name',
+    note: 'required, unless a selector is given; comma-separated; each `[namespace/]name[@revision]`',
     schema: applications,
   },
   selector: {
@@ -177,7 +181,8 @@ export const settings = {
     short: 'l',
     kind: 'text',
     placeholder: 'LABELS',
-    help: 'Kubernetes label selector instead of names; matching nothing is never a yes',
+    help: 'label selector instead of names',
+    note: 'matching nothing is never a yes',
     schema: reads(
       (raw) => (isLabelSelector(raw) ? raw : undefined),
       'is no label selector; write for example team=web,tier!=cache,env in (acc, prod)',
@@ -190,7 +195,8 @@ export const settings = {
     short: 'N',
     kind: 'text',
     placeholder: 'NAMESPACE',
-    help: "namespace of the Applications (default: the server's own)",
+    help: 'namespace of the Applications',
+    note: "the server's own where it is not given",
     schema: objectName,
   },
   project: {
@@ -209,7 +215,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'MODE',
     default: 'EXACT',
-    help: 'EXACT or SEARCH_COMMIT_MSG; another value warns and means EXACT',
+    help: 'EXACT or SEARCH_COMMIT_MSG',
+    note: 'another value warns and means EXACT',
     schema: trimmed.transform((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
   },
   revision: {
@@ -218,7 +225,8 @@ export const settings = {
     flag: 'revision',
     kind: 'text',
     placeholder: 'REVISION',
-    help: 'REVISION, or SOURCE=REVISION[,…] (required in EXACT unless images are given)',
+    help: 'revision, or SOURCE=REVISION[,…]',
+    note: 'required in EXACT unless images are given; a SHA (short or full), tag, branch or chart version; SOURCE is a `name`, `repoURL` or `repoURL#chart`',
     schema: reads(parseWantedRevision, 'is no revision'),
   },
   commitMessage: {
@@ -227,7 +235,8 @@ export const settings = {
     flag: 'commit-message',
     kind: 'text',
     placeholder: 'TEXT',
-    help: "text in the synced commit's message, case-sensitive (required in SEARCH_COMMIT_MSG)",
+    help: "text in the synced commit's message",
+    note: 'required in SEARCH_COMMIT_MSG; case-sensitive; not used in EXACT',
     schema: text,
   },
   images: {
@@ -235,8 +244,9 @@ export const settings = {
     variables: ['KPCEA_TARGET_IMAGES'],
     flag: 'image',
     kind: 'list',
-    placeholder: 'REPOSITORY[:TAG][@DIGEST]',
-    help: 'images that must run, comma-separated or repeated',
+    placeholder: 'REPO[:TAG][@DIGEST]',
+    help: 'images that must run',
+    note: 'comma-separated; `repository[:tag][@digest]`',
     schema: images,
   },
   revisionPolicy: {
@@ -246,7 +256,7 @@ export const settings = {
     kind: 'text',
     placeholder: 'POLICY',
     default: 'exact',
-    help: 'exact, or at-least: a revision deployed after the wanted one will do',
+    help: 'exact; at-least: or deployed later',
     schema: oneOf('exact', 'at-least'),
   },
   health: {
@@ -256,7 +266,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'STATUS[,…]',
     default: 'Healthy',
-    help: 'accepted health statuses, comma-separated',
+    help: 'accepted health statuses',
+    note: 'comma-separated',
     schema: healthStatuses,
   },
   timeout: {
@@ -266,7 +277,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'DURATION',
     default: '30',
-    help: 'seconds, or a duration (90s, 5m, 1h30m); 0: one look',
+    help: 'seconds, 90s, 1h30m; 0: one look',
+    note: 'the run never lasts longer',
     schema: duration,
   },
   interval: {
@@ -276,7 +288,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'DURATION',
     default: '5',
-    help: 'poll interval where changes are not streamed; less than 100ms means 100ms',
+    help: 'poll interval, where there is no watch',
+    note: 'less than 100ms means 100ms',
     schema: duration,
   },
   stableFor: {
@@ -286,7 +299,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'DURATION',
     default: '0',
-    help: 'how long everything must have held without a break',
+    help: 'how long all must hold unbroken',
+    note: 'must fit in the timeout',
     schema: duration,
   },
   failAfter: {
@@ -296,7 +310,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'DURATION',
     default: '120',
-    help: 'give up once something has been failing for so long; never: always wait',
+    help: 'give up what failed for so long',
+    note: '`never`: always wait; a recovery starts the count anew; 0: at once',
     schema: z.union([trimmed.pipe(z.literal('never')).transform(() => Number.POSITIVE_INFINITY), duration], {
       error: 'is neither a duration nor "never"; write seconds (90), 90s, 5m, 1h30m or never',
     }),
@@ -308,7 +323,8 @@ export const settings = {
     kind: 'text',
     placeholder: 'TYPE',
     default: 'normal',
-    help: 'refresh to ask of Argo CD for what is not verified yet: none, normal or hard',
+    help: 'refresh: none, normal, hard',
+    note: 'once for each application that is not verified yet',
     schema: oneOf('none', 'normal', 'hard'),
   },
   watch: {
@@ -317,14 +333,16 @@ export const settings = {
     flag: 'watch',
     kind: 'boolean',
     default: 'true',
-    help: 'stream changes rather than poll (--no-watch polls only)',
+    help: 'stream changes rather than poll',
+    note: '`--no-watch` polls only',
     schema: strictBoolean,
   },
   token: {
     group: 'Connection',
     variables: ['ARGOCD_API_TOKEN', 'ARGOCD_AUTH_TOKEN'],
     kind: 'text',
-    help: 'API token (TOKEN mode); wins over a username',
+    help: 'API token (TOKEN mode)',
+    note: 'wins over a username',
     secret: true,
     schema: trimmed,
   },
@@ -334,7 +352,8 @@ export const settings = {
     flag: 'token-file',
     kind: 'text',
     placeholder: 'FILE',
-    help: 'file that holds the API token, such as a mounted Secret',
+    help: 'file with the token',
+    note: 'such as a mounted Secret; read again where the token is refused',
     schema: text,
   },
   username: {
@@ -343,7 +362,7 @@ export const settings = {
     flag: 'username',
     kind: 'text',
     placeholder: 'NAME',
-    help: 'account to log in with (LOGIN mode), where there is no token',
+    help: 'account to log in with (LOGIN mode)',
     schema: trimmed,
   },
   password: {
@@ -360,7 +379,7 @@ export const settings = {
     flag: 'password-file',
     kind: 'text',
     placeholder: 'FILE',
-    help: 'file that holds the password',
+    help: 'file with the password',
     schema: text,
   },
   context: {
@@ -369,7 +388,8 @@ export const settings = {
     flag: 'context',
     kind: 'text',
     placeholder: 'NAME',
-    help: 'context of the argocd CLI to take server and token from (its current one where no server is set)',
+    help: 'context of the argocd CLI to use',
+    note: 'its current one where no server is set',
     schema: trimmed,
   },
   insecure: {
@@ -378,7 +398,8 @@ export const settings = {
     flag: 'insecure',
     kind: 'boolean',
     default: 'false',
-    help: "do not verify the server's certificate; only true means true",
+    help: 'do not verify the certificate',
+    note: 'only `true` means true; anything else warns',
     schema: onlyTrue,
   },
   plaintext: {
@@ -388,6 +409,7 @@ export const settings = {
     kind: 'boolean',
     default: 'false',
     help: 'plain HTTP',
+    note: 'loopback needs no asking',
     schema: strictBoolean,
   },
   caFile: {
@@ -396,7 +418,8 @@ export const settings = {
     flag: 'ca-file',
     kind: 'text',
     placeholder: 'FILE',
-    help: 'PEM certificates to trust besides the public ones',
+    help: 'PEM certificates to trust as well',
+    note: 'added to the public authorities',
     schema: text,
   },
   clientCertFile: {
@@ -423,7 +446,8 @@ export const settings = {
     flag: 'header',
     kind: 'list',
     placeholder: "'NAME: VALUE'",
-    help: 'extra request header for a proxy in front; one a line, or repeated',
+    help: 'extra header, for a proxy in front',
+    note: '`Name: value`, one a line',
     secret: true,
     schema: headers,
   },
@@ -435,7 +459,7 @@ export const settings = {
     kind: 'text',
     placeholder: 'FORMAT',
     default: 'text',
-    help: 'what stdout gets: text or json',
+    help: 'result on stdout: text, json',
     schema: oneOf('text', 'json'),
   },
   logFormat: {
@@ -445,7 +469,7 @@ export const settings = {
     kind: 'text',
     placeholder: 'FORMAT',
     default: 'text',
-    help: 'what stderr gets: text, or json: one object a line',
+    help: 'log on stderr: text, json',
     schema: oneOf('text', 'json'),
   },
   resultFile: {
@@ -463,7 +487,8 @@ export const settings = {
     flag: 'termination-log',
     kind: 'text',
     placeholder: 'FILE',
-    help: 'termination message (default: /dev/termination-log where it can be written)',
+    help: 'termination message',
+    note: '`/dev/termination-log`, where that exists and can be written',
     schema: text,
   },
   detailedExitCode: {
@@ -472,7 +497,8 @@ export const settings = {
     flag: 'detailed-exitcode',
     kind: 'boolean',
     default: 'false',
-    help: '0 verified, 1 not verified, 2 unusable settings, 3 could not ask',
+    help: '2: bad settings, 3: could not ask',
+    note: '0 verified, 1 not verified, 2 unusable settings, 3 could not ask',
     schema: strictBoolean,
   },
 } as const satisfies Record<string, Setting>

@@ -101,6 +101,7 @@ export class HttpServer {
   }
 }
 
+const TLS_HANDSHAKE = 0x16
 const HEAD_END = Buffer.from('\r\n\r\n')
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
 
@@ -119,7 +120,9 @@ export class Connection {
     this.#onRequest = onRequest
     socket.on('data', (data: Buffer) => {
       this.#received = Buffer.concat([this.#received, data])
-      this.#read()
+      // Argo CD without TLS hangs up on a client that begins a handshake: no protocol it serves begins so.
+      if (this.#received[0] === TLS_HANDSHAKE) this.close()
+      else this.#read()
     })
     socket.on('error', () => {})
     raw.once('close', () => this.#exchange?.lost('client closed'))

@@ -1,0 +1,241 @@
+/** What makes the executable fit in where people and their tools already are; and the failures of a first run. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { settingEntries } from '../lib/settings.ts'
+import { ArgoCDServer, application } from './argocd-server.ts'
+import { selfSigned } from './certificates.ts'
+import { connect, type Environment, EXECUTABLE, run, temporaryDirectory } from './executable.ts'
+import { SHA } from './fixtures.ts'
+
+let server: ArgoCDServer
+beforeAll(async () => {
+  server = await ArgoCDServer.start()
+  server.apply(application({ name: 'web', revision: SHA.a }))
+})
+afterAll(() => server.stop())
+
+const WEB = { ARGOCD_APP_NAME: 'web', KPCEA_TARGET_REVISION: SHA.a }
+
+describe('for machines', () => {
+  test('kpcea schema prints the JSON Schema that a result fits', async () => {
+    const { code, stdout } = await run({}, ['schema'])
+    expect(code).toBe(0)
+    const schema = JSON.parse(stdout)
+    const { stdout: result } = await run(connect(server, WEB), ['-o', 'json'])
+    expect(Object.keys(JSON.parse(result)).sort()).toEqual([...schema.required].sort())
+  })
+
+  test('the log as JSON: one object a line on stderr', async () => {
+    const { stderr } = await run(connect(server, { ...WEB, KPCEA_LOG_FORMAT: 'json' }))
+    const entries = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(entries.map(({ event }) => event)).toEqual(['start', 'observed'])
+    expect(entries[1]).toMatchObject({ level: 'info', application: 'argocd/web' })
+  })
+
+  test('GitHub Actions: a summary is added to, and the step is marked; neither where it is not asked for', async () => {
+    const summary = join(temporaryDirectory(), 'summary.md')
+    writeFileSync(summary, 'before\n')
+    const env = connect(server, { ...WEB, KPCEA_TARGET_REVISION: SHA.b, KPCEA_TIMEOUT: '0' })
+    const asked = await run({ ...env, GITHUB_STEP_SUMMARY: summary })
+    expect(readFileSync(summary, 'utf8')).toStartWith('before\n### ❌ Not verified: RevisionMismatch')
+    expect(asked.stderr).toContain('::error title=kpcea')
+    expect(asked.stdout).not.toContain('::error')
+    expect((await run(env)).stderr).not.toContain('::error')
+  })
+
+  test('NO_COLOR and FORCE_COLOR', async () => {
+    const env = connect(server, WEB)
+    expect((await run(env)).stdout).not.toContain('\x1b[')
+    expect((await run({ ...env, FORCE_COLOR: '1' })).stdout).toContain('\x1b[')
+    expect((await run({ ...env, FORCE_COLOR: '1', NO_COLOR: '1' })).stdout).not.toContain('\x1b[')
+  })
+})
+
+describe('completion', () => {
+  test('bash takes the script, which knows every flag', async () => {
+    const { stdout } = await run({}, ['completion', 'bash'])
+    const asks = `_kpcea kpcea -- kpcea; echo "\${COMPREPLY[*]}"`
+    const bash = Bun.spawnSync(['bash', '-c', `${stdout}\n${asks}`])
+    expect(bash.exitCode).toBe(0)
+    for (const [, { flag }] of settingEntries)
+      if (flag !== undefined) expect(bash.stdout.toString()).toContain(`--${flag}`)
+    const values = Bun.spawnSync([
+      'bash',
+      '-c',
+      `${stdout}\n_kpcea kpcea '' --refresh; echo "\${COMPREPLY[@]}"`,
+    ])
+    expect(values.stdout.toString().trim()).toBe('none normal hard')
+  })
+  test.each(['zsh', 'fish'])(
+    '%s: every flag is in the script, and the shell takes it where it is installed',
+    async (shell) => {
+      const { stdout, code } = await run({}, ['completion', shell])
+      expect(code).toBe(0)
+      for (const [, { flag }] of settingEntries)
+        if (flag !== undefined) expect(stdout).toContain(shell === 'fish' ? `-l ${flag}` : `--${flag}`)
+      if (Bun.which(shell) === null)
+        return console.warn(`skipped: ${shell} is not installed, so its syntax is not checked`)
+      expect(Bun.spawnSync([shell, '-n', '-c', stdout]).exitCode).toBe(0)
+    },
+  )
+  test('another shell is an error that names those that there are', async () => {
+    const { code, stderr } = await run({}, ['completion', 'tcsh'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('bash, zsh or fish')
+  })
+})
+
+describe('after argocd login', () => {
+  function loggedIn(token: string, address: string): Environment {
+    const home = temporaryDirectory()
+    mkdirSync(join(home, '.config/argocd'), { recursive: true })
+    const server = { server: address, 'plain-text': true }
+    const config = {
+      'current-context': 'acc',
+      contexts: [{ name: 'acc', server: address, user: 'acc' }],
+      servers: [server],
+      users: [{ name: 'acc', 'auth-token': token }],
+    }
+    writeFileSync(join(home, '.config/argocd/config'), Bun.YAML.stringify(config))
+    return { HOME: home }
+  }
+
+  test('server and token are those of its context, and that is said', async () => {
+    const { code, stderr } = await run(loggedIn(server.token, server.address), [
+      '--app',
+      'web',
+      '--revision',
+      SHA.a,
+    ])
+    expect(code).toBe(0)
+    expect(stderr).toContain('context acc of the argocd CLI')
+    expect(stderr).not.toContain(server.token)
+  })
+  test('a token that has expired says to log in again', async () => {
+    const { code, stdout } = await run(loggedIn(server.createToken({ seconds: -10 }), server.address), [
+      '--app',
+      'web',
+      '--revision',
+      SHA.a,
+    ])
+    expect(code).toBe(1)
+    expect(stdout).toContain('run argocd login')
+  })
+})
+
+/** A first run that goes wrong: what is done, and the words that lead on. */
+describe('the failures of a first run each end in a next step', () => {
+  const first = async (env: Environment, ...leads: readonly string[]) => {
+    const { code, stdout } = await run({ ARGOCD_API_TOKEN: server.token, ...WEB, KPCEA_TIMEOUT: '1', ...env })
+    expect(code).toBe(1)
+    for (const lead of leads) expect(stdout).toContain(lead)
+    expect(stdout).not.toMatch(/\n\s+at .*:\d+/)
+  }
+
+  test('no server', () => first({}, 'ARGOCD_SERVER (--server) is missing'))
+  test('typo in the server', () =>
+    first(
+      { ARGOCD_SERVER: 'argocd.exmaple.invalid' },
+      'argocd.exmaple.invalid',
+      'check ARGOCD_SERVER (--server)',
+    ))
+  test('https where http is spoken', () =>
+    first({ ARGOCD_SERVER: server.address }, 'whether it speaks TLS', 'KPCEA_PLAINTEXT=true'))
+  test('http where https is spoken', async () => {
+    const secure = await ArgoCDServer.start({ tls: await selfSigned() })
+    await first(
+      { ARGOCD_SERVER: secure.address, KPCEA_PLAINTEXT: 'true' },
+      'redirects to https://',
+      'check the scheme',
+    )
+    await secure.stop()
+  })
+  test('wrong port', () =>
+    first({ ARGOCD_SERVER: 'http://127.0.0.1:1' }, 'refuses connections', 'check the host and the port'))
+  test('single sign-on in front', async () => {
+    const fronted = await ArgoCDServer.start()
+    const lift = fronted.fault(
+      {},
+      {
+        kind: 'answer',
+        status: 200,
+        body: '<!doctype html><title>Sign in</title>',
+        headers: { 'content-type': 'text/html' },
+      },
+    )
+    await first({ ARGOCD_SERVER: fronted.url }, 'a web page ("Sign in")', 'sign-in page')
+    lift()
+    fronted.fault(
+      {},
+      { kind: 'redirect', location: 'https://login.example.com/authorize?state=secret-state' },
+    )
+    await first(
+      { ARGOCD_SERVER: fronted.url },
+      'redirects to https://login.example.com/authorize',
+      'sign-in page',
+    )
+    await fronted.stop()
+  })
+  test('token of another server', async () => {
+    const other = await ArgoCDServer.start()
+    await first(
+      { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: other.token },
+      'refused the token',
+      'a token of this server',
+    )
+    await other.stop()
+  })
+  test('expired token', () =>
+    first(
+      { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: server.createToken({ seconds: -10 }) },
+      'refused the token',
+      'expired',
+    ))
+  test('application misspelt', () =>
+    first(
+      { ARGOCD_SERVER: server.url, ARGOCD_APP_NAME: 'wbe' },
+      'NotFound',
+      'check the name and the namespace',
+    ))
+  test('application in another namespace', async () => {
+    const own = await ArgoCDServer.start({ enabledNamespaces: ['team'] })
+    own.apply(application({ name: 'web', namespace: 'team', revision: SHA.a }))
+    await first(
+      { ARGOCD_SERVER: own.url, ARGOCD_API_TOKEN: own.token },
+      'NotFound',
+      'check the name and the namespace',
+    )
+    await own.stop()
+  })
+  test('no permission', () =>
+    first(
+      { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: server.createToken({ applications: ['other/*'] }) },
+      'may not see it',
+      'argocd account can-i get applications',
+    ))
+  test('revision of another repository', () =>
+    first(
+      { ARGOCD_SERVER: server.url, KPCEA_TARGET_REVISION: SHA.d },
+      `not ${SHA.d}`,
+      'is this the repository that the application tracks',
+    ))
+  test('timeout shorter than Argo CD’s own polling, with refresh off', () =>
+    first(
+      { ARGOCD_SERVER: server.url, KPCEA_TARGET_REVISION: SHA.d, KPCEA_REFRESH: 'none' },
+      'without a webhook',
+      'KPCEA_REFRESH=normal',
+    ))
+})
+
+test('a reader that goes away early changes no exit code', async () => {
+  const env = connect(server, { ...WEB, KPCEA_OUTPUT: 'json', PATH: process.env.PATH })
+  const child = Bun.spawn(['bash', '-c', `set -o pipefail; "${EXECUTABLE}" 2>&1 | true`], {
+    env: env as Record<string, string>,
+  })
+  expect(await child.exited).toBe(0)
+})
