@@ -369,12 +369,16 @@ class Run {
     if (this.#watcher?.aliveSince !== undefined) {
       this.#missingLooks = 0
       this.#missingAt = now + (this.#roster.needsServerNamespace ? 0 : MENTION_GRACE)
-    } else {
-      this.#pollAt = now
-      this.#previousLook = now
-      this.#presentLook = now
-    }
+    } else this.#forgetLooks(now)
     this.#wakePoller()
+  }
+
+  /** What was seen by a stream that has ended counts no more; polls take over at some time. */
+  #forgetLooks(pollAt: number): void {
+    const now = this.#tools.clock.now()
+    this.#pollAt = pollAt
+    this.#previousLook = now
+    this.#presentLook = now
   }
 
   // ---- Looking
@@ -418,6 +422,7 @@ class Run {
       if (await this.#lookAtAll()) this.#pollAt = clock.now() + this.#policy.interval
     } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
       this.#confirmedFor = decisive
+      this.#forgetLooks(now + STREAM_GRACE)
       this.#watcher.restart()
     } else if (this.#bySelector && this.#membershipAt <= now) await this.#listNames()
     else await this.#lookAtUnmentioned()

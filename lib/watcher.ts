@@ -56,6 +56,7 @@ export class Watcher {
 
   /** Opens the stream anew, which brings the present state of all applications in one request. */
   restart(): void {
+    this.#since = undefined
     this.#current.abort(RESTARTED)
   }
 

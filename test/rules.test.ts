@@ -151,6 +151,21 @@ const NO: readonly Case[] = [
     { KPCEA_TARGET_REVISION: SHA.d },
   ],
   [
+    'a dry revision that is hydrated, while an older one is synced',
+    'RevisionMismatch',
+    'pending',
+    {
+      status: {
+        sourceHydrator: {
+          lastComparedDryRevision: SHA.d,
+          lastSuccessfulOperation: { drySHA: SHA.d, hydratedSHA: SHA.a },
+        },
+      },
+    },
+    { revision: SHA.b, drySHA: SHA.c },
+    { KPCEA_TARGET_REVISION: SHA.d, KPCEA_REFRESH: 'none' },
+  ],
+  [
     'one of several sources by name',
     'RevisionMismatch',
     'pending',

@@ -277,6 +277,16 @@ describe('stable for', () => {
   })
 })
 
+test('stable for: where the stream that is to confirm it does not begin, a poll does', async () => {
+  const scene = new Scene()
+  scene.put('web', SHA.b)
+  await scene.start({ stableFor: 10 * SECOND, watch: true }).pass(5)
+  scene.argocd.streamBegins = false
+  await scene.pass(6)
+  expect(scene.ending).toEqual({ kind: 'verified' })
+  expect(scene.argocd.count('application')).toBe(1)
+})
+
 describe('refreshing', () => {
   test('an application that is not verified is refreshed once', async () => {
     const scene = new Scene()
