@@ -43,6 +43,7 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'did not accept the connection in time',
   EHOSTUNREACH: 'cannot be reached from here (no route)',
   ENETUNREACH: 'cannot be reached from here (no route)',
+  ERR_PROXY_TUNNEL: 'cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY',
   EPROTO:
     'does not speak TLS on this port; check the port, or set KPCEA_PLAINTEXT=true (--plaintext) for plain HTTP',
 }
