@@ -10,21 +10,25 @@ import { formatImage, type ImageReference, isWantedImage, parseImage } from './i
 import { isFullSha } from './revision.ts'
 import { commitOf, matchRevisions, type RevisionEvidence } from './revision-rules.ts'
 
-/** The code of a check that is not met; the order is that in which they name a verdict. */
-export type Code =
-  | 'NotFound'
-  | 'Deleting'
-  | 'OperationInProgress'
-  | 'OperationFailed'
-  | 'StatusStale'
-  | 'Conditions'
-  | 'Hydrating'
-  | 'OutOfSync'
-  | 'RevisionMismatch'
-  | 'CommitMessageMismatch'
-  | 'ImageMismatch'
-  | 'NotHealthy'
-  | 'NotStable'
+/** The codes of the checks, in the order in which they name a verdict. */
+export const CODES = [
+  'NotFound',
+  'Deleting',
+  'OperationInProgress',
+  'OperationFailed',
+  'StatusStale',
+  'Conditions',
+  'Hydrating',
+  'OutOfSync',
+  'RevisionMismatch',
+  'CommitMessageMismatch',
+  'ImageMismatch',
+  'NotHealthy',
+  'NotStable',
+] as const
+
+/** The code of a check: what an application is called where the check is not met. */
+export type Code = (typeof CODES)[number]
 
 /** `pending`: time may mend it. `failing`: time alone will hardly mend it. */
 export type CheckState = 'met' | 'pending' | 'failing'

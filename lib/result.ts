@@ -7,26 +7,10 @@ import type { Policy, Target } from './config.ts'
 import { unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
-import type { Check, Code } from './predicates.ts'
+import { type Check, CODES } from './predicates.ts'
 import { applicationOf, checkSubject, type Subject } from './subject.ts'
 import { checksOf, namingCheck } from './verdict.ts'
 import type { Ending, Outcome } from './verify.ts'
-
-const CODES = [
-  'NotFound',
-  'Deleting',
-  'OperationInProgress',
-  'OperationFailed',
-  'StatusStale',
-  'Conditions',
-  'Hydrating',
-  'OutOfSync',
-  'RevisionMismatch',
-  'CommitMessageMismatch',
-  'ImageMismatch',
-  'NotHealthy',
-  'NotStable',
-] as const satisfies readonly Code[]
 
 const reason = z.enum([
   'Verified',
