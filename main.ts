@@ -1,7 +1,16 @@
 #!/usr/bin/env bun
 /** The command: reads the settings, runs the verification, prints the result, exits. Wiring, no logic. */
 
-import { accessSync, appendFileSync, constants, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  accessSync,
+  appendFileSync,
+  constants,
+  existsSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { styleText } from 'node:util'
 import { defineCommand, runCommand } from 'citty'
 import { adviceFor } from './lib/advice.ts'
@@ -33,6 +42,13 @@ import { version } from './package.json'
 
 const readFile = (path: string): string => readFileSync(path, 'utf8')
 
+/** Whether others on this machine can read a file. In a container, where Secrets are mounted so, there are none. */
+function isExposed(path: string): boolean {
+  if (existsSync('/.dockerenv') || existsSync('/run/.containerenv')) return false
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0
+  return process.platform !== 'win32' && (mode & constants.S_IROTH) !== 0
+}
+
 const command = defineCommand({
   meta: { name: 'kpcea', version, description: 'Verifies that a release has arrived on an external Argo CD' },
   run: ({ rawArgs }) => main(rawArgs),
@@ -48,7 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
     finishedAt: systemClock.date(),
     durationSeconds: (systemClock.now() - began) / 1000,
   })
-  const loaded = loadConfig({ args, env: process.env, readFile })
+  const loaded = loadConfig({ args, env: process.env, readFile, isExposed })
   if (!loaded.ok) {
     const problems = formatProblems(loaded.problems)
     // On a terminal the result on stdout says it all; elsewhere the two streams may have different readers.

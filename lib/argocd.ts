@@ -1,8 +1,7 @@
 /** The Argo CD API over ky: the only module that talks to the server. Every answer is parsed before it is trusted. */
 
-import ky, { type KyInstance, type Options } from 'ky'
+import type { Options } from 'ky'
 import { z } from 'zod'
-import { formatServerAddress } from './address.ts'
 import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
 import { describeCertificate } from './certificate.ts'
@@ -11,6 +10,7 @@ import { certificateFailure, networkFailure, RequestFailure } from './failure.ts
 import { masker } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents, type WatchEvent } from './stream.ts'
+import { createTransport } from './transport.ts'
 import { WATCH_FIELDS } from './watch-fields.ts'
 
 /** An application as requests name it. */
@@ -81,8 +81,8 @@ export interface ClientOptions {
 /** A client of the server that the connection describes. Nothing is sent before the first call. */
 export function createArgoCD(connection: Connection, { version, readFile }: ClientOptions): ArgoCD {
   const host = new URL(connection.server.origin).host
-  const api = createApi(connection, version)
-  const session = createSession(connection, api, host, readFile)
+  const transport = createTransport(connection, version)
+  const session = createSession(connection, transport, host, readFile)
   const mask = masker(connection)
 
   /** Sends a request and hands the successful answer on; not found and not permitted are `undefined`. */
@@ -94,7 +94,7 @@ export function createArgoCD(connection: Connection, { version, readFile }: Clie
   ) {
     try {
       return await session.authorized(async (token) => {
-        const response = await api.get(path, {
+        const response = await transport('get', path, {
           ...options,
           signal,
           headers: { ...options.headers, authorization: `Bearer ${token}` },
@@ -213,37 +213,4 @@ function isAbout({ metadata }: Application, { name, namespace }: ApplicationRef)
     metadata.name === name &&
     (namespace === undefined || metadata.namespace === undefined || metadata.namespace === namespace)
   )
-}
-
-/**
- * Bun hands `tls` to its own fetch. A certificate authority of one's own is trusted besides the public ones;
- * redirects are never followed, so credentials go nowhere else.
- */
-function createApi(
-  { server, insecure, ca, clientCertificate, headers }: Connection,
-  version: string,
-): KyInstance {
-  const tls = {
-    ...(insecure ? { rejectUnauthorized: false } : {}),
-    ...(ca === undefined ? {} : { ca: [...rootCertificates(), ca] }),
-    ...clientCertificate,
-  }
-  return ky.create({
-    prefix: `${formatServerAddress(server)}/api/v1`,
-    headers: [
-      ...headers.map(([name, value]): [string, string] => [name, value]),
-      ['user-agent', `kpcea/${version}`],
-    ],
-    retry: 0,
-    timeout: false,
-    throwHttpErrors: false,
-    redirect: 'manual',
-    ...(Object.keys(tls).length > 0 ? { tls } : {}),
-  } as Options)
-}
-
-function rootCertificates(): readonly string[] {
-  // Loaded only where it is needed: it costs a run without a CA file nothing.
-  const { rootCertificates: roots } = require('node:tls') as typeof import('node:tls')
-  return roots
 }

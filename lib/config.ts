@@ -116,6 +116,8 @@ export interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Reads a text file; throws where it can't. */
   readonly readFile: (path: string) => string
+  /** Whether everybody on this machine may read a file; in a container nobody else is there. */
+  readonly isExposed?: (path: string) => boolean
 }
 
 /** The shortest poll interval, in milliseconds: the tool before took 0 and asked without a pause. */
@@ -142,6 +144,13 @@ export function loadConfig(sources: Sources): Loaded {
     resultFile: values.resultFile,
     terminationLog: values.terminationLog,
     detailedExitCode: values.detailedExitCode ?? false,
+  }
+  // In a Pod, where Secrets are mounted readable by all, there is nobody else.
+  const isPod = Boolean(sources.env.KUBERNETES_SERVICE_HOST)
+  for (const name of ['tokenFile', 'passwordFile', 'clientKeyFile'] as const) {
+    const path = values[name]
+    if (path !== undefined && !isPod && sources.isExposed?.(path) === true)
+      warnings.push(`${settingLabel(name)}: everybody on this machine can read ${shown(path)}; chmod 600 it`)
   }
   if (problems.length > 0 || connection === undefined || target === undefined)
     return { ok: false, problems: [...new Set(problems)], output }

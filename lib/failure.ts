@@ -33,6 +33,20 @@ export class RequestFailure extends Error {
 const CERTIFICATE_CODE =
   /CERT|ISSUER|CRL|SIGNATURE|CA_KEY|INVALID_PURPOSE|INVALID_CA|PATH_LENGTH|HOSTNAME_MISMATCH/
 
+/** The codes of a certificate whose authority is not among those that are trusted. */
+const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+/** Whether a request failed because the authority that signed the server's certificate is not trusted. */
+export function isUnknownAuthority(error: unknown): boolean {
+  return UNKNOWN_AUTHORITY.has(codeOf(error))
+}
+
 const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refuses connections; check the host and the port',
   ConnectionRefused: 'refuses connections; check the host and the port',

@@ -1,11 +1,11 @@
 /** Who is asking: a token, or a login that is repeated when its session ends. */
 
-import type { KyInstance } from 'ky'
 import { z } from 'zod'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
 import type { Connection, Credentials } from './config.ts'
 import { RequestFailure } from './failure.ts'
 import { masker } from './secrets.ts'
+import type { Transport } from './transport.ts'
 
 const sessionSchema = z.object({ token: z.string().min(1) })
 
@@ -21,7 +21,7 @@ export interface Session {
 /** The session of a connection. Nothing is sent before the first request. */
 export function createSession(
   connection: Connection,
-  api: KyInstance,
+  transport: Transport,
   host: string,
   readFile: (path: string) => string,
 ): Session {
@@ -33,7 +33,7 @@ export function createSession(
   async function logIn(username: string, password: string, signal: AbortSignal): Promise<string> {
     // A refused login counts towards the lock of the account, so it is never repeated.
     if (refused !== undefined) throw refused
-    const response = await api.post('session', {
+    const response = await transport('post', 'session', {
       json: { username, password },
       signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
     })

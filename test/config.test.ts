@@ -44,7 +44,7 @@ const BASE = {
 }
 
 const load = (env: Record<string, string | undefined> = {}, args: readonly string[] = []) =>
-  loadConfig({ env: { ...BASE, ...env }, args, readFile })
+  loadConfig({ env: { ...BASE, ...env }, args, readFile, isExposed: (path) => path === '/token' })
 
 function config(env: Record<string, string | undefined> = {}, args: readonly string[] = []): Config {
   const loaded = load(env, args)
@@ -423,6 +423,12 @@ describe('applications', () => {
 })
 
 describe('secrets', () => {
+  test('a file that everybody can read is warned of', () => {
+    expect(warnings({ ARGOCD_API_TOKEN: '', ARGOCD_API_TOKEN_FILE: '/token' })).toContain(
+      'ARGOCD_API_TOKEN_FILE (--token-file): everybody',
+    )
+    expect(warnings()).toBe('')
+  })
   test('no message holds one', () => {
     const text = problems({
       ARGOCD_API_TOKEN: 'very secret',

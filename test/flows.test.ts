@@ -7,7 +7,16 @@ import { resultSchema } from '../lib/result.ts'
 import { version } from '../package.json'
 import { ArgoCDServer, application } from './argocd-server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
-import { connect, emptyDirectory, run, runJson, start, temporaryDirectory, waitFor } from './executable.ts'
+import {
+  connect,
+  EXECUTABLE,
+  emptyDirectory,
+  run,
+  runJson,
+  start,
+  temporaryDirectory,
+  waitFor,
+} from './executable.ts'
 import { SHA } from './fixtures.ts'
 
 let server: ArgoCDServer
@@ -193,6 +202,29 @@ describe('TLS', () => {
     }
   })
 })
+
+test.skipIf(process.getuid?.() !== 0)(
+  'an authority that only the system knows is trusted, too (needs root)',
+  async () => {
+    const authority = await createAuthority()
+    const secure = await ArgoCDServer.start({ tls: await authority.server() })
+    secure.apply(application({ name: 'web', revision: SHA.a }))
+    const bundle = join(temporaryDirectory(), 'ca-certificates.crt')
+    writeFileSync(bundle, authority.cert)
+    const env = { ...connect(secure, WEB), ARGOCD_SERVER: secure.address } as Record<string, string>
+    const code = async (mount: string) => {
+      const script = `${mount} exec ${EXECUTABLE} --timeout 20`
+      return await Bun.spawn(['unshare', '--mount', 'sh', '-c', script], {
+        env,
+        stdout: 'ignore',
+        stderr: 'ignore',
+      }).exited
+    }
+    expect(await code('')).toBe(1)
+    expect(await code(`mount --bind ${bundle} /etc/ssl/certs/ca-certificates.crt &&`)).toBe(0)
+    await secure.stop()
+  },
+)
 
 describe('both modes of verification', () => {
   test('SEARCH_COMMIT_MSG: a message that contains the text', async () => {
