@@ -40,9 +40,11 @@ function createApi(
   system: readonly string[],
 ): KyInstance {
   const own = [...system, ...(ca === undefined ? [] : [ca])]
-  // Bun takes `ca` instead of its own authorities, not besides them. It hands what ky does not know to its fetch.
+  // What ky does not know it hands on to Bun's fetch, which takes `ca` instead of its own authorities, not besides
+  // them. Saying what it does anyway keeps variables out that would have it do something else:
+  // NODE_TLS_REJECT_UNAUTHORIZED, and BUN_CONFIG_VERBOSE_FETCH, which prints requests with their passwords.
   const tls = {
-    ...(insecure ? { rejectUnauthorized: false } : {}),
+    rejectUnauthorized: !insecure,
     ...(own.length === 0 ? {} : { ca: [...nodeTls().rootCertificates, ...own] }),
     ...clientCertificate,
   }
@@ -56,7 +58,8 @@ function createApi(
     timeout: false,
     throwHttpErrors: false,
     redirect: 'manual',
-    ...(Object.keys(tls).length > 0 ? { tls } : {}),
+    tls,
+    verbose: false,
   } as Options)
 }
 

@@ -148,6 +148,26 @@ describe('TLS', () => {
     await secure.stop()
   })
 
+  test('variables of the runtime neither turn verification off nor print what is sent', async () => {
+    const secure = await ArgoCDServer.start({ tls: await selfSigned(), accounts: { kargo: 'correct horse' } })
+    const login = {
+      ARGOCD_SERVER: secure.address,
+      ...WEB,
+      ARGOCD_API_USERNAME: 'kargo',
+      ARGOCD_API_PASSWORD: 'correct horse',
+    }
+    expect((await run({ ...login, NODE_TLS_REJECT_UNAUTHORIZED: '0', KPCEA_TIMEOUT: '2' })).code).toBe(1)
+    const { stdout, stderr } = await run({
+      ...login,
+      KPCEA_INSECURE: 'true',
+      BUN_CONFIG_VERBOSE_FETCH: 'curl',
+      KPCEA_TIMEOUT: '1',
+    })
+    expect(stdout + stderr).not.toContain('correct horse')
+    expect(stdout + stderr).not.toContain('/api/v1/session')
+    await secure.stop()
+  })
+
   test('LOGIN mode with KPCEA_INSECURE goes over TLS', async () => {
     const secure = await ArgoCDServer.start({ tls: await selfSigned(), accounts: { kargo: 'correct horse' } })
     secure.apply(application({ name: 'web', revision: SHA.a }))
