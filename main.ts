@@ -11,6 +11,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { isatty } from 'node:tty'
 import { styleText } from 'node:util'
 import { defineCommand, runCommand } from 'citty'
 import { adviceFor } from './lib/advice.ts'
@@ -68,7 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (!loaded.ok) {
     const problems = formatProblems(loaded.problems)
     // On a terminal the result on stdout says it all; elsewhere the two streams may have different readers.
-    if (loaded.output.format === 'json' || !(process.stdout.isTTY && process.stderr.isTTY)) toStderr(problems)
+    if (loaded.output.format === 'json' || !(isTerminal(1) && isTerminal(2))) toStderr(problems)
     return finish(invalidSettingsResult(loaded.problems, times()), loaded.output, problems)
   }
   const { config } = loaded
@@ -79,7 +80,7 @@ async function main(args: readonly string[]): Promise<number> {
   const outcome = await run(config, follower)
   const { server } = config.connection
   const result = createResult({ ...config, server, outcome, times: times(), mask: masker(config.connection) })
-  const paint = paintFor(process.stdout.isTTY, config.output)
+  const paint = paintFor(isTerminal(1), config.output)
   return finish(result, config.output, formatResult(result, paint, adviceFor(result, config.policy)))
 }
 
@@ -114,10 +115,9 @@ async function run({ connection, target, policy }: Config, follower: Follower) {
 
 function createFollower({ connection, output, policy }: Config): Follower {
   const tools = { clock: systemClock, write: toStderr, mask: masker(connection) }
-  const { stderr } = process
-  if (!stderr.isTTY || output.logFormat === 'json' || policy.timeout === 0)
+  if (!isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
     return new LogFollower(output.logFormat, tools)
-  const size = () => ({ columns: stderr.columns || 80, rows: stderr.rows || 24 })
+  const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 })
   return new LiveFollower(paintFor(true, output), size, tools)
 }
 
@@ -135,8 +135,13 @@ function finish(result: Result, output: OutputOptions, summary: string): number 
   return exitCodeOf(result, output.detailedExitCode)
 }
 
-function paintFor(isTerminal: boolean, { colour }: OutputOptions): Paint {
-  return (colour ?? isTerminal) ? (style, text) => styleText(style, text, { validateStream: false }) : plain
+/** Asked without `process.stdout` and `process.stderr`: these leave a pipe non-blocking for all who share it. */
+function isTerminal(descriptor: 1 | 2): boolean {
+  return isatty(descriptor)
+}
+
+function paintFor(terminal: boolean, { colour }: OutputOptions): Paint {
+  return (colour ?? terminal) ? (style, text) => styleText(style, text, { validateStream: false }) : plain
 }
 
 function print(text: string): 0 {

@@ -391,7 +391,8 @@ class Run {
     if (this.#watcher !== undefined && this.#bySelector) void this.#listNames()
     while (this.#watcher?.tried === false && clock.now() < grace && !signal.aborted)
       await this.#sleepUntil(grace, this.#wakeSignal())
-    while (!signal.aborted) {
+    // Not past the deadline: what is due later would be waited for without a pause, and nothing else could run.
+    while (!signal.aborted && clock.now() < this.#deadline) {
       const wake = this.#wakeSignal()
       const at = this.#nextLookAt()
       if (clock.now() < at) await this.#sleepUntil(Math.min(at, this.#deadline), wake)

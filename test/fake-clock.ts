@@ -2,12 +2,25 @@
 
 import type { Clock } from '../lib/clock.ts'
 
+/** So often may one look at the clock before it moves: more is a loop that waits for nothing. */
+const MOST_LOOKS = 100_000
+
 /** A clock that stands still until it is told to move; sleepers wake in the order of their times. */
 export class FakeClock implements Clock {
   #now = 0
+  #looks = 0
   readonly #sleepers = new Set<{ readonly at: number; readonly wake: () => void }>()
 
+  readonly #latestFirst: boolean
+
+  /** @param latestFirst of those who wake at the same time, the last that fell asleep is the first */
+  constructor(latestFirst = false) {
+    this.#latestFirst = latestFirst
+  }
+
   now(): number {
+    if (++this.#looks > MOST_LOOKS)
+      throw new Error('a busy loop: the clock is looked at over and over and never slept by')
     return this.#now
   }
 
@@ -35,7 +48,9 @@ export class FakeClock implements Clock {
     const until = this.#now + milliseconds
     for (;;) {
       await settled()
-      const next = [...this.#sleepers].sort((a, b) => a.at - b.at)[0]
+      const sleepers = this.#latestFirst ? [...this.#sleepers].reverse() : [...this.#sleepers]
+      const next = sleepers.sort((a, b) => a.at - b.at)[0]
+      this.#looks = 0
       if (next === undefined || next.at > until) break
       this.#now = Math.max(this.#now, next.at)
       next.wake()

@@ -300,6 +300,15 @@ describe('waiting', () => {
     expect(elapsed).toBeLessThan(10_000)
   })
 
+  test('of many runs at once, each keeps its deadline', async () => {
+    const env = connect(server, { ...WEB, KPCEA_TARGET_REVISION: SHA.b, KPCEA_TIMEOUT: '0.5' })
+    const runs = await Promise.all(Array.from({ length: 24 }, () => runJson(env)))
+    for (const { result } of runs) {
+      expect(result).toMatchObject({ verified: false, timedOut: true })
+      expect(result.durationSeconds).toBeLessThan(10)
+    }
+  })
+
   test('a server that accepts and never answers cannot hold up the deadline', async () => {
     const own = await ArgoCDServer.start()
     own.fault({}, { kind: 'hang' })
@@ -503,6 +512,13 @@ describe('output', () => {
     expect(await code({ ARGOCD_SERVER: 'http://127.0.0.1:1' })).toBe(3)
     expect(await code({ ARGOCD_API_TOKEN: 'a.b.c' })).toBe(3)
   })
+})
+
+test('whoever shares a pipe with the executable can go on writing to it', async () => {
+  const env = connect(server, { ...WEB, PATH: process.env.PATH }) as Record<string, string>
+  const script = `("${EXECUTABLE}" 2>&1; dd if=/dev/zero bs=1M count=4 2>/dev/null) | (sleep 0.5; wc -c)`
+  const shared = Bun.spawn(['bash', '-c', script], { env, stdout: 'pipe' })
+  expect(Number(await shared.stdout.text())).toBeGreaterThan(4 * 1024 * 1024)
 })
 
 describe('settings', () => {

@@ -38,11 +38,15 @@ const SELECTED: Target = {
 }
 
 class Scene {
-  readonly clock = new FakeClock()
+  readonly clock: FakeClock
   readonly argocd = new FakeArgoCD()
   readonly progress: Progress[] = []
   readonly interrupt = new AbortController()
   outcome: Outcome | undefined
+
+  constructor(clock = new FakeClock()) {
+    this.clock = clock
+  }
 
   start(policy: Partial<Policy> = {}, target: Target = named('web')): this {
     const tools = {
@@ -106,6 +110,13 @@ describe('polling', () => {
     await scene.start().pass(59)
     expect(scene.ending).toBeUndefined()
     await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'timed-out' })
+  })
+
+  test.each([true, false])('whoever wakes first at the deadline, the run ends (watch: %p)', async (watch) => {
+    const scene = new Scene(new FakeClock(true))
+    scene.put('web', SHA.a)
+    await scene.start({ watch }).pass(61)
     expect(scene.ending).toEqual({ kind: 'timed-out' })
   })
 
