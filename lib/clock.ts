@@ -27,3 +27,8 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', done)
     }),
 }
+
+/** Sleeps until a time of the clock, or until the signal aborts. */
+export async function sleepUntil(clock: Clock, time: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && clock.now() < time) await clock.sleep(time - clock.now(), signal)
+}

@@ -29,6 +29,11 @@ export class RequestFailure extends Error {
   }
 }
 
+/** How long the server asked to be left alone, in milliseconds, where a request failed so. */
+export function retryAfterOf(error: unknown): number | undefined {
+  return error instanceof RequestFailure ? error.retryAfter : undefined
+}
+
 /** The codes that OpenSSL and Bun give to a certificate that does not verify. */
 const CERTIFICATE_CODE =
   /CERT|ISSUER|CRL|SIGNATURE|CA_KEY|INVALID_PURPOSE|INVALID_CA|PATH_LENGTH|HOSTNAME_MISMATCH/

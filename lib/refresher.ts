@@ -5,6 +5,7 @@ import type { ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import type { Policy } from './config.ts'
+import { retryAfterOf } from './failure.ts'
 import { Limit } from './limit.ts'
 import { type Check, staleOperation } from './predicates.ts'
 import { refreshDecides } from './revision-rules.ts'
@@ -95,10 +96,4 @@ function reasonsFor(subject: Subject, application: Application): readonly string
     ...(stale === undefined ? [] : [`operation that finished ${stale}`]),
     ...(refreshDecides(application, subject.wanted) && subject.refreshedBy === undefined ? ['revision'] : []),
   ]
-}
-
-function retryAfterOf(error: unknown): number | undefined {
-  return error instanceof Error && 'retryAfter' in error && typeof error.retryAfter === 'number'
-    ? error.retryAfter
-    : undefined
 }

@@ -23,6 +23,11 @@ export class Roster {
     }
   }
 
+  /** Whether a selector decides which applications they are. */
+  get isSelected(): boolean {
+    return this.#target.kind === 'selector'
+  }
+
   /** The applications that are known now. */
   get subjects(): readonly Subject[] {
     return [...this.#subjects.values()]

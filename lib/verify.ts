@@ -1,17 +1,16 @@
 /**
- * The loop: watches the applications, polls where there is no living stream, asks for refreshes, and feeds what it
- * learns to the reducer until that decides or the deadline comes. Clock and client are passed in.
+ * The loop: a watcher, a poller, a refresher and a commit reader learn of the applications; what they learn is fed
+ * to the reducer until that decides or the deadline comes. Clock and client are passed in.
  */
 
 import type { Application } from './application.ts'
 import type { ArgoCD } from './argocd.ts'
-import { backoff } from './backoff.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleepUntil } from './clock.ts'
 import { CommitReader } from './commit-reader.ts'
 import type { Policy, Target } from './config.ts'
 import { diagnose } from './diagnosis.ts'
 import { RequestFailure } from './failure.ts'
-import { Limit } from './limit.ts'
+import { Poller } from './poller.ts'
 import type { Check } from './predicates.ts'
 import { Refresher } from './refresher.ts'
 import { Roster } from './roster.ts'
@@ -73,17 +72,6 @@ export interface Tools {
 /** How long the one look of a timeout of 0 may take, in milliseconds. */
 export const ONE_LOOK_LIMIT = 10_000
 
-/** How long a stream may take to begin before the applications are polled, in milliseconds. */
-const STREAM_GRACE = 500
-/** How long a living stream may take to mention an application before it is asked for by name. */
-const MENTION_GRACE = 250
-/** A stream does not tell that labels changed so that an application is no longer selected; a list does. */
-const MEMBERSHIP_INTERVAL = 30_000
-/** Names that do not exist are asked for less and less often while a stream would tell of them. */
-const LONGEST_MISSING_INTERVAL = 60_000
-
-const REQUESTS_AT_ONCE = 8
-
 /** Time before the deadline for the diagnosis of a no: a part of the timeout, and at most so many milliseconds. */
 const DIAGNOSIS_SHARE = 0.2
 const LONGEST_DIAGNOSIS = 3000
@@ -97,59 +85,54 @@ class Run {
   readonly #policy: Policy
   readonly #tools: Tools
   readonly #roster: Roster
-  readonly #bySelector: boolean
   readonly #watcher: Watcher | undefined
+  readonly #poller: Poller
   readonly #refresher: Refresher | undefined
   readonly #commits: CommitReader
-  readonly #limit = new Limit(REQUESTS_AT_ONCE)
   readonly #stop = new AbortController()
   readonly #ended = Promise.withResolvers<Ending>()
   readonly #deadline: number
 
   #state: State = INITIAL
   #lastFailure: RequestFailure | undefined
-  #failures = 0
   /** An ending is certain, and only its diagnosis is awaited. */
   #concluding = false
   #diagnosis: Promise<void> | undefined
-  /** When another look could decide something, as the reducer says, and the last such time that was acted upon. */
-  #decisiveAt: number | undefined
-  #confirmedFor: number | undefined
-  /** The next poll, where there is no living stream. */
-  #pollAt: number
-  /** When the present poll and the one before it began: what both failed to see is not known any more. */
-  #presentLook: number
-  #previousLook: number
-  /** The next look at what a living stream has not mentioned. */
-  #missingAt: number | undefined
-  #missingLooks = 0
-  /** The next list of what a selector matches; `#membershipKnown` once there was one. */
-  #membershipAt: number
-  #membershipKnown: boolean
-  #wake = new AbortController()
 
   constructor(target: Target, policy: Policy, tools: Tools) {
     const { client, clock, random } = tools
     this.#policy = policy
     this.#tools = tools
     this.#roster = new Roster(target)
-    this.#bySelector = target.kind === 'selector'
-    this.#membershipKnown = !this.#bySelector
-    const now = clock.now()
-    this.#deadline = now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout)
-    this.#pollAt = now
-    this.#presentLook = now
-    this.#previousLook = now
-    this.#membershipAt = now
+    this.#deadline = clock.now() + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout)
     const waits = policy.timeout > 0
     const { signal } = this.#stop
     if (waits && policy.watch) {
       const listener = {
         changed: (events: readonly WatchEvent[]) => this.#heard(events),
-        stateChanged: () => this.#streamChanged(),
+        stateChanged: () => this.#poller.streamChanged(),
       }
       this.#watcher = new Watcher(this.#roster.query, listener, { client, clock, random, signal })
     }
+    this.#poller = new Poller(
+      {
+        looked: (sightings) => this.#observe(sightings, 'request'),
+        unselected: (subjects) => this.#remove(subjects),
+        nothingSelected: () => tools.emit({ type: 'nothing-selected' }),
+        succeeded: () => this.#succeeded(),
+        failed: (error) => this.#failed(error),
+      },
+      {
+        client,
+        clock,
+        policy,
+        random,
+        roster: this.#roster,
+        signal,
+        watcher: this.#watcher,
+        deadline: this.#deadline,
+      },
+    )
     if (waits) {
       this.#refresher = new Refresher(
         {
@@ -187,7 +170,7 @@ class Run {
     if (this.#policy.timeout === 0) void this.#lookOnce()
     else {
       void this.#watcher?.run()
-      void this.#poll()
+      void this.#poller.run()
       void this.#diagnoseBeforeDeadline()
     }
     const ending = await this.#ended.promise
@@ -209,22 +192,21 @@ class Run {
   }
 
   async #endAtDeadline(): Promise<void> {
-    await this.#sleepUntil(this.#deadline)
+    await sleepUntil(this.#tools.clock, this.#deadline, this.#stop.signal)
     this.#end({ kind: this.#policy.timeout === 0 ? 'looked' : 'timed-out' })
   }
 
   /** A timeout of 0: everything is asked once, and the answer is the verdict. */
   async #lookOnce(): Promise<void> {
-    await this.#lookAtAll()
+    await this.#poller.lookAtAll()
     await this.#commits.idle()
     if (this.#lastFailure === undefined) await this.#diagnose()
     this.#end({ kind: 'looked' })
   }
 
   async #diagnoseBeforeDeadline(): Promise<void> {
-    await this.#sleepUntil(
-      this.#deadline - Math.min(this.#policy.timeout * DIAGNOSIS_SHARE, LONGEST_DIAGNOSIS),
-    )
+    const reserve = Math.min(this.#policy.timeout * DIAGNOSIS_SHARE, LONGEST_DIAGNOSIS)
+    await sleepUntil(this.#tools.clock, this.#deadline - reserve, this.#stop.signal)
     await this.#diagnose()
   }
 
@@ -250,7 +232,7 @@ class Run {
     const decision = decide(this.#state, this.#policy)
     switch (decision.kind) {
       case 'verified':
-        if (this.#isComplete) this.#end({ kind: 'verified' })
+        if (this.#poller.isComplete) this.#end({ kind: 'verified' })
         break
       case 'failed':
         // The one look of a timeout of 0 ends by itself, as a no.
@@ -259,15 +241,8 @@ class Run {
         void this.#diagnose().then(() => this.#end({ kind: 'failed', key: decision.key }))
         break
       case 'waiting':
-        this.#decisiveAt = decision.lookAt
-        this.#wakePoller()
+        this.#poller.decisiveAt(decision.lookAt)
     }
-  }
-
-  /** No yes before everything that was asked for was seen, and not so long ago that it may have changed since. */
-  get #isComplete(): boolean {
-    const since = this.#watcher?.aliveSince ?? this.#previousLook
-    return this.#membershipKnown && this.#roster.subjects.every(({ seenAt }) => seenAt >= since)
   }
 
   // ---- Learning
@@ -297,7 +272,7 @@ class Run {
       this.#tools.emit({ type: 'observed', subject, checks })
       this.#commits.pursue(subject)
       this.#refresher?.pursue(subject, checks)
-      if (snapshotAge(subject) === 'unknown' && !subject.looking) void this.#lookAt([subject])
+      if (snapshotAge(subject) === 'unknown' && !subject.looking) void this.#poller.lookAt([subject])
     }
     this.#settle()
   }
@@ -307,7 +282,6 @@ class Run {
   }
 
   #remove(subjects: readonly Subject[]): void {
-    if (subjects.length === 0) return
     for (const subject of subjects) {
       this.#roster.remove(subject)
       this.#tools.emit({ type: 'gone', subject })
@@ -329,7 +303,6 @@ class Run {
   }
 
   #succeeded(): void {
-    this.#failures = 0
     if (this.#lastFailure === undefined) return
     this.#lastFailure = undefined
     this.#tools.emit({ type: 'recovered' })
@@ -355,204 +328,12 @@ class Run {
     const present = [...last].flatMap(([subject, { type, application }]) =>
       type === 'DELETED' ? [] : [[subject, application] as const],
     )
-    if (this.#bySelector) this.#remove(deleted)
+    if (this.#roster.isSelected) this.#remove(deleted)
     else if (deleted.length > 0)
       this.#observe(
         deleted.map((subject) => [subject, undefined]),
         'stream',
       )
     if (present.length > 0) this.#observe(present, 'stream')
-  }
-
-  #streamChanged(): void {
-    const now = this.#tools.clock.now()
-    if (this.#watcher?.aliveSince !== undefined) {
-      this.#missingLooks = 0
-      this.#missingAt = now + (this.#roster.needsServerNamespace ? 0 : MENTION_GRACE)
-    } else this.#forgetLooks(now)
-    this.#wakePoller()
-  }
-
-  /** What was seen by a stream that has ended counts no more; polls take over at some time. */
-  #forgetLooks(pollAt: number): void {
-    const now = this.#tools.clock.now()
-    this.#pollAt = pollAt
-    this.#previousLook = now
-    this.#presentLook = now
-  }
-
-  // ---- Looking
-
-  /** Polls where there is no living stream, and looks after what a stream cannot tell. */
-  async #poll(): Promise<void> {
-    const { clock } = this.#tools
-    const { signal } = this.#stop
-    const grace = clock.now() + STREAM_GRACE
-    if (this.#watcher !== undefined && this.#bySelector) void this.#listNames()
-    while (this.#watcher?.tried === false && clock.now() < grace && !signal.aborted)
-      await this.#sleepUntil(grace, this.#wakeSignal())
-    // Not past the deadline: what is due later would be waited for without a pause, and nothing else could run.
-    while (!signal.aborted && clock.now() < this.#deadline) {
-      const wake = this.#wakeSignal()
-      const at = this.#nextLookAt()
-      if (clock.now() < at) await this.#sleepUntil(Math.min(at, this.#deadline), wake)
-      else await this.#lookAsDue()
-    }
-  }
-
-  #nextLookAt(): number {
-    const decisive =
-      this.#decisiveAt !== undefined && this.#decisiveAt !== this.#confirmedFor
-        ? this.#decisiveAt
-        : Number.POSITIVE_INFINITY
-    if (this.#watcher?.aliveSince === undefined)
-      return Math.min(this.#pollAt, Math.max(decisive, this.#failures > 0 ? this.#pollAt : 0))
-    const membership = this.#bySelector ? this.#membershipAt : Number.POSITIVE_INFINITY
-    const missing = this.#unmentioned.length > 0 ? (this.#missingAt ?? 0) : Number.POSITIVE_INFINITY
-    return Math.min(decisive, membership, missing)
-  }
-
-  async #lookAsDue(): Promise<void> {
-    const { clock } = this.#tools
-    const now = clock.now()
-    const decisive = this.#decisiveAt
-    if (this.#watcher?.aliveSince === undefined) {
-      this.#confirmedFor = decisive !== undefined && decisive <= now ? decisive : this.#confirmedFor
-      this.#previousLook = this.#presentLook
-      this.#presentLook = now
-      if (await this.#lookAtAll()) this.#pollAt = clock.now() + this.#policy.interval
-    } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
-      this.#confirmedFor = decisive
-      this.#forgetLooks(now + STREAM_GRACE)
-      this.#watcher.restart()
-    } else if (this.#bySelector && this.#membershipAt <= now) await this.#listNames()
-    else await this.#lookAtUnmentioned()
-  }
-
-  /** What a living stream has said nothing of since it began, or said that it is gone. */
-  get #unmentioned(): readonly Subject[] {
-    const since = this.#watcher?.aliveSince ?? Number.POSITIVE_INFINITY
-    return this.#roster.subjects.filter(({ snapshot, seenAt }) => seenAt < since || snapshot === 'missing')
-  }
-
-  /** A stream is silent about what does not exist and about what may not be seen. */
-  async #lookAtUnmentioned(): Promise<void> {
-    this.#missingAt =
-      this.#tools.clock.now() +
-      Math.min(this.#policy.interval * 2 ** this.#missingLooks++, LONGEST_MISSING_INTERVAL)
-    for (const subject of this.#unmentioned) {
-      if (!this.#roster.needsServerNamespace || this.#stop.signal.aborted) break
-      await this.#lookAt([subject])
-    }
-    await this.#lookAt(
-      this.#unmentioned.filter(
-        ({ seenAt }) => seenAt < (this.#watcher?.aliveSince ?? 0) || this.#missingLooks > 1,
-      ),
-    )
-  }
-
-  #lookAtAll(): Promise<boolean> {
-    return this.#bySelector ? this.#list() : this.#lookAt(this.#roster.subjects)
-  }
-
-  /** Asks for applications by their names. */
-  #lookAt(subjects: readonly Subject[]): Promise<boolean> {
-    const { client } = this.#tools
-    const { signal } = this.#stop
-    const look = async (subject: Subject) => {
-      if (signal.aborted || subject.looking) return
-      subject.looking = true
-      const application = await client.application(subject.ref, signal).finally(() => {
-        subject.looking = false
-      })
-      this.#observe([[subject, application]], 'request')
-    }
-    return this.#ask(async () => {
-      const looks = await Promise.allSettled(subjects.map((subject) => this.#limit.run(() => look(subject))))
-      const failed = looks.find((result) => result.status === 'rejected')
-      if (failed !== undefined) throw failed.reason
-    })
-  }
-
-  /** Asks for all that the selector matches. */
-  #list(): Promise<boolean> {
-    return this.#ask(async () => {
-      const applications = await this.#tools.client.applications(this.#roster.query, this.#stop.signal)
-      const sightings = applications.flatMap((application) => {
-        const subject = this.#roster.find(application)
-        return subject === undefined ? [] : [[subject, application] as const]
-      })
-      this.#keepOnly(new Set(sightings.map(([subject]) => subject)))
-      if (sightings.length > 0) this.#observe(sightings, 'request')
-    })
-  }
-
-  /** Asks for the names of all that the selector matches; their state comes from the stream. */
-  async #listNames(): Promise<void> {
-    this.#membershipAt = Number.POSITIVE_INFINITY
-    const before = new Set(this.#roster.subjects)
-    const listed = await this.#ask(async () => {
-      const names = await this.#tools.client.applicationNames(this.#roster.query, this.#stop.signal)
-      const members = new Set(names.flatMap((name) => this.#roster.add(name) ?? []))
-      // What a stream has brought since the request was sent is newer than the list.
-      for (const subject of this.#roster.subjects) if (!before.has(subject)) members.add(subject)
-      this.#keepOnly(members)
-      this.#settle()
-    })
-    this.#membershipAt =
-      this.#tools.clock.now() +
-      (listed ? Math.max(MEMBERSHIP_INTERVAL, this.#policy.interval) : this.#waitAfterFailure())
-    this.#wakePoller()
-  }
-
-  #keepOnly(members: ReadonlySet<Subject>): void {
-    this.#membershipKnown = true
-    this.#remove(this.#roster.subjects.filter((subject) => !members.has(subject)))
-    if (members.size === 0) this.#tools.emit({ type: 'nothing-selected' })
-  }
-
-  /**
-   * Runs requests and takes note of how that went.
-   *
-   * @returns whether all succeeded; otherwise the next poll is set to when they may be tried again
-   */
-  async #ask(requests: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await requests()
-      this.#succeeded()
-      return true
-    } catch (error) {
-      this.#failures++
-      this.#failed(error)
-      this.#pollAt = this.#tools.clock.now() + this.#waitAfterFailure()
-      return false
-    }
-  }
-
-  #waitAfterFailure(): number {
-    return backoff(
-      Math.max(this.#failures, 1),
-      this.#policy.interval,
-      this.#lastFailure?.retryAfter,
-      this.#tools.random(),
-    )
-  }
-
-  // ---- Sleeping
-
-  #wakeSignal(): AbortSignal {
-    if (this.#wake.signal.aborted) this.#wake = new AbortController()
-    return this.#wake.signal
-  }
-
-  #wakePoller(): void {
-    this.#wake.abort()
-  }
-
-  /** Sleeps until a time, unless the run ends or the signal aborts before. */
-  async #sleepUntil(time: number, signal?: AbortSignal): Promise<void> {
-    const { clock } = this.#tools
-    const either = signal === undefined ? this.#stop.signal : AbortSignal.any([this.#stop.signal, signal])
-    while (!either.aborted && clock.now() < time) await clock.sleep(time - clock.now(), either)
   }
 }

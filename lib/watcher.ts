@@ -3,7 +3,7 @@
 import type { ApplicationQuery, ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { RequestFailure } from './failure.ts'
+import { retryAfterOf } from './failure.ts'
 import type { WatchEvent } from './stream.ts'
 import { LONGEST_SILENCE } from './verdict.ts'
 
@@ -107,7 +107,7 @@ export class Watcher {
         }
       }
     } catch (error) {
-      return error instanceof RequestFailure ? error.retryAfter : undefined
+      return retryAfterOf(error)
     }
   }
 }

@@ -1,0 +1,287 @@
+/** Looks at the applications by requests: polls while there is no living stream, and what a stream cannot tell. */
+
+import type { Application } from './application.ts'
+import type { ArgoCD } from './argocd.ts'
+import { backoff } from './backoff.ts'
+import type { Clock } from './clock.ts'
+import { sleepUntil } from './clock.ts'
+import type { Policy } from './config.ts'
+import { retryAfterOf } from './failure.ts'
+import { Limit } from './limit.ts'
+import type { Roster } from './roster.ts'
+import type { Subject } from './subject.ts'
+import type { Watcher } from './watcher.ts'
+
+/** Whom a poller tells. */
+export interface PollListener {
+  /** Applications were looked at; `undefined`: not there, or not to be seen. */
+  looked(sightings: readonly (readonly [Subject, Application | undefined])[]): void
+  /** Applications are no longer selected. */
+  unselected(subjects: readonly Subject[]): void
+  /** The selector matches nothing. */
+  nothingSelected(): void
+  /** All requests of a look were answered. */
+  succeeded(): void
+  failed(error: unknown): void
+}
+
+/** What a poller works with. */
+export interface PollTools {
+  readonly client: Pick<ArgoCD, 'application' | 'applications' | 'applicationNames'>
+  readonly clock: Clock
+  readonly roster: Roster
+  readonly watcher: Watcher | undefined
+  readonly policy: Pick<Policy, 'interval'>
+  /** In milliseconds of the clock. */
+  readonly deadline: number
+  readonly random: () => number
+  readonly signal: AbortSignal
+}
+
+/** How long a stream may take to begin before the applications are polled, in milliseconds. */
+const STREAM_GRACE = 500
+/** How long a living stream may take to mention an application before it is asked for by name. */
+const MENTION_GRACE = 250
+/** A stream does not tell that labels changed so that an application is no longer selected; a list does. */
+const MEMBERSHIP_INTERVAL = 30_000
+/** Names that do not exist are asked for less and less often while a stream would tell of them. */
+const LONGEST_MISSING_INTERVAL = 60_000
+
+const REQUESTS_AT_ONCE = 8
+
+/** Looks when that is due: see {@link PollTools}. */
+export class Poller {
+  readonly #listener: PollListener
+  readonly #tools: PollTools
+  readonly #limit = new Limit(REQUESTS_AT_ONCE)
+
+  /** Looks in a row that failed, and how long the server asked to be left alone at the last of them. */
+  #failures = 0
+  #retryAfter: number | undefined
+  /** When another look could decide something, as the reducer says, and the last such time that was acted upon. */
+  #decisiveAt: number | undefined
+  #confirmedFor: number | undefined
+  /** The next poll, where there is no living stream. */
+  #pollAt: number
+  /** When the present poll and the one before it began: what both failed to see is not known any more. */
+  #presentLook: number
+  #previousLook: number
+  /** The next look at what a living stream has not mentioned. */
+  #missingAt = 0
+  #missingLooks = 0
+  /** The next list of what a selector matches; `#membershipKnown` once there was one. */
+  #membershipAt: number
+  #membershipKnown: boolean
+  #wake = new AbortController()
+
+  constructor(listener: PollListener, tools: PollTools) {
+    this.#listener = listener
+    this.#tools = tools
+    this.#membershipKnown = !tools.roster.isSelected
+    const now = tools.clock.now()
+    this.#pollAt = now
+    this.#presentLook = now
+    this.#previousLook = now
+    this.#membershipAt = now
+  }
+
+  /** Whether everything that was asked for was seen, and not so long ago that it may have changed since. */
+  get isComplete(): boolean {
+    const since = this.#tools.watcher?.aliveSince ?? this.#previousLook
+    return this.#membershipKnown && this.#tools.roster.subjects.every(({ seenAt }) => seenAt >= since)
+  }
+
+  /** @param time when another look at everything could decide; `undefined`: not known */
+  decisiveAt(time: number | undefined): void {
+    this.#decisiveAt = time
+    this.#wake.abort()
+  }
+
+  /** The stream began to live, or ended. */
+  streamChanged(): void {
+    const { clock, roster, watcher } = this.#tools
+    if (watcher?.aliveSince !== undefined) {
+      this.#missingLooks = 0
+      this.#missingAt = clock.now() + (roster.needsServerNamespace ? 0 : MENTION_GRACE)
+    } else this.#forgetLooks(clock.now())
+    this.#wake.abort()
+  }
+
+  /** Looks until the deadline, or until the signal aborts. */
+  async run(): Promise<void> {
+    const { clock, deadline, roster, signal, watcher } = this.#tools
+    const grace = clock.now() + STREAM_GRACE
+    if (watcher !== undefined && roster.isSelected) void this.#listNames()
+    while (watcher?.tried === false && clock.now() < grace && !signal.aborted)
+      await this.#sleepUntil(grace, this.#wakeSignal())
+    // Not past the deadline: what is due later would be waited for without a pause, and nothing else could run.
+    while (!signal.aborted && clock.now() < deadline) {
+      const wake = this.#wakeSignal()
+      const at = this.#nextLookAt()
+      if (clock.now() < at) await this.#sleepUntil(Math.min(at, deadline), wake)
+      else await this.#lookAsDue()
+    }
+  }
+
+  #nextLookAt(): number {
+    const decisive =
+      this.#decisiveAt !== undefined && this.#decisiveAt !== this.#confirmedFor
+        ? this.#decisiveAt
+        : Number.POSITIVE_INFINITY
+    if (this.#tools.watcher?.aliveSince === undefined)
+      return Math.min(this.#pollAt, Math.max(decisive, this.#failures > 0 ? this.#pollAt : 0))
+    const membership = this.#tools.roster.isSelected ? this.#membershipAt : Number.POSITIVE_INFINITY
+    const missing = this.#unmentioned.length > 0 ? this.#missingAt : Number.POSITIVE_INFINITY
+    return Math.min(decisive, membership, missing)
+  }
+
+  async #lookAsDue(): Promise<void> {
+    const { clock } = this.#tools
+    const now = clock.now()
+    const decisive = this.#decisiveAt
+    if (this.#tools.watcher?.aliveSince === undefined) {
+      this.#confirmedFor = decisive !== undefined && decisive <= now ? decisive : this.#confirmedFor
+      this.#previousLook = this.#presentLook
+      this.#presentLook = now
+      if (await this.lookAtAll()) this.#pollAt = clock.now() + this.#tools.policy.interval
+    } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
+      this.#confirmedFor = decisive
+      this.#forgetLooks(now + STREAM_GRACE)
+      this.#tools.watcher.restart()
+    } else if (this.#tools.roster.isSelected && this.#membershipAt <= now) await this.#listNames()
+    else await this.#lookAtUnmentioned()
+  }
+
+  /** What a living stream has said nothing of since it began, or said that it is gone. */
+  get #unmentioned(): readonly Subject[] {
+    const since = this.#tools.watcher?.aliveSince ?? Number.POSITIVE_INFINITY
+    return this.#tools.roster.subjects.filter(
+      ({ snapshot, seenAt }) => seenAt < since || snapshot === 'missing',
+    )
+  }
+
+  /** A stream is silent about what does not exist and about what may not be seen. */
+  async #lookAtUnmentioned(): Promise<void> {
+    this.#missingAt =
+      this.#tools.clock.now() +
+      Math.min(this.#tools.policy.interval * 2 ** this.#missingLooks++, LONGEST_MISSING_INTERVAL)
+    for (const subject of this.#unmentioned) {
+      if (!this.#tools.roster.needsServerNamespace || this.#tools.signal.aborted) break
+      await this.lookAt([subject])
+    }
+    await this.lookAt(
+      this.#unmentioned.filter(
+        ({ seenAt }) => seenAt < (this.#tools.watcher?.aliveSince ?? 0) || this.#missingLooks > 1,
+      ),
+    )
+  }
+
+  /** @returns whether all requests succeeded */
+  lookAtAll(): Promise<boolean> {
+    return this.#tools.roster.isSelected ? this.#list() : this.lookAt(this.#tools.roster.subjects)
+  }
+
+  /**
+   * Asks for applications by their names.
+   *
+   * @returns whether all requests succeeded
+   */
+  lookAt(subjects: readonly Subject[]): Promise<boolean> {
+    const { client, signal } = this.#tools
+    const look = async (subject: Subject) => {
+      if (signal.aborted || subject.looking) return
+      subject.looking = true
+      const application = await client.application(subject.ref, signal).finally(() => {
+        subject.looking = false
+      })
+      this.#listener.looked([[subject, application]])
+    }
+    return this.#ask(async () => {
+      const looks = await Promise.allSettled(subjects.map((subject) => this.#limit.run(() => look(subject))))
+      const failed = looks.find((result) => result.status === 'rejected')
+      if (failed !== undefined) throw failed.reason
+    })
+  }
+
+  /** Asks for all that the selector matches. */
+  #list(): Promise<boolean> {
+    return this.#ask(async () => {
+      const applications = await this.#tools.client.applications(this.#tools.roster.query, this.#tools.signal)
+      const sightings = applications.flatMap((application) => {
+        const subject = this.#tools.roster.find(application)
+        return subject === undefined ? [] : [[subject, application] as const]
+      })
+      this.#keepOnly(new Set(sightings.map(([subject]) => subject)))
+      if (sightings.length > 0) this.#listener.looked(sightings)
+    })
+  }
+
+  /** Asks for the names of all that the selector matches; their state comes from the stream. */
+  async #listNames(): Promise<void> {
+    this.#membershipAt = Number.POSITIVE_INFINITY
+    const before = new Set(this.#tools.roster.subjects)
+    const listed = await this.#ask(async () => {
+      const names = await this.#tools.client.applicationNames(this.#tools.roster.query, this.#tools.signal)
+      const members = new Set(names.flatMap((name) => this.#tools.roster.add(name) ?? []))
+      // What a stream has brought since the request was sent is newer than the list.
+      for (const subject of this.#tools.roster.subjects) if (!before.has(subject)) members.add(subject)
+      this.#keepOnly(members)
+    })
+    this.#membershipAt =
+      this.#tools.clock.now() +
+      (listed ? Math.max(MEMBERSHIP_INTERVAL, this.#tools.policy.interval) : this.#waitAfterFailure())
+    this.#wake.abort()
+  }
+
+  #keepOnly(members: ReadonlySet<Subject>): void {
+    this.#membershipKnown = true
+    this.#listener.unselected(this.#tools.roster.subjects.filter((subject) => !members.has(subject)))
+    if (members.size === 0) this.#listener.nothingSelected()
+  }
+
+  /**
+   * Runs requests and takes note of how that went.
+   *
+   * @returns whether all succeeded; otherwise the next poll is set to when they may be tried again
+   */
+  async #ask(requests: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await requests()
+      this.#failures = 0
+      this.#listener.succeeded()
+      return true
+    } catch (error) {
+      this.#failures++
+      this.#retryAfter = retryAfterOf(error)
+      this.#listener.failed(error)
+      this.#pollAt = this.#tools.clock.now() + this.#waitAfterFailure()
+      return false
+    }
+  }
+
+  #waitAfterFailure(): number {
+    return backoff(
+      Math.max(this.#failures, 1),
+      this.#tools.policy.interval,
+      this.#retryAfter,
+      this.#tools.random(),
+    )
+  }
+
+  /** What was seen by a stream that has ended counts no more; polls take over at some time. */
+  #forgetLooks(pollAt: number): void {
+    const now = this.#tools.clock.now()
+    this.#pollAt = pollAt
+    this.#previousLook = now
+    this.#presentLook = now
+  }
+
+  #wakeSignal(): AbortSignal {
+    if (this.#wake.signal.aborted) this.#wake = new AbortController()
+    return this.#wake.signal
+  }
+
+  #sleepUntil(time: number, signal: AbortSignal): Promise<void> {
+    return sleepUntil(this.#tools.clock, time, AbortSignal.any([this.#tools.signal, signal]))
+  }
+}
