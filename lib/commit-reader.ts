@@ -47,6 +47,11 @@ export class CommitReader {
     }
   }
 
+  /** Whether the first answer about a commit of an application is still to come. */
+  isReading({ commits, commitsAsked }: Subject): boolean {
+    return [...commitsAsked].some((key) => !commits.has(key))
+  }
+
   /** Resolves when nothing is being asked for. */
   async idle(): Promise<void> {
     while (this.#tasks.size > 0) await Promise.all(this.#tasks)

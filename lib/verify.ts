@@ -271,7 +271,9 @@ class Run {
     for (const [subject, checks] of checked) {
       this.#tools.emit({ type: 'observed', subject, checks })
       this.#commits.pursue(subject)
-      this.#refresher?.pursue(subject, checks)
+      // What only waits for a commit to be known is not out of date.
+      const waitsForCommit = this.#commits.isReading(subject) && checks.every(isMetButForCommit)
+      if (!waitsForCommit) this.#refresher?.pursue(subject, checks)
       if (snapshotAge(subject) === 'unknown' && !subject.looking) void this.#poller.lookAt([subject])
     }
     this.#settle()
@@ -336,4 +338,8 @@ class Run {
       )
     if (present.length > 0) this.#observe(present, 'stream')
   }
+}
+
+function isMetButForCommit({ code, state }: Check): boolean {
+  return state === 'met' || code === 'RevisionMismatch' || code === 'CommitMessageMismatch'
 }

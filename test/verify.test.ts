@@ -299,6 +299,17 @@ test('stable for: where the stream that is to confirm it does not begin, a poll 
 })
 
 describe('refreshing', () => {
+  test('what only waits for its commit to be known is not refreshed', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.argocd.commits.set(SHA.a, { message: 'm', author: undefined, tags: ['v1'] })
+    const applications = [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'v1' }) }]
+    await scene
+      .start({ refresh: 'normal', watch: true }, { kind: 'names', project: undefined, applications })
+      .pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['watch', 'commit'])
+  })
   test('an application that is not verified is refreshed once', async () => {
     const scene = new Scene()
     scene.put('web', SHA.a)
