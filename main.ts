@@ -37,7 +37,7 @@ import {
   type Result,
   resultJsonSchema,
 } from './lib/result.ts'
-import { masker } from './lib/secrets.ts'
+import { Secrets } from './lib/secrets.ts'
 import { verify } from './lib/verify.ts'
 import { version } from './package.json'
 
@@ -73,13 +73,14 @@ async function main(args: readonly string[]): Promise<number> {
     return finish(invalidSettingsResult(loaded.problems, times()), loaded.output, problems)
   }
   const { config } = loaded
-  const follower = createFollower(config)
+  const secrets = new Secrets(config.connection)
+  const follower = createFollower(config, secrets)
   for (const warning of loaded.warnings)
     follower.say({ level: 'warning', event: 'warning', message: warning })
   follower.say({ level: 'info', event: 'start', message: formatStart(config) })
-  const outcome = await run(config, follower)
+  const outcome = await run(config, follower, secrets)
   const { server } = config.connection
-  const result = createResult({ ...config, server, outcome, times: times(), mask: masker(config.connection) })
+  const result = createResult({ ...config, server, outcome, times: times(), mask: secrets.mask })
   const paint = paintFor(isTerminal(1), config.output)
   return finish(result, config.output, formatResult(result, paint, adviceFor(result, config.policy)))
 }
@@ -96,13 +97,13 @@ function answerAbout(args: readonly string[]): string | undefined {
   return shell === undefined ? undefined : completionScript(shell)
 }
 
-async function run({ connection, target, policy }: Config, follower: Follower) {
+async function run({ connection, target, policy }: Config, follower: Follower, secrets: Secrets) {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
   const ended = new AbortController()
   const following = follower.follow(systemClock.now() + policy.timeout, ended.signal)
   const outcome = await verify(target, policy, {
-    client: createArgoCD(connection, { version, readFile }),
+    client: createArgoCD(connection, { version, readFile, secrets }),
     clock: systemClock,
     random: Math.random,
     interrupted: interrupted.signal,
@@ -113,8 +114,8 @@ async function run({ connection, target, policy }: Config, follower: Follower) {
   return outcome
 }
 
-function createFollower({ connection, output, policy }: Config): Follower {
-  const tools = { clock: systemClock, write: toStderr, mask: masker(connection) }
+function createFollower({ output, policy }: Config, { mask }: Secrets): Follower {
+  const tools = { clock: systemClock, write: toStderr, mask }
   if (!isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
     return new LogFollower(output.logFormat, tools)
   const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 })

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { RequestFailure } from './failure.ts'
+import { cut, oneLine } from './text.ts'
 
 /** An answer larger than this, in bytes, is not held in memory: ten thousand resources take a tenth of it. */
 export const LARGEST_BODY = 64 * 1024 * 1024
@@ -43,7 +44,7 @@ export async function refuse(
   const body = await readText(response, host).catch(() => '')
   const error = errorSchema.safeParse(tryJson(body)).data
   const isArgoCD = error?.code !== undefined && error.code !== null
-  const said = mask(cut(error?.message ?? error?.error ?? textOf(body)))
+  const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
   const answer = `${status}${said === '' ? '' : ` ${said}`}`
   if (status === 401) throw new RefusedToken(answer)
   if (
@@ -83,12 +84,16 @@ function destination(location: string | null): string {
   return url === null ? (location ?? 'nowhere').split('?', 1)[0] || 'nowhere' : `${url.origin}${url.pathname}`
 }
 
-export async function readJson(response: Response, host: string): Promise<unknown> {
+export async function readJson(
+  response: Response,
+  host: string,
+  mask: (text: string) => string,
+): Promise<unknown> {
   const body = await readText(response, host)
   const value = tryJson(body)
   if (value !== undefined) return value
   const what = looksLikeHtml(body)
-    ? `a web page${titleOf(body)}`
+    ? cut(oneLine(mask(`a web page${titleOf(body)}`)), LONGEST_QUOTE)
     : body.trim() === ''
       ? 'nothing'
       : 'something that is no JSON'
@@ -148,7 +153,7 @@ function looksLikeHtml(body: string): boolean {
 }
 
 function titleOf(html: string): string {
-  const title = /<title[^>]*>([^<]{1,100})/i.exec(html)?.[1]?.trim()
+  const title = /<title[^>]*>([^<]*)/i.exec(html)?.[1]?.trim()
   return title === undefined ? '' : ` ("${title}")`
 }
 
@@ -157,8 +162,3 @@ function textOf(body: string): string {
 }
 
 const LONGEST_QUOTE = 300
-
-function cut(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim()
-  return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}…` : line
-}

@@ -7,7 +7,7 @@ import { type Application, applicationSchema, type Commit, commitSchema } from '
 import { describeCertificate } from './certificate.ts'
 import type { Connection } from './config.ts'
 import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
-import { masker } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents, type WatchEvent } from './stream.ts'
 import { createTransport } from './transport.ts'
@@ -76,14 +76,16 @@ export interface ClientOptions {
   readonly version: string
   /** Reads a text file; used where a mounted token may have been rotated. */
   readonly readFile: (path: string) => string
+  /** Learns the tokens of sessions, and masks what the server says. */
+  readonly secrets: Secrets
 }
 
 /** A client of the server that the connection describes. Nothing is sent before the first call. */
-export function createArgoCD(connection: Connection, { version, readFile }: ClientOptions): ArgoCD {
+export function createArgoCD(connection: Connection, { version, readFile, secrets }: ClientOptions): ArgoCD {
   const host = new URL(connection.server.origin).host
   const transport = createTransport(connection, version)
-  const session = createSession(connection, transport, host, readFile)
-  const mask = masker(connection)
+  const session = createSession(connection, { transport, host, readFile, secrets })
+  const { mask } = secrets
 
   /** Sends a request and hands the successful answer on; not found and not permitted are `undefined`. */
   async function send<T>(
@@ -103,7 +105,9 @@ export function createArgoCD(connection: Connection, { version, readFile }: Clie
         return await refuse(response, host, mask)
       }, signal)
     } catch (error) {
-      throw await explained(networkFailure(signal.aborted ? signal.reason : error, host))
+      throw await explained(
+        networkFailure(signal.aborted ? signal.reason : error, host, connection.proxyVariable),
+      )
     }
   }
 
@@ -125,7 +129,7 @@ export function createArgoCD(connection: Connection, { version, readFile }: Clie
     timeout = REQUEST_TIMEOUT,
   ) {
     return send(path, { searchParams }, within(signal, timeout), async (response) =>
-      parseAnswer(await readJson(response, host), schema, host),
+      parseAnswer(await readJson(response, host, mask), schema, host),
     )
   }
 

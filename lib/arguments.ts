@@ -55,8 +55,8 @@ export function parseArguments(raw: readonly string[]): Arguments {
       problems.push(complaint(word, spelling))
       // The value of a misspelt flag is part of the same mistake.
       const next = raw[i + 1]
-      if (spelling.startsWith('-') && attached === undefined && next !== undefined && !next.startsWith('-'))
-        i++
+      const isPartOfIt = next !== undefined && (SECRET_VARIABLES.has(spelling) || !next.startsWith('-'))
+      if (spelling.startsWith('-') && attached === undefined && isPartOfIt) i++
       continue
     }
     let value = flag.means === undefined ? attached : booleanValue(flag.means, attached)
@@ -90,7 +90,11 @@ function splitWord(word: string): { spelling: string; attached: string | undefin
   const short = word.slice(0, 2)
   if (word.length > 2 && FLAGS.has(short))
     return { spelling: short, attached: word.slice(2).replace(/^=/, '') }
-  return { spelling: word, attached: undefined }
+  // Of a word with one dash only the letter is a flag; the rest may be anybody's secret.
+  return {
+    spelling: /^-[^-]/.test(word) ? short : word,
+    attached: word.length > 2 && /^-[^-]/.test(word) ? word.slice(2) : undefined,
+  }
 }
 
 function booleanValue(means: 'true' | 'false', attached: string | undefined): string {

@@ -14,6 +14,7 @@ import {
   settingLabel,
   settings,
 } from './settings.ts'
+import { oneLine } from './text.ts'
 
 /** How the run proves who it is. */
 export type Credentials =
@@ -78,6 +79,8 @@ export interface Connection {
   readonly ca: string | undefined
   readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The variable that names the proxy in between; Bun's fetch goes by it. */
+  readonly proxyVariable: string | undefined
 }
 
 /** Where the verdict goes. */
@@ -100,8 +103,6 @@ export interface Config {
   readonly target: Target
   readonly policy: Policy
   readonly output: OutputOptions
-  /** Texts that must never be shown. */
-  readonly secrets: readonly string[]
 }
 
 /** Usable settings, or everything that is wrong with them, a sentence each. */
@@ -119,6 +120,9 @@ export interface Sources {
   /** Whether everybody on this machine may read a file; in a container nobody else is there. */
   readonly isExposed?: (path: string) => boolean
 }
+
+/** What can stand behind `Bearer`: a JWT is made of fewer characters still. */
+const TOKEN = /^[\x21-\x7e]+$/
 
 /** The shortest poll interval, in milliseconds: the tool before took 0 and asked without a pause. */
 const SHORTEST_INTERVAL = 100
@@ -153,11 +157,11 @@ export function loadConfig(sources: Sources): Loaded {
       warnings.push(`${settingLabel(name)}: everybody on this machine can read ${shown(path)}; chmod 600 it`)
   }
   if (problems.length > 0 || connection === undefined || target === undefined)
-    return { ok: false, problems: [...new Set(problems)], output }
+    return { ok: false, problems: [...new Set(problems.map(oneLine))], output }
   return {
     ok: true,
-    config: { connection, target, policy, output, secrets: secretsOf(connection) },
-    warnings,
+    config: { connection, target, policy, output },
+    warnings: warnings.map(oneLine),
   }
 }
 
@@ -239,7 +243,7 @@ function withCliContext(values: Values, sources: Sources, problems: string[]) {
 function resolveConnection(
   values: Values,
   context: CliContext | undefined,
-  { readFile }: Sources,
+  { env, readFile }: Sources,
   problems: string[],
 ): Connection | undefined {
   const complain = (name: SettingName, message: string) => problems.push(`${settingLabel(name)}: ${message}`)
@@ -289,7 +293,21 @@ function resolveConnection(
     ca: ca ?? context?.ca,
     clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
     headers: values.headers ?? [],
+    proxyVariable: proxyVariable(server, env),
   }
+}
+
+/** Which variable sends requests to a proxy; only messages depend on it. */
+function proxyVariable({ origin }: ServerAddress, env: Sources['env']): string | undefined {
+  const { protocol, hostname, host } = new URL(origin)
+  const names = protocol === 'https:' ? ['HTTPS_PROXY', 'https_proxy'] : ['HTTP_PROXY', 'http_proxy']
+  const exempt = (env.NO_PROXY || env.no_proxy || '')
+    .split(',')
+    .map((entry) => entry.trim().replace(/^\./, ''))
+  const isExempt = exempt.some(
+    (entry) => entry !== '' && (entry === '*' || entry === host || `.${hostname}`.endsWith(`.${entry}`)),
+  )
+  return isExempt ? undefined : names.find((name) => env[name])
 }
 
 function resolveCredentials(
@@ -304,7 +322,7 @@ function resolveCredentials(
   if (useTokenFile || values.token !== undefined) {
     const token = useTokenFile ? file('tokenFile')?.trim() : values.token
     if (token === undefined) return undefined
-    if (!/^[\x21-\x7e]+$/.test(token)) {
+    if (!TOKEN.test(token)) {
       const name = useTokenFile ? 'tokenFile' : 'token'
       problems.push(
         `${settingLabel(name)}: holds white space or characters that no token has; check how it was copied`,
@@ -325,8 +343,14 @@ function resolveCredentials(
   if (values.username !== undefined && password !== undefined)
     return { mode: 'LOGIN', username: values.username, password }
   if (values.username !== undefined && usePasswordFile) return undefined
-  if (context?.token !== undefined && values.username === undefined)
-    return { mode: 'TOKEN', token: context.token, tokenFile: undefined, context: context.name }
+  if (context?.token !== undefined && values.username === undefined) {
+    if (TOKEN.test(context.token))
+      return { mode: 'TOKEN', token: context.token, tokenFile: undefined, context: context.name }
+    problems.push(
+      `${settingLabel('context')}: the token of context ${context.name} is none; run argocd login`,
+    )
+    return undefined
+  }
   problems.push(
     'ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD must be set for LOGIN mode; ' +
       'or set ARGOCD_API_TOKEN, or ARGOCD_API_TOKEN_FILE (--token-file), for TOKEN mode',
@@ -428,14 +452,6 @@ function resolvePolicy(values: Values, problems: string[], warnings: string[]): 
 
 function anyBroken(values: Values, ...names: SettingName[]): boolean {
   return names.some((name) => values.broken.has(name))
-}
-
-/** Longer secrets first, so that one that holds another is masked whole. */
-function secretsOf({ credentials, headers }: Connection): readonly string[] {
-  const secret = credentials.mode === 'TOKEN' ? credentials.token : credentials.password
-  return [secret, ...headers.map(([, value]) => value)]
-    .filter((s) => s !== '')
-    .sort((a, b) => b.length - a.length)
 }
 
 function errorCode(error: unknown): string {

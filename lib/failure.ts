@@ -71,17 +71,19 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
  * Sorts what `fetch` threw.
  *
  * @param host the server as a person wrote it
+ * @param proxyVariable the variable that names the proxy in between
  */
-export function networkFailure(error: unknown, host: string): RequestFailure {
+export function networkFailure(error: unknown, host: string, proxyVariable?: string): RequestFailure {
   if (error instanceof RequestFailure) return error
   const code = codeOf(error)
   if (CERTIFICATE_CODE.test(code)) return certificateFailure(host, code)
+  const through = proxyVariable === undefined ? '' : `; it was asked through the proxy in ${proxyVariable}`
   if (error instanceof Error && error.name === 'TimeoutError')
-    return new RequestFailure('Unreachable', `${host} did not answer in time`)
+    return new RequestFailure('Unreachable', `${host} did not answer in time${through}`)
   const what =
     NETWORK_PROBLEMS[code] ??
     `cannot be asked (${code || (error instanceof Error ? error.message : String(error))})`
-  return new RequestFailure('Unreachable', `${host} ${what}`)
+  return new RequestFailure('Unreachable', `${host} ${what}${through}`)
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts'
 import { eraseLines, type LiveApplication, renderLive, type Size } from './live.ts'
 import { formatEntry, type LogEntry, ProgressLog } from './progress.ts'
 import type { Paint } from './report.ts'
+import { cut, oneLine } from './text.ts'
 import { namingCheck } from './verdict.ts'
 import type { Progress } from './verify.ts'
 
@@ -23,6 +24,9 @@ export interface FollowerTools {
   readonly mask: (text: string) => string
 }
 
+/** Messages of servers can be long; the beginning is what a person reads. */
+const LONGEST_MESSAGE = 1500
+
 /** Writes a line when something changes, and at growing distances what is waited for. */
 export class LogFollower implements Follower {
   readonly #log = new ProgressLog()
@@ -39,7 +43,8 @@ export class LogFollower implements Follower {
   say(entry: LogEntry): void {
     const { clock, mask, write } = this.#tools
     this.#saidAt = clock.now()
-    write(`${formatEntry({ ...entry, message: mask(entry.message) }, clock.date(), this.#format)}\n`)
+    const message = cut(oneLine(mask(entry.message)), LONGEST_MESSAGE)
+    write(`${formatEntry({ ...entry, message }, clock.date(), this.#format)}\n`)
   }
 
   progress(progress: Progress): void {
@@ -80,7 +85,7 @@ export class LiveFollower implements Follower {
 
   say({ message, level }: LogEntry): void {
     const { mask, write } = this.#tools
-    const text = mask(message)
+    const text = cut(oneLine(mask(message)), LONGEST_MESSAGE)
     write(`${this.#erased()}${level === 'warning' ? this.#paint('yellow', `warning: ${text}`) : text}\n`)
   }
 
@@ -124,7 +129,7 @@ export class LiveFollower implements Follower {
         deadline,
         failure: this.#failure,
       }
-      const lines = renderLive(view, this.#size(), this.#paint).map(mask)
+      const lines = renderLive(view, this.#size(), this.#paint, mask)
       const erase = this.#erased()
       this.#drawn = lines
       write(erase + lines.map((line) => `${line}\n`).join(''))

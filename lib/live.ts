@@ -37,7 +37,12 @@ const SHORT_SHA = 8
 const NARROW = 90
 
 /** The lines of the view: never more than fit on the screen, and none wider than it. */
-export function renderLive(view: LiveView, { columns, rows }: Size, paint: Paint): readonly string[] {
+export function renderLive(
+  view: LiveView,
+  { columns, rows }: Size,
+  paint: Paint,
+  mask: (text: string) => string,
+): readonly string[] {
   const { applications, now, startedAt, deadline, failure } = view
   const waiting = applications.filter(({ checks }) => namingCheck(checks, false) !== undefined)
   const left = Math.max(deadline - now, 0)
@@ -56,9 +61,9 @@ export function renderLive(view: LiveView, { columns, rows }: Size, paint: Paint
   const hidden = ordered.length - shown.length
   return [
     paint('dim', fit(head, columns)),
-    ...shown.map((application) => line(application, now, names, columns, paint)),
+    ...shown.map((application) => line(application, now, names, columns, paint, mask)),
     ...(hidden > 0 ? [paint('dim', fit(`  … and ${hidden} more`, columns))] : []),
-    ...(failure === undefined ? [] : [paint('yellow', fit(`! ${failure}`, columns))]),
+    ...(failure === undefined ? [] : [paint('yellow', fit(mask(`! ${failure}`), columns))]),
   ]
 }
 
@@ -68,6 +73,7 @@ function line(
   names: number,
   columns: number,
   paint: Paint,
+  mask: (text: string) => string,
 ): string {
   const naming = namingCheck(checks, false)
   const { sync, health, operationState } = applicationOf(subject)?.status ?? {}
@@ -85,7 +91,7 @@ function line(
     naming === undefined
       ? 'as wanted'
       : `${formatDuration(wholeSeconds(now - since))} ${naming.code}: ${naming.message}`
-  const text = fit(`${mark} ${cells.join('  ')}  ${rest}`, columns)
+  const text = fit(mask(`${mark} ${cells.join('  ')}  ${rest}`), columns)
   return paint(style, text.slice(0, 1)) + text.slice(1)
 }
 
@@ -97,10 +103,14 @@ function wholeSeconds(milliseconds: number): number {
   return Math.round(milliseconds / 1000) * 1000
 }
 
+/** White space and control characters, one for one, so that columns stay where they are. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to go
+const UNSHOWABLE = /[\s\u0000-\u001f\u007f-\u009f]/g
+
 /** Cuts a text to a width, leaving the last column free: some terminals break the line on it. */
 function fit(text: string, columns: number): string {
   const width = Math.max(columns - 1, 1)
-  const flat = text.replace(/\s/g, ' ')
+  const flat = text.replace(UNSHOWABLE, ' ')
   if (Bun.stringWidth(flat) <= width) return flat
   let cut = ''
   for (const { segment } of new Intl.Segmenter().segment(flat)) {

@@ -47,6 +47,13 @@ const MEMBERSHIP_INTERVAL = 30_000
 /** Names that do not exist are asked for less and less often while a stream would tell of them. */
 const LONGEST_MISSING_INTERVAL = 60_000
 
+/**
+ * A stream that has died without a word is only noticed after a long silence; so before the deadline, the present
+ * state is asked for once more: a part of the timeout before it, and at most so many milliseconds.
+ */
+const LAST_LOOK_SHARE = 0.3
+const LONGEST_LAST_LOOK = 5000
+
 const REQUESTS_AT_ONCE = 8
 
 /** Looks when that is due: see {@link PollTools}. */
@@ -63,6 +70,8 @@ export class Poller {
   #confirmedFor: number | undefined
   /** The next poll, where there is no living stream. */
   #pollAt: number
+  /** When everything is looked at for the last time, where a stream lives; `Infinity` once that was done. */
+  #lastLookAt: number
   /** When the present poll and the one before it began: what both failed to see is not known any more. */
   #presentLook: number
   #previousLook: number
@@ -80,6 +89,7 @@ export class Poller {
     this.#membershipKnown = !tools.roster.isSelected
     const now = tools.clock.now()
     this.#pollAt = now
+    this.#lastLookAt = tools.deadline - Math.min((tools.deadline - now) * LAST_LOOK_SHARE, LONGEST_LAST_LOOK)
     this.#presentLook = now
     this.#previousLook = now
     this.#membershipAt = now
@@ -132,7 +142,7 @@ export class Poller {
       return Math.min(this.#pollAt, Math.max(decisive, this.#failures > 0 ? this.#pollAt : 0))
     const membership = this.#tools.roster.isSelected ? this.#membershipAt : Number.POSITIVE_INFINITY
     const missing = this.#unmentioned.length > 0 ? this.#missingAt : Number.POSITIVE_INFINITY
-    return Math.min(decisive, membership, missing)
+    return Math.min(decisive, membership, missing, this.#lastLookAt)
   }
 
   async #lookAsDue(): Promise<void> {
@@ -146,10 +156,18 @@ export class Poller {
       if (await this.lookAtAll()) this.#pollAt = clock.now() + this.#tools.policy.interval
     } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
       this.#confirmedFor = decisive
-      this.#forgetLooks(now + STREAM_GRACE)
-      this.#tools.watcher.restart()
-    } else if (this.#tools.roster.isSelected && this.#membershipAt <= now) await this.#listNames()
-    else await this.#lookAtUnmentioned()
+      this.#lookByStream()
+    } else if (this.#lastLookAt <= now) {
+      this.#lastLookAt = Number.POSITIVE_INFINITY
+      this.#lookByStream()
+    } else if (this.#tools.roster.isSelected && this.#membershipAt <= now) void this.#listNames()
+    else void this.#lookAtUnmentioned()
+  }
+
+  /** A new stream brings the present state of all applications in one request; where it does not begin, polls do. */
+  #lookByStream(): void {
+    this.#forgetLooks(this.#tools.clock.now() + STREAM_GRACE)
+    this.#tools.watcher?.restart()
   }
 
   /** What a living stream has said nothing of since it began, or said that it is gone. */

@@ -9,6 +9,7 @@ import type { Wanted } from './config.ts'
 import { formatImage, type ImageReference, isWantedImage, parseImage } from './image.ts'
 import { isFullSha } from './revision.ts'
 import { commitOf, matchRevisions, type RevisionEvidence } from './revision-rules.ts'
+import { oneLine } from './text.ts'
 
 /** The codes of the checks, in the order in which they name a verdict. */
 export const CODES = [
@@ -381,13 +382,8 @@ function some(items: readonly string[], separator: string): string {
   return ` (${items.slice(0, SHOWN).join(separator)}${more})`
 }
 
-/** Long messages of the server are cut: the first screenful is what a person reads. */
-const LONGEST_MESSAGE = 600
-
 function because(message: string | undefined): string {
-  if (message === undefined) return ''
-  const line = message.replace(/\s+/g, ' ').trim()
-  return `: ${line.length > LONGEST_MESSAGE ? `${line.slice(0, LONGEST_MESSAGE)}…` : line}`
+  return message === undefined ? '' : `: ${oneLine(message)}`
 }
 
 function firstLine(message: string): string {

@@ -4,11 +4,12 @@ import { z } from 'zod'
 import { formatServerAddress, type ServerAddress } from './address.ts'
 import { type Application, hasMultipleSources } from './application.ts'
 import type { Policy, Target } from './config.ts'
-import { unhealthyResources } from './diagnosis.ts'
+import { type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { type Check, CODES } from './predicates.ts'
 import { applicationOf, checkSubject, type Subject } from './subject.ts'
+import { cut } from './text.ts'
 import { checksOf, namingCheck } from './verdict.ts'
 import type { Ending, Outcome } from './verify.ts'
 
@@ -112,6 +113,9 @@ export interface ResultInput {
   readonly mask: (text: string) => string
 }
 
+/** Messages of servers can be long; the beginning is what a person reads. */
+const LONGEST_MESSAGE = 1500
+
 /** The result of a run that could ask. */
 export function createResult({ target, policy, server, outcome, times, mask }: ResultInput): Result {
   const { ending } = outcome
@@ -163,6 +167,8 @@ function applicationResult(
   server: ServerAddress,
   mask: (text: string) => string,
 ): ApplicationResult {
+  const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
+  const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
   const application = applicationOf(subject)
   const tracked = state.get(subject.key)
   const checks = tracked === undefined ? [] : withDetail(checksOf(tracked, policy), subject, policy)
@@ -174,27 +180,31 @@ function applicationResult(
   return {
     name,
     namespace,
-    project: application?.spec.project ?? subject.ref.project ?? null,
+    project: orNull(application?.spec.project ?? subject.ref.project),
     verified,
     reason: verified ? 'Verified' : (naming?.code ?? failureOf(ending, lastFailure).reason),
-    message: mask(
+    message: shown(
       verified ? summary(application) : (naming?.message ?? failureOf(ending, lastFailure).message),
     ),
     url: `${formatServerAddress(server)}/applications/${[namespace, name].flatMap((part) => (part === null ? [] : [encodeURIComponent(part)])).join('/')}`,
-    sync: { status: status?.sync.status ?? null, revisions: revisionsOf(application) },
-    health: { status: status?.health.status ?? null, message: maskNullable(status?.health.message, mask) },
+    sync: { status: orNull(status?.sync.status), revisions: revisionsOf(application).map(shown) },
+    health: { status: orNull(status?.health.status), message: orNull(status?.health.message) },
     operation: {
-      phase: status?.operationState?.phase ?? null,
-      message: maskNullable(status?.operationState?.message, mask),
-      finishedAt: status?.operationState?.finishedAt ?? null,
+      phase: orNull(status?.operationState?.phase),
+      message: orNull(status?.operationState?.message),
+      finishedAt: orNull(status?.operationState?.finishedAt),
     },
-    images: [...(status?.summary.images ?? [])],
-    checks: checks.map((check) => ({ ...check, message: mask(check.message) })),
-    unhealthyResources: unhealthyResources(subject).map((resource) => ({
-      ...resource,
-      message: mask(resource.message),
-    })),
+    images: (status?.summary.images ?? []).map(shown),
+    checks: checks.map((check) => ({ ...check, message: shown(check.message) })),
+    unhealthyResources: unhealthyResources(subject).map((resource) => mapTexts(resource, shown)),
   }
+}
+
+function mapTexts(resource: UnhealthyResource, change: (text: string) => string): UnhealthyResource {
+  const { group, kind, namespace, name, health, status, message } = resource
+  const texts = { group, kind, namespace, name, health, status, message }
+  for (const key of Object.keys(texts) as (keyof UnhealthyResource)[]) texts[key] = change(texts[key])
+  return texts
 }
 
 /** A diagnosis has seen the lists of resources that a stream leaves out, so its sentences say more. */
@@ -207,10 +217,6 @@ function withDetail(checks: readonly Check[], subject: Subject, policy: Policy):
   return checks.map(
     (check) => detailed.find(({ code, state }) => code === check.code && state === check.state) ?? check,
   )
-}
-
-function maskNullable(text: string | undefined, mask: (text: string) => string): string | null {
-  return text === undefined ? null : mask(text)
 }
 
 function revisionsOf(application: Application | undefined): string[] {

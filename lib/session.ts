@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
 import type { Connection, Credentials } from './config.ts'
 import { RequestFailure } from './failure.ts'
-import { masker } from './secrets.ts'
+import type { Secrets } from './secrets.ts'
 import type { Transport } from './transport.ts'
 
 const sessionSchema = z.object({ token: z.string().min(1) })
@@ -18,15 +18,21 @@ export interface Session {
   authorized<T>(request: (token: string) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
+/** What a session works with. */
+export interface SessionTools {
+  readonly transport: Transport
+  /** The server as a person wrote it. */
+  readonly host: string
+  readonly readFile: (path: string) => string
+  readonly secrets: Secrets
+}
+
 /** The session of a connection. Nothing is sent before the first request. */
 export function createSession(
-  connection: Connection,
-  transport: Transport,
-  host: string,
-  readFile: (path: string) => string,
+  { credentials }: Connection,
+  { transport, host, readFile, secrets }: SessionTools,
 ): Session {
-  const { credentials } = connection
-  const mask = masker(connection)
+  const { mask } = secrets
   let token = credentials.mode === 'TOKEN' ? Promise.resolve(credentials.token) : undefined
   let refused: RequestFailure | undefined
 
@@ -37,20 +43,29 @@ export function createSession(
       json: { username, password },
       signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
     })
-    if (response.ok) return parseAnswer(await readJson(response, host), sessionSchema, host).token
-    try {
-      await refuse(response, host, mask)
-    } catch (error) {
-      if (!(error instanceof RefusedToken)) throw error
-      refused = new RequestFailure(
-        'Unauthorized',
-        `${host} refused the login of ${username} (${error.message}); check ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD ` +
-          '(too many wrong passwords lock an account for a while)',
-        { fatal: true },
-      )
-      throw refused
+    if (response.ok) {
+      const { token: fresh } = parseAnswer(await readJson(response, host, mask), sessionSchema, host)
+      secrets.add(fresh)
+      return fresh
     }
-    throw new RequestFailure('Unauthorized', `${host} does not let ${username} log in`, { fatal: true })
+    throw await refusedLogin(response, username)
+  }
+
+  /** Why a login brought no token; where it was refused, that is kept. */
+  async function refusedLogin(response: Response, username: string): Promise<unknown> {
+    const error = await refuse(response, host, mask).then(
+      () => new RefusedToken(`${response.status}`),
+      (thrown: unknown) => thrown,
+    )
+    if (error instanceof RefusedToken) {
+      const check =
+        'check ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD (too many wrong passwords lock an account for a while)'
+      const message = `${host} refused the login of ${username} (${error.message}); ${check}`
+      refused = new RequestFailure('Unauthorized', message, { fatal: true })
+      return refused
+    }
+    if (error instanceof RequestFailure && error.fatal) refused = error
+    return error
   }
 
   function currentToken(signal: AbortSignal): Promise<string> {
@@ -76,6 +91,7 @@ export function createSession(
     try {
       const fresh = readFile(credentials.tokenFile).trim()
       if (fresh === old || fresh === '') return undefined
+      secrets.add(fresh)
       token = Promise.resolve(fresh)
       return fresh
     } catch {

@@ -126,6 +126,7 @@ const applications = reads((raw) => {
 // RFC 9110: a field name is a token; a value holds no control characters.
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/
 const RESERVED_HEADERS = new Set([
+  'proxy-authorization',
   'authorization',
   'host',
   'content-length',
@@ -143,7 +144,11 @@ const headers = reads((raw) => {
     if (name === undefined || value === undefined)
       throw new Error(`line ${index + 1} is no header; write Name: value, one a line`)
     if (RESERVED_HEADERS.has(name.toLowerCase()))
-      throw new Error(`may not set ${name}, which the tool sets itself`)
+      throw new Error(
+        /^proxy-/i.test(name)
+          ? `may not set ${name}; put the proxy's user and password into HTTPS_PROXY`
+          : `may not set ${name}, which the tool sets itself`,
+      )
     return [name, value]
   })
 }, 'names no header')

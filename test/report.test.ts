@@ -229,11 +229,16 @@ describe('the live view', () => {
   })
 
   test.each([20, 60, 100, 200])('fits a terminal of %p columns', (columns) => {
-    for (const line of renderLive(view(live(5), `cannot ${'ask '.repeat(80)}`), { columns, rows: 24 }, plain))
+    for (const line of renderLive(
+      view(live(5), `cannot ${'ask '.repeat(80)}`),
+      { columns, rows: 24 },
+      plain,
+      (text) => text,
+    ))
       expect(Bun.stringWidth(line)).toBeLessThan(columns)
   })
   test.each([5, 10, 24, 50])('fits a terminal of %p rows, those that are not ready first', (rows) => {
-    const lines = renderLive(view(live(100)), { columns: 120, rows }, plain)
+    const lines = renderLive(view(live(100)), { columns: 120, rows }, plain, (text) => text)
     expect(lines.length).toBeLessThan(rows)
     expect(lines[0]).toContain('50 of 100 verified, waited 12s, 18s left')
     expect(lines[1]).toStartWith('…')

@@ -460,6 +460,16 @@ describe('watching', () => {
     await scene.clock.advance(6 * SECOND)
     expect(scene.ending).toEqual({ kind: 'verified' })
   })
+  test('a stream that died without a word costs no verdict, however short the timeout', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.start({ watch: true, timeout: 10 * SECOND })
+    await scene.clock.advance(2 * SECOND)
+    scene.put('web', SHA.b)
+    await scene.clock.advance(5 * SECOND)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['watch', 'watch'])
+  })
   test('a stream that is cut is opened again and misses nothing', async () => {
     const scene = new Scene()
     scene.put('web', SHA.a)
