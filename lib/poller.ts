@@ -40,8 +40,10 @@ export interface PollTools {
 
 /** How long a stream may take to begin before the applications are polled, in milliseconds. */
 const STREAM_GRACE = 500
-/** How long a living stream may take to mention an application before it is asked for by name. */
+/** How long a living stream may be silent before an application that it has not mentioned is asked for by name. */
 const MENTION_GRACE = 250
+/** Likewise, where it goes on mentioning others meanwhile. */
+const LONGEST_MENTION_GRACE = 3000
 /** A stream does not tell that labels changed so that an application is no longer selected; a list does. */
 const MEMBERSHIP_INTERVAL = 30_000
 /** Names that do not exist are asked for less and less often while a stream would tell of them. */
@@ -180,18 +182,33 @@ export class Poller {
 
   /** A stream is silent about what does not exist and about what may not be seen. */
   async #lookAtUnmentioned(): Promise<void> {
+    const { clock, policy, roster, signal, watcher } = this.#tools
+    const isFirst = this.#missingLooks === 0
     this.#missingAt =
-      this.#tools.clock.now() +
-      Math.min(this.#tools.policy.interval * 2 ** this.#missingLooks++, LONGEST_MISSING_INTERVAL)
-    for (const subject of this.#unmentioned) {
-      if (!this.#tools.roster.needsServerNamespace || this.#tools.signal.aborted) break
-      await this.lookAt([subject])
+      clock.now() + Math.min(policy.interval * 2 ** this.#missingLooks++, LONGEST_MISSING_INTERVAL)
+    if (!roster.needsServerNamespace) {
+      const since = watcher?.aliveSince ?? 0
+      // What was just found missing is asked for again only with the next look.
+      await this.lookAt(this.#unmentioned.filter(({ seenAt }) => seenAt < since || !isFirst))
+      return
     }
-    await this.lookAt(
-      this.#unmentioned.filter(
-        ({ seenAt }) => seenAt < (this.#tools.watcher?.aliveSince ?? 0) || this.#missingLooks > 1,
-      ),
-    )
+    // One name that is found says which namespace the others are in, so that the stream's words can be understood.
+    for (const subject of this.#unmentioned) {
+      if (signal.aborted) return
+      await this.lookAt([subject])
+      if (roster.needsServerNamespace) continue
+      this.#missingLooks = 0
+      this.mentioned()
+      return
+    }
+  }
+
+  /** The stream has brought something; what it has not mentioned may be on its way. */
+  mentioned(): void {
+    const { clock, watcher } = this.#tools
+    if (watcher?.aliveSince === undefined || this.#missingLooks > 0) return
+    this.#missingAt = Math.min(clock.now() + MENTION_GRACE, watcher.aliveSince + LONGEST_MENTION_GRACE)
+    this.#wake.abort()
   }
 
   /** @returns whether all requests succeeded */

@@ -337,6 +337,7 @@ class Run {
         'stream',
       )
     if (present.length > 0) this.#observe(present, 'stream')
+    this.#poller.mentioned()
   }
 }
 
