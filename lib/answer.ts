@@ -7,6 +7,9 @@ import { cut, oneLine } from './text.ts'
 /** An answer larger than this, in bytes, is not held in memory: ten thousand resources take a tenth of it. */
 export const LARGEST_BODY = 64 * 1024 * 1024
 
+/** An error says what it says in its first bytes. */
+const LARGEST_ERROR = 64 * 1024
+
 const errorSchema = z.object({
   message: z.string().nullish(),
   error: z.string().nullish(),
@@ -37,11 +40,11 @@ export async function refuse(
     await response.body?.cancel()
     throw new RequestFailure(
       'NotArgoCD',
-      `${host} redirects to ${mask(destination(headers.get('location')))}, which is not followed; ` +
+      `${host} redirects to ${cut(oneLine(mask(destination(headers.get('location')))), LONGEST_QUOTE)}, which is not followed; ` +
         'check the scheme, host and root path in ARGOCD_SERVER (--server), and whether a sign-in page is in front',
     )
   }
-  const body = await readText(response, host).catch(() => '')
+  const body = await readError(response)
   const error = errorSchema.safeParse(tryJson(body)).data
   const isArgoCD = error?.code !== undefined && error.code !== null
   const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
@@ -103,22 +106,41 @@ export async function readJson(
   )
 }
 
-/** Reads a body as UTF-8, and no more of it than is sane. */
+/** Reads a body as UTF-8, and refuses one that no answer of Argo CD is as large as. */
 async function readText(response: Response, host: string): Promise<string> {
+  const tooLarge = () =>
+    new RequestFailure(
+      'NotArgoCD',
+      `${host} answered with more than ${LARGEST_BODY / 1024 / 1024} MiB, which no answer of Argo CD takes`,
+    )
+  if (Number(response.headers.get('content-length') ?? 0) > LARGEST_BODY) {
+    await response.body?.cancel()
+    throw tooLarge()
+  }
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let size = 0
   let text = ''
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength
-    if (size > LARGEST_BODY) {
-      throw new RequestFailure(
-        'NotArgoCD',
-        `${host} answered with more than ${LARGEST_BODY / 1024 / 1024} MiB, which no answer of Argo CD takes`,
-      )
-    }
+    if (size > LARGEST_BODY) throw tooLarge()
     text += decode(decoder, chunk, host)
   }
   return text + decode(decoder, undefined, host)
+}
+
+/** Reads the beginning of an error's body; whatever is wrong with it, there is the status to go by. */
+async function readError(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  try {
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk, { stream: true })
+      if (text.length > LARGEST_ERROR) break
+    }
+  } catch {
+    // What came until then is what there is.
+  }
+  return text
 }
 
 function decode(decoder: TextDecoder, chunk: Uint8Array | undefined, host: string): string {

@@ -113,7 +113,8 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
 
   async function explained(failure: RequestFailure): Promise<RequestFailure> {
     const { certificateCode } = failure
-    if (certificateCode === undefined) return failure
+    // A look of its own would not go through the proxy.
+    if (certificateCode === undefined || connection.proxyVariable !== undefined) return failure
     const what = await describeCertificate(connection.server.origin, certificateCode)
     return what === undefined ? failure : certificateFailure(host, certificateCode, what)
   }

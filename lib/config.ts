@@ -300,7 +300,10 @@ function resolveConnection(
 /** Which variable sends requests to a proxy; only messages depend on it. */
 function proxyVariable({ origin }: ServerAddress, env: Sources['env']): string | undefined {
   const { protocol, hostname, host } = new URL(origin)
-  const names = protocol === 'https:' ? ['HTTPS_PROXY', 'https_proxy'] : ['HTTP_PROXY', 'http_proxy']
+  const names =
+    protocol === 'https:'
+      ? ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']
+      : ['HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']
   const exempt = (env.NO_PROXY || env.no_proxy || '')
     .split(',')
     .map((entry) => entry.trim().replace(/^\./, ''))

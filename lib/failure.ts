@@ -94,7 +94,7 @@ export function networkFailure(error: unknown, host: string, proxyVariable?: str
 export function certificateFailure(
   host: string,
   code: string,
-  what = `does not verify (${code})`,
+  what = certificateProblem(code),
 ): RequestFailure {
   const wayOut = /expired|valid before/.test(what)
     ? 'it must be renewed, and the clocks of both sides be right'
@@ -106,6 +106,15 @@ export function certificateFailure(
     `the certificate of ${host} ${what}; ${wayOut}, or set KPCEA_INSECURE=true (--insecure), which verifies nothing`,
     { fatal: true, certificateCode: code },
   )
+}
+
+function certificateProblem(code: string): string {
+  if (code === 'CERT_HAS_EXPIRED') return 'has expired'
+  if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT') return 'is self-signed'
+  if (/ALTNAME|HOSTNAME/.test(code)) return 'is for other names'
+  return UNKNOWN_AUTHORITY.has(code)
+    ? 'is signed by an authority that is not known here'
+    : `does not verify (${code})`
 }
 
 function codeOf(error: unknown): string {

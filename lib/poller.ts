@@ -70,6 +70,11 @@ export class Poller {
   /** When another look could decide something, as the reducer says, and the last such time that was acted upon. */
   #decisiveAt: number | undefined
   #confirmedFor: number | undefined
+  /** Whether a stream has ever brought something, and when polls take over from one that has ended. */
+  #hasMentioned = false
+  #takeOverAt: number | undefined
+  /** When the last poll began. */
+  #polledAt = Number.NEGATIVE_INFINITY
   /** The next poll, where there is no living stream. */
   #pollAt: number
   /** When everything is looked at for the last time, where a stream lives; `Infinity` once that was done. */
@@ -111,11 +116,16 @@ export class Poller {
 
   /** The stream began to live, or ended. */
   streamChanged(): void {
-    const { clock, roster, watcher } = this.#tools
+    const { clock, policy, roster, watcher } = this.#tools
     if (watcher?.aliveSince !== undefined) {
       this.#missingLooks = 0
       this.#missingAt = clock.now() + (roster.needsServerNamespace ? 0 : MENTION_GRACE)
-    } else this.#forgetLooks(clock.now())
+    } else {
+      // A stream that has brought something is opened again at once, and brings what a poll would.
+      const grace = this.#hasMentioned ? STREAM_GRACE : 0
+      this.#takeOverAt ??= Math.max(clock.now() + grace, this.#polledAt + policy.interval)
+      this.#forgetLooks(this.#takeOverAt)
+    }
     this.#wake.abort()
   }
 
@@ -155,6 +165,8 @@ export class Poller {
       this.#confirmedFor = decisive !== undefined && decisive <= now ? decisive : this.#confirmedFor
       this.#previousLook = this.#presentLook
       this.#presentLook = now
+      this.#polledAt = now
+      this.#takeOverAt = undefined
       if (await this.lookAtAll()) this.#pollAt = clock.now() + this.#tools.policy.interval
     } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
       this.#confirmedFor = decisive
@@ -206,6 +218,8 @@ export class Poller {
   /** The stream has brought something; what it has not mentioned may be on its way. */
   mentioned(): void {
     const { clock, watcher } = this.#tools
+    this.#hasMentioned = true
+    this.#takeOverAt = undefined
     if (watcher?.aliveSince === undefined || this.#missingLooks > 0) return
     this.#missingAt = Math.min(clock.now() + MENTION_GRACE, watcher.aliveSince + LONGEST_MENTION_GRACE)
     this.#wake.abort()

@@ -73,7 +73,11 @@ export class ProgressLog {
         const { message } = progress.failure
         if (this.#failure === message) return undefined
         this.#failure = message
-        return { level: 'warning', event: type, message: `${message}; trying again` }
+        return {
+          level: 'warning',
+          event: type,
+          message: progress.isLast ? message : `${message}; trying again`,
+        }
       }
       case 'recovered':
         if (this.#failure === undefined) return undefined

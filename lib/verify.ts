@@ -42,8 +42,8 @@ export type Progress =
   | { readonly type: 'refreshing'; readonly subject: Subject }
   /** A selector matches nothing. */
   | { readonly type: 'nothing-selected' }
-  /** The server could not be asked; it is tried again. */
-  | { readonly type: 'failure'; readonly failure: RequestFailure }
+  /** The server could not be asked; it is tried again, unless there was one look only. */
+  | { readonly type: 'failure'; readonly failure: RequestFailure; readonly isLast: boolean }
   /** The server answers again. */
   | { readonly type: 'recovered' }
 
@@ -301,7 +301,7 @@ class Run {
     const failure = error instanceof RequestFailure ? error : new RequestFailure('Unreachable', String(error))
     this.#lastFailure = failure
     if (failure.fatal) this.#end({ kind: 'refused', failure })
-    else this.#tools.emit({ type: 'failure', failure })
+    else this.#tools.emit({ type: 'failure', failure, isLast: this.#policy.timeout === 0 })
   }
 
   #succeeded(): void {

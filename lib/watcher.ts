@@ -69,6 +69,8 @@ export class Watcher {
       if (signal.aborted) return
       if (this.#current.signal.reason === RESTARTED) continue
       const isNews = this.#since !== undefined || !this.#tried
+      // A stream that has lived has proved itself: its end is normal, and no reason to wait long.
+      if (this.#since !== undefined && clock.now() - this.#since > LONGEST_WAIT) this.#failures = 0
       this.#since = undefined
       this.#tried = true
       if (isNews) this.#listener.stateChanged()
@@ -101,8 +103,6 @@ export class Watcher {
           this.#tried = true
           this.#listener.stateChanged()
         } else {
-          // A stream that brings something has proved itself: its end is no reason to wait long.
-          if (batch.value.length > 0) this.#failures = 0
           this.#listener.changed(batch.value)
         }
       }

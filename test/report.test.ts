@@ -195,7 +195,7 @@ describe('the log', () => {
   test('a failure is shown once and not with every try, and its end is said', () => {
     const { lines, log } = logged()
     const failure = new RequestFailure('Unreachable', 'no route; hunter2')
-    for (let i = 0; i < 5; i++) log.progress({ type: 'failure', failure })
+    for (let i = 0; i < 5; i++) log.progress({ type: 'failure', failure, isLast: false })
     log.progress({ type: 'recovered' })
     expect(lines).toHaveLength(2)
     expect(lines.join('')).not.toContain('hunter2')
