@@ -28,10 +28,9 @@ async function wait(program: string, churn: Churn, env: Environment, gzip = true
     KPCEA_TIMEOUT: '10m',
     ...env,
   })
-  await Bun.sleep(WAIT)
+  await Promise.race([child.exited, Bun.sleep(env.KPCEA_TIMEOUT === undefined ? WAIT : 2 * WAIT)])
   const requests = await server.call('requests')
   child.kill()
-  // The end of a run that its deadline ends: with the requests of its diagnosis.
   await child.exited
   return { bytes: requests.reduce((sum, { bytes }) => sum + bytes, 0), requests: requests.length }
 }
@@ -39,10 +38,11 @@ async function wait(program: string, churn: Churn, env: Environment, gzip = true
 /** All cases at once: only bytes and requests are counted, no time. */
 export async function measureWaiting({ kpcea }: Programs): Promise<readonly Row[]> {
   const POLLING = { KPCEA_WATCH: 'false' }
-  const [quiet, loud, refreshed, polled, polledWhole] = await Promise.all([
+  const [quiet, loud, refreshed, ended, polled, polledWhole] = await Promise.all([
     wait(kpcea, 'resources', {}),
     wait(kpcea, 'operation', {}),
     wait(kpcea, 'operation', { KPCEA_REFRESH: 'normal' }),
+    wait(kpcea, 'operation', { KPCEA_TIMEOUT: '30' }),
     wait(kpcea, 'operation', POLLING),
     wait(kpcea, 'operation', POLLING, false),
   ])
@@ -64,6 +64,7 @@ export async function measureWaiting({ kpcea }: Programs): Promise<readonly Row[
     ...[
       { what: 'requests in 30 s', cost: loud },
       { what: 'requests in 30 s, with the default refresh', cost: refreshed },
+      { what: 'requests of 30 s that end as a no, with a last look and the diagnosis', cost: ended },
     ].map(({ what, cost }) =>
       limited(what, cost.requests, MOST_REQUESTS, (value) => count(value, 'request'), {
         beside: `polled every 5 s: ${count(polled.requests, 'request')}`,
