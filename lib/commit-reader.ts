@@ -4,6 +4,7 @@ import type { ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import { RequestFailure } from './failure.ts'
+import { Limit } from './limit.ts'
 import { type CommitRequest, commitsNeeded } from './revision-rules.ts'
 import { applicationOf, evidenceOf, type Subject } from './subject.ts'
 
@@ -31,6 +32,7 @@ export class CommitReader {
   readonly #listener: CommitListener
   readonly #tools: CommitTools
   readonly #tasks = new Set<Promise<void>>()
+  readonly #limit = new Limit(8)
 
   constructor(listener: CommitListener, tools: CommitTools) {
     this.#listener = listener
@@ -67,7 +69,10 @@ export class CommitReader {
     const { client, clock, random, retryInterval, signal } = this.#tools
     for (let failures = 1; !signal.aborted; failures++) {
       try {
-        subject.commits.set(key, await client.commit(subject.ref, revision, sourceIndex, signal))
+        subject.commits.set(
+          key,
+          await this.#limit.run(() => client.commit(subject.ref, revision, sourceIndex, signal)),
+        )
         this.#listener.commitRead(subject)
         return
       } catch (error) {

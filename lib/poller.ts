@@ -9,13 +9,13 @@ import type { Policy } from './config.ts'
 import { retryAfterOf } from './failure.ts'
 import { Limit } from './limit.ts'
 import type { Roster } from './roster.ts'
-import type { Subject } from './subject.ts'
+import type { Origin, Subject } from './subject.ts'
 import type { Watcher } from './watcher.ts'
 
 /** Whom a poller tells. */
 export interface PollListener {
   /** Applications were looked at; `undefined`: not there, or not to be seen. */
-  looked(sightings: readonly (readonly [Subject, Application | undefined])[]): void
+  looked(sightings: readonly (readonly [Subject, Application | undefined])[], origin: Origin): void
   /** Applications are no longer selected. */
   unselected(subjects: readonly Subject[]): void
   /** The selector matches nothing. */
@@ -79,12 +79,13 @@ export class Poller {
   #pollAt: number
   /** When everything is looked at for the last time, where a stream lives; `Infinity` once that was done. */
   #lastLookAt: number
-  /** When the present poll and the one before it began: what both failed to see is not known any more. */
+  /** When the present poll began: what it has not seen is not known any more. */
   #presentLook: number
-  #previousLook: number
   /** The next look at what a living stream has not mentioned. */
   #missingAt = 0
   #missingLooks = 0
+  /** Whether there was a living stream before. */
+  #hasLived = false
   /** The next list of what a selector matches; `#membershipKnown` once there was one. */
   #membershipAt: number
   #membershipKnown: boolean
@@ -98,13 +99,12 @@ export class Poller {
     this.#pollAt = now
     this.#lastLookAt = tools.deadline - Math.min((tools.deadline - now) * LAST_LOOK_SHARE, LONGEST_LAST_LOOK)
     this.#presentLook = now
-    this.#previousLook = now
     this.#membershipAt = now
   }
 
   /** Whether everything that was asked for was seen, and not so long ago that it may have changed since. */
   get isComplete(): boolean {
-    const since = this.#tools.watcher?.aliveSince ?? this.#previousLook
+    const since = this.#tools.watcher?.aliveSince ?? this.#presentLook
     return this.#membershipKnown && this.#tools.roster.subjects.every(({ seenAt }) => seenAt >= since)
   }
 
@@ -120,6 +120,12 @@ export class Poller {
     if (watcher?.aliveSince !== undefined) {
       this.#missingLooks = 0
       this.#missingAt = clock.now() + (roster.needsServerNamespace ? 0 : MENTION_GRACE)
+      // What began to match while there was no stream may be in a message that is still to come.
+      if (roster.isSelected && this.#hasLived) {
+        this.#membershipKnown = false
+        this.#membershipAt = clock.now()
+      }
+      this.#hasLived = true
     } else {
       // A stream that has brought something is opened again at once, and brings what a poll would.
       const grace = this.#hasMentioned ? STREAM_GRACE : 0
@@ -163,7 +169,6 @@ export class Poller {
     const decisive = this.#decisiveAt
     if (this.#tools.watcher?.aliveSince === undefined) {
       this.#confirmedFor = decisive !== undefined && decisive <= now ? decisive : this.#confirmedFor
-      this.#previousLook = this.#presentLook
       this.#presentLook = now
       this.#polledAt = now
       this.#takeOverAt = undefined
@@ -173,6 +178,7 @@ export class Poller {
       this.#lookByStream()
     } else if (this.#lastLookAt <= now) {
       this.#lastLookAt = Number.POSITIVE_INFINITY
+      if (this.#tools.roster.isSelected) this.#membershipAt = now
       this.#lookByStream()
     } else if (this.#tools.roster.isSelected && this.#membershipAt <= now) void this.#listNames()
     else void this.#lookAtUnmentioned()
@@ -201,7 +207,8 @@ export class Poller {
     if (!roster.needsServerNamespace) {
       const since = watcher?.aliveSince ?? 0
       // What was just found missing is asked for again only with the next look.
-      await this.lookAt(this.#unmentioned.filter(({ seenAt }) => seenAt < since || !isFirst))
+      const looked = await this.lookAt(this.#unmentioned.filter(({ seenAt }) => seenAt < since || !isFirst))
+      if (!looked) this.#missingAt = this.#pollAt
       return
     }
     // One name that is found says which namespace the others are in, so that the stream's words can be understood.
@@ -240,10 +247,12 @@ export class Poller {
     const look = async (subject: Subject) => {
       if (signal.aborted || subject.looking) return
       subject.looking = true
+      const asked = this.#tools.clock.now()
       const application = await client.application(subject.ref, signal).finally(() => {
         subject.looking = false
       })
-      this.#listener.looked([[subject, application]])
+      // What was learnt since the request was sent is newer than its answer.
+      if (subject.seenAt <= asked) this.#listener.looked([[subject, application]], 'request')
     }
     return this.#ask(async () => {
       const looks = await Promise.allSettled(subjects.map((subject) => this.#limit.run(() => look(subject))))
@@ -255,13 +264,17 @@ export class Poller {
   /** Asks for all that the selector matches. */
   #list(): Promise<boolean> {
     return this.#ask(async () => {
+      const asked = this.#tools.clock.now()
       const applications = await this.#tools.client.applications(this.#tools.roster.query, this.#tools.signal)
       const sightings = applications.flatMap((application) => {
         const subject = this.#tools.roster.find(application)
         return subject === undefined ? [] : [[subject, application] as const]
       })
-      this.#keepOnly(new Set(sightings.map(([subject]) => subject)))
-      if (sightings.length > 0) this.#listener.looked(sightings)
+      // What a stream has brought since the request was sent is newer than the list.
+      const newer = this.#tools.roster.subjects.filter(({ seenAt }) => seenAt > asked)
+      this.#keepOnly(new Set([...sightings.map(([subject]) => subject), ...newer]))
+      const older = sightings.filter(([{ seenAt }]) => seenAt <= asked)
+      if (older.length > 0) this.#listener.looked(older, 'stream')
     })
   }
 
@@ -319,10 +332,8 @@ export class Poller {
 
   /** What was seen by a stream that has ended counts no more; polls take over at some time. */
   #forgetLooks(pollAt: number): void {
-    const now = this.#tools.clock.now()
     this.#pollAt = pollAt
-    this.#previousLook = now
-    this.#presentLook = now
+    this.#presentLook = this.#tools.clock.now()
   }
 
   #wakeSignal(): AbortSignal {

@@ -18,6 +18,8 @@ export interface RefreshListener {
   /** A refresh has come back with this answer. */
   refreshed(subject: Subject, answer: Application): void
   refreshFailed(error: unknown): void
+  /** No refresh of the application is under way any more; it may have found another reason meanwhile. */
+  ended(subject: Subject): void
   /** Whether the application's own answers are not needed, because a stream brings its state. */
   isStreamed(): boolean
 }
@@ -56,7 +58,7 @@ export class Refresher {
     const type = reasons.includes(START) ? refresh : 'normal'
     for (const reason of reasons) subject.refreshReasons.add(reason)
     subject.refreshing = true
-    void this.#limit.run(() => this.#ask(subject, type))
+    void this.#ask(subject, type)
   }
 
   async #ask(subject: Subject, type: 'normal' | 'hard'): Promise<void> {
@@ -68,10 +70,10 @@ export class Refresher {
         this.#listener.refreshing(subject)
         // The answer is the whole application; it is read only where it decides, or where nothing else brings it.
         if (this.#listener.isStreamed() && !refreshDecides(application, subject.wanted)) {
-          await client.requestRefresh(subject.ref, type, signal)
+          await this.#limit.run(() => client.requestRefresh(subject.ref, type, signal))
           break
         }
-        const answer = await client.refresh(subject.ref, type, signal)
+        const answer = await this.#limit.run(() => client.refresh(subject.ref, type, signal))
         subject.refreshing = false
         if (answer !== undefined) this.#listener.refreshed(subject, answer)
         break
@@ -83,6 +85,7 @@ export class Refresher {
       }
     }
     subject.refreshing = false
+    this.#listener.ended(subject)
   }
 }
 

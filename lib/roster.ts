@@ -3,6 +3,7 @@
 import type { Application } from './application.ts'
 import type { ApplicationQuery, ApplicationRef } from './argocd.ts'
 import type { Target } from './config.ts'
+import type { WatchEvent } from './stream.ts'
 import { createSubject, type Subject } from './subject.ts'
 
 /** The applications of a run. */
@@ -12,7 +13,7 @@ export class Roster {
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   #serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
-  readonly #undecided = new Map<string, Application>()
+  readonly #undecided = new Map<string, WatchEvent>()
 
   constructor(target: Target) {
     this.#target = target
@@ -58,7 +59,7 @@ export class Roster {
    *
    * @returns streamed applications that are now known to be meant
    */
-  learnServerNamespace(subject: Subject, application: Application): readonly Application[] {
+  learnServerNamespace(subject: Subject, application: Application): readonly WatchEvent[] {
     if (
       !isUnqualified(subject.ref) ||
       application.metadata.namespace === undefined ||
@@ -67,14 +68,14 @@ export class Roster {
       return []
     this.#serverNamespace = application.metadata.namespace
     const meant = [...this.#undecided.values()].filter(
-      ({ metadata }) => metadata.namespace === this.#serverNamespace,
+      ({ application: { metadata } }) => metadata.namespace === this.#serverNamespace,
     )
     this.#undecided.clear()
     return meant
   }
 
   /** The subject that a streamed or listed application is; with a selector, a new one where it is new. */
-  find(application: Application): Subject | undefined {
+  find(application: Application, type: WatchEvent['type'] = 'ADDED'): Subject | undefined {
     const { name, namespace } = application.metadata
     if (this.#target.kind === 'selector') return this.add({ name, namespace, project: this.#target.project })
     const qualified = this.#subjects.get(`${namespace ?? ''}/${name}`)
@@ -82,7 +83,8 @@ export class Roster {
     const unqualified = this.#subjects.get(name)
     if (unqualified === undefined) return undefined
     if (this.query.name !== undefined || namespace === this.#serverNamespace) return unqualified
-    if (this.#serverNamespace === undefined) this.#undecided.set(`${namespace ?? ''}/${name}`, application)
+    if (this.#serverNamespace === undefined)
+      this.#undecided.set(`${namespace ?? ''}/${name}`, { type, application })
     return undefined
   }
 

@@ -76,6 +76,9 @@ export const ONE_LOOK_LIMIT = 10_000
 const DIAGNOSIS_SHARE = 0.2
 const LONGEST_DIAGNOSIS = 3000
 
+/** How old a polled application may be when the commit that decides comes, in milliseconds. */
+const STALE = 1000
+
 /** Runs a verification to its end. Never rejects for what the server does. */
 export function verify(target: Target, policy: Policy, tools: Tools): Promise<Outcome> {
   return new Run(target, policy, tools).run()
@@ -96,7 +99,7 @@ class Run {
   #state: State = INITIAL
   #lastFailure: RequestFailure | undefined
   /** An ending is certain, and only its diagnosis is awaited. */
-  #concluding = false
+  #concluding: Ending | undefined
   #diagnosis: Promise<void> | undefined
 
   constructor(target: Target, policy: Policy, tools: Tools) {
@@ -116,7 +119,7 @@ class Run {
     }
     this.#poller = new Poller(
       {
-        looked: (sightings) => this.#observe(sightings, 'request'),
+        looked: (sightings, origin) => this.#observe(sightings, origin),
         unselected: (subjects) => this.#remove(subjects),
         nothingSelected: () => tools.emit({ type: 'nothing-selected' }),
         succeeded: () => this.#succeeded(),
@@ -143,13 +146,22 @@ class Run {
             this.#observe([[subject, answer]], 'request')
           },
           refreshFailed: (error) => this.#failed(error),
+          ended: (subject) => this.#refresher?.pursue(subject, checkSubject(subject, this.#refreshIsOff)),
           isStreamed: () => this.#watcher?.aliveSince !== undefined,
         },
         { client, clock, policy, random, signal },
       )
     }
     this.#commits = new CommitReader(
-      { commitRead: (subject) => this.#check([subject]), commitRefused: (failure) => this.#failed(failure) },
+      {
+        // What was polled has had the time to change while the commit was asked for.
+        commitRead: (subject) => {
+          const polls = waits && this.#watcher?.aliveSince === undefined
+          if (polls && clock.now() - subject.seenAt > STALE) void this.#poller.lookAt([subject])
+          else this.#check([subject])
+        },
+        commitRefused: (failure) => this.#failed(failure),
+      },
       {
         client,
         clock,
@@ -193,7 +205,7 @@ class Run {
 
   async #endAtDeadline(): Promise<void> {
     await sleepUntil(this.#tools.clock, this.#deadline, this.#stop.signal)
-    this.#end({ kind: this.#policy.timeout === 0 ? 'looked' : 'timed-out' })
+    this.#end(this.#concluding ?? { kind: this.#policy.timeout === 0 ? 'looked' : 'timed-out' })
   }
 
   /** A timeout of 0: everything is asked once, and the answer is the verdict. */
@@ -228,7 +240,7 @@ class Run {
 
   /** Ends the run where the reducer has decided. */
   #settle(): void {
-    if (this.#concluding) return
+    if (this.#concluding !== undefined) return
     const decision = decide(this.#state, this.#policy)
     switch (decision.kind) {
       case 'verified':
@@ -237,8 +249,8 @@ class Run {
       case 'failed':
         // The one look of a timeout of 0 ends by itself, as a no.
         if (this.#policy.timeout === 0) break
-        this.#concluding = true
-        void this.#diagnose().then(() => this.#end({ kind: 'failed', key: decision.key }))
+        this.#concluding = decision
+        void this.#diagnose().then(() => this.#end(decision))
         break
       case 'waiting':
         this.#poller.decisiveAt(decision.lookAt)
@@ -251,7 +263,10 @@ class Run {
     const now = this.#tools.clock.now()
     for (const [subject, snapshot] of sightings) {
       // An application that comes back is a new one: it gets its own refresh.
-      if (snapshot === undefined) subject.refreshReasons.clear()
+      if (snapshot === undefined) {
+        subject.refreshReasons.clear()
+        subject.refreshedBy = undefined
+      }
       subject.snapshot = snapshot ?? 'missing'
       subject.origin = origin
       subject.seenAt = now
@@ -260,7 +275,7 @@ class Run {
     for (const [subject, snapshot] of sightings) {
       if (origin !== 'request' || snapshot === undefined) continue
       const meant = this.#roster.learnServerNamespace(subject, snapshot)
-      if (meant.length > 0) this.#heard(meant.map((application) => ({ type: 'ADDED', application })))
+      if (meant.length > 0) this.#heard(meant)
     }
   }
 
@@ -323,7 +338,7 @@ class Run {
     // Only the last change of an application in a batch is its state.
     const last = new Map<Subject, WatchEvent>()
     for (const event of events) {
-      const subject = this.#roster.find(event.application)
+      const subject = this.#roster.find(event.application, event.type)
       if (subject !== undefined) last.set(subject, event)
     }
     const deleted = [...last].flatMap(([subject, { type }]) => (type === 'DELETED' ? [subject] : []))
