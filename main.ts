@@ -6,13 +6,12 @@ import {
   appendFileSync,
   constants,
   existsSync,
+  fstatSync,
   readFileSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { isatty } from 'node:tty'
-import { styleText } from 'node:util'
 import { defineCommand, runCommand } from 'citty'
 import { adviceFor } from './lib/advice.ts'
 import { createArgoCD } from './lib/argocd.ts'
@@ -30,13 +29,8 @@ import {
   type Paint,
   plain,
 } from './lib/report.ts'
-import {
-  createResult,
-  exitCodeOf,
-  invalidSettingsResult,
-  type Result,
-  resultJsonSchema,
-} from './lib/result.ts'
+import { createResult, exitCodeOf, invalidSettingsResult } from './lib/result.ts'
+import type { Result } from './lib/result-schema.ts'
 import { Secrets } from './lib/secrets.ts'
 import { verify } from './lib/verify.ts'
 import { version } from './package.json'
@@ -87,14 +81,20 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Questions about the program itself. */
 function answerAbout(args: readonly string[]): string | undefined {
-  if (args.includes('--help') || args.includes('-h')) return formatHelp(version)
-  if (args.includes('--version') || args.includes('-v')) return `${version}\n`
   const [word, argument, ...more] = args
+  // Only alone: beside settings, a slip must not pass for a yes.
+  if (argument === undefined && (word === '--help' || word === '-h')) return formatHelp(version)
+  if (argument === undefined && (word === '--version' || word === '-V')) return `${version}\n`
   if (more.length > 0) return undefined
   if (word === 'schema' && argument === undefined)
-    return `${JSON.stringify(resultJsonSchema(), undefined, 2)}\n`
+    return `${JSON.stringify(loadResultSchema().resultJsonSchema(), undefined, 2)}\n`
   const shell = word === 'completion' ? SHELLS.find((one) => one === argument) : undefined
   return shell === undefined ? undefined : completionScript(shell)
+}
+
+/** Loaded by the one command that shows it. */
+function loadResultSchema(): typeof import('./lib/result-schema.ts') {
+  return require('./lib/result-schema.ts')
 }
 
 async function run({ connection, target, policy }: Config, follower: Follower, secrets: Secrets) {
@@ -106,6 +106,8 @@ async function run({ connection, target, policy }: Config, follower: Follower, s
     client: createArgoCD(connection, { version, readFile, secrets }),
     clock: systemClock,
     random: Math.random,
+    // Whole applications of hundreds of resources, one poll after the other, would pile up until the engine minds.
+    tidy: () => Bun.gc(true),
     interrupted: interrupted.signal,
     emit: (progress) => follower.progress(progress),
   })
@@ -124,9 +126,9 @@ function createFollower({ output, policy }: Config, { mask }: Secrets): Follower
 
 /** Hands the result to everybody who asked for it. What cannot be written is reported, and changes no verdict. */
 function finish(result: Result, output: OutputOptions, summary: string): number {
-  const json = `${JSON.stringify(result)}\n`
-  print(output.format === 'json' ? json : summary)
-  if (output.resultFile !== undefined) attempt(output.resultFile, (file) => writeFileSync(file, json))
+  const json = () => `${JSON.stringify(result)}\n`
+  print(output.format === 'json' ? json() : summary)
+  if (output.resultFile !== undefined) attempt(output.resultFile, (file) => writeFileSync(file, json()))
   const log = output.terminationLog ?? platformTerminationLog()
   if (log !== undefined) attempt(log, (file) => writeFileSync(file, formatTerminationMessage(result)))
   if (output.githubSummary !== undefined) {
@@ -136,13 +138,23 @@ function finish(result: Result, output: OutputOptions, summary: string): number 
   return exitCodeOf(result, output.detailedExitCode)
 }
 
-/** Asked without `process.stdout` and `process.stderr`: these leave a pipe non-blocking for all who share it. */
+/**
+ * Asked without `process.stdout` and `process.stderr`: these leave a pipe non-blocking for all who share it. Node's
+ * module takes time to load, so it is asked only where the descriptor is of the kind that a terminal is.
+ */
 function isTerminal(descriptor: 1 | 2): boolean {
-  return isatty(descriptor)
+  try {
+    if (process.platform !== 'win32' && !fstatSync(descriptor).isCharacterDevice()) return false
+  } catch {
+    return false
+  }
+  return (require('node:tty') as typeof import('node:tty')).isatty(descriptor)
 }
 
 function paintFor(terminal: boolean, { colour }: OutputOptions): Paint {
-  return (colour ?? terminal) ? (style, text) => styleText(style, text, { validateStream: false }) : plain
+  if (!(colour ?? terminal)) return plain
+  const { styleText } = require('node:util') as typeof import('node:util')
+  return (style, text) => styleText(style, text, { validateStream: false })
 }
 
 function print(text: string): 0 {
@@ -193,6 +205,10 @@ function platformTerminationLog(): string | undefined {
 }
 
 // No top-level await: bytecode is compiled for CommonJS.
-void runCommand(command, { rawArgs: process.argv.slice(2) }).then(({ result }) =>
-  process.exit(result as number),
+void runCommand(command, { rawArgs: process.argv.slice(2) }).then(
+  ({ result }) => process.exit(result as number),
+  (error) => {
+    toStderr(`kpcea failed in a way that nobody expected, please report it: ${error}\n`)
+    process.exit(1)
+  },
 )

@@ -1,7 +1,8 @@
 /** Answers of the server, read with care: what they say, what they may not be, and how large they may get. */
 
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { RequestFailure } from './failure.ts'
+import { lazily } from './lazily.ts'
 import { cut, oneLine } from './text.ts'
 
 /** An answer larger than this, in bytes, is not held in memory: ten thousand resources take a tenth of it. */
@@ -10,11 +11,13 @@ export const LARGEST_BODY = 64 * 1024 * 1024
 /** An error says what it says in its first bytes. */
 const LARGEST_ERROR = 64 * 1024
 
-const errorSchema = z.object({
-  message: z.string().nullish(),
-  error: z.string().nullish(),
-  code: z.number().nullish(),
-})
+const errorSchema = lazily(() =>
+  z.object({
+    message: z.nullish(z.string()),
+    error: z.nullish(z.string()),
+    code: z.nullish(z.number()),
+  }),
+)
 
 /** gRPC codes in the bodies of Argo CD's errors. */
 const PERMISSION_DENIED = 7
@@ -45,7 +48,7 @@ export async function refuse(
     )
   }
   const body = await readError(response)
-  const error = errorSchema.safeParse(tryJson(body)).data
+  const error = errorSchema().safeParse(tryJson(body)).data
   const isArgoCD = error?.code !== undefined && error.code !== null
   const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
   const answer = `${status}${said === '' ? '' : ` ${said}`}`
@@ -152,14 +155,20 @@ function decode(decoder: TextDecoder, chunk: Uint8Array | undefined, host: strin
 }
 
 /** Reads a value as the schema says, or fails in a sentence. */
-export function parseAnswer<T>(value: unknown, schema: z.ZodType<T>, host: string): T {
+export function parseAnswer<T>(value: unknown, schema: z.ZodMiniType<T>, host: string): T {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'unreadable' }
+  const { path, message } = explain(value, schema)
   throw new RequestFailure(
     'NotArgoCD',
     `${host} did not answer as Argo CD does (${path.join('.') || 'answer'}: ${message})`,
   )
+}
+
+/** What is wrong first. The words for it are loaded only here: zod's small build comes without. */
+function explain(value: unknown, schema: z.ZodMiniType): { path: readonly PropertyKey[]; message: string } {
+  z.config((require('zod/v4/locales/en.js') as typeof import('zod/v4/locales/en.js')).default())
+  return schema.safeParse(value).error?.issues[0] ?? { path: [], message: 'unreadable' }
 }
 
 function tryJson(text: string): unknown {

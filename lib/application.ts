@@ -7,31 +7,41 @@
  * strings: Argo CD may add to any of them, and the predicates never take a value they do not know for a good one.
  */
 
-import { z } from 'zod'
+import * as z from 'zod/mini'
 
 /** An optional field: null and an empty string are the same as no field. */
-const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined)
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value || undefined)
-const list = <T extends z.ZodType>(schema: T) =>
-  z
-    .array(schema)
-    .nullish()
-    .transform((value) => value ?? [])
-const textMap = z
-  .record(z.string(), z.string().nullable())
-  .nullish()
-  .transform((value) => value ?? {})
+const optional = <T extends z.ZodMiniType>(schema: T) =>
+  z.pipe(
+    z.nullish(schema),
+    z.transform((value: z.output<T> | null | undefined) => value ?? undefined),
+  )
+const text = z.pipe(
+  z.nullish(z.string()),
+  z.transform((value: string | null | undefined) => value || undefined),
+)
+const list = <T extends z.ZodMiniType>(schema: T) =>
+  z.pipe(
+    z.nullish(z.array(schema)),
+    z.transform((value: z.output<T>[] | null | undefined) => value ?? []),
+  )
+const textMap = z.pipe(
+  z.nullish(z.record(z.string(), z.nullable(z.string()))),
+  z.transform((value: Record<string, string | null> | null | undefined) => value ?? {}),
+)
 
 /** An object whose absence is the same as an empty one. */
-const object = <T extends z.ZodRawShape>(shape: T) =>
-  z.preprocess((value) => (value === null || value === undefined ? {} : value), z.object(shape))
+const object = <T extends z.core.$ZodShape>(shape: T) =>
+  z.pipe(
+    z.transform((value: unknown) => (value === null || value === undefined ? {} : value)),
+    z.object(shape),
+  )
 
 /** An object whose emptiness is the same as its absence. */
-const optionalObject = <T extends z.ZodType>(schema: T) =>
-  z.preprocess((value) => (isEmpty(value) ? undefined : value), z.optional(schema))
+const optionalObject = <T extends z.ZodMiniType>(schema: T) =>
+  z.pipe(
+    z.transform((value: unknown) => (isEmpty(value) ? undefined : value)),
+    z.optional(schema),
+  )
 
 function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined) return true
@@ -54,10 +64,10 @@ const anyObject = z.record(z.string(), z.unknown())
 const revisions = {
   revision: text,
   revisions: list(
-    z
-      .string()
-      .nullable()
-      .transform((value) => value ?? ''),
+    z.pipe(
+      z.nullable(z.string()),
+      z.transform((value) => value ?? ''),
+    ),
   ),
 }
 
@@ -88,7 +98,7 @@ const sync = z.object({ ...revisions, dryRun: optional(z.boolean()) })
 /** An Application as the gate sees it. */
 export const applicationSchema = z.object({
   metadata: z.object({
-    name: z.string().min(1),
+    name: z.string().check(z.minLength(1)),
     namespace: text,
     deletionTimestamp: text,
     annotations: textMap,

@@ -1,15 +1,17 @@
 /** The Argo CD API over ky: the only module that talks to the server. Every answer is parsed before it is trusted. */
 
 import type { Options } from 'ky'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
 import { describeCertificate } from './certificate.ts'
 import type { Connection } from './config.ts'
 import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
+import { lazily } from './lazily.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents, type WatchEvent } from './stream.ts'
+import { cut, oneLine } from './text.ts'
 import { createTransport } from './transport.ts'
 import { WATCH_FIELDS } from './watch-fields.ts'
 
@@ -29,7 +31,7 @@ export interface ApplicationQuery {
 }
 
 /** A node of the resource tree, as far as a diagnosis reads it. */
-export type TreeNode = z.output<typeof treeNodeSchema>
+export type TreeNode = NonNullable<z.output<ReturnType<typeof treeSchema>>['nodes']>[number]
 
 /** What the gate asks of Argo CD. Every call rejects with a {@link RequestFailure}, also where its signal aborts. */
 export interface ArgoCD {
@@ -58,18 +60,18 @@ export interface ArgoCD {
 const REQUEST_TIMEOUT = 15_000
 const REFRESH_TIMEOUT = 60_000
 
-const listSchema = z.object({ items: z.array(z.unknown()).nullish() })
-const nameSchema = z.object({
-  metadata: z.object({ name: z.string().min(1), namespace: z.string().nullish() }),
+const listSchema = lazily(() => z.object({ items: z.nullish(z.array(z.unknown())) }))
+const nameSchema = lazily(() =>
+  z.object({
+    metadata: z.object({ name: z.string().check(z.minLength(1)), namespace: z.nullish(z.string()) }),
+  }),
+)
+const treeSchema = lazily(() => {
+  const text = z.nullish(z.string())
+  const health = z.nullish(z.object({ status: text, message: text }))
+  const node = z.object({ group: text, kind: text, namespace: text, name: text, health })
+  return z.object({ nodes: z.nullish(z.array(node)) })
 })
-const treeNodeSchema = z.object({
-  group: z.string().nullish(),
-  kind: z.string().nullish(),
-  namespace: z.string().nullish(),
-  name: z.string().nullish(),
-  health: z.object({ status: z.string().nullish(), message: z.string().nullish() }).nullish(),
-})
-const treeSchema = z.object({ nodes: z.array(treeNodeSchema).nullish() })
 
 /** What a client needs besides the connection. */
 export interface ClientOptions {
@@ -125,7 +127,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   async function getJson<T>(
     path: string,
     searchParams: SearchParams,
-    schema: z.ZodType<T>,
+    schema: z.ZodMiniType<T>,
     signal: AbortSignal,
     timeout = REQUEST_TIMEOUT,
   ) {
@@ -145,7 +147,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     if (application !== undefined && !isAbout(application, ref))
       throw new RequestFailure(
         'NotArgoCD',
-        `${host} answered about another application (${application.metadata.name}) than ${ref.name}`,
+        `${host} answered about another application (${cut(oneLine(application.metadata.name), 100)}) than ${ref.name}`,
       )
     return application
   }
@@ -160,14 +162,14 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       )
     },
     async applications(query, signal) {
-      const list = await getJson('applications', listParams(query), listSchema, signal)
+      const list = await getJson('applications', listParams(query), listSchema(), signal)
       return (list?.items ?? []).map((item) => parseAnswer(item, applicationSchema, host))
     },
     async applicationNames(query, signal) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
-      const list = await getJson('applications', searchParams, listSchema, signal)
+      const list = await getJson('applications', searchParams, listSchema(), signal)
       return (list?.items ?? []).map((item) => {
-        const { name, namespace } = parseAnswer(item, nameSchema, host).metadata
+        const { name, namespace } = parseAnswer(item, nameSchema(), host).metadata
         return { name, namespace: namespace ?? undefined, project: query.project }
       })
     },
@@ -192,7 +194,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       return commit
     },
     async resourceTree(ref, signal) {
-      const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema, signal)
+      const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema(), signal)
       return tree?.nodes ?? []
     },
   }

@@ -5,8 +5,8 @@
 
 import { type Setting, type SettingName, settingEntries } from './settings.ts'
 
-/** Flags that are no settings. */
-export const HELP_FLAGS = ['--help', '-h', '--version', '-v'] as const
+/** Flags that are no settings, and stand alone. */
+const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h', '--version', '-V'])
 
 /** What the command line gave: the texts of each setting, and what was wrong with the rest. */
 export interface Arguments {
@@ -113,6 +113,7 @@ function complaint(word: string, spelling: string): string {
   if (secret !== undefined)
     return `${spelling} is no flag, because command lines can be read by others; set ${secret}`
   if (!word.startsWith('-')) return `unexpected word ${JSON.stringify(word)}; ${strayWordHint(word)}`
+  if (HELP_FLAGS.has(spelling)) return `${spelling} stands alone; leave out the other flags`
   return `unknown flag ${spelling}; did you mean ${nearestFlag(spelling)}?`
 }
 
@@ -126,9 +127,7 @@ function strayWordHint(word: string): string {
 
 /** The flag with the fewest letters to change, the first in the table among equals. */
 function nearestFlag(word: string): string {
-  const candidates = [...FLAGS.keys(), ...HELP_FLAGS].filter(
-    (flag) => !flag.startsWith('--no-') || word.startsWith('--no'),
-  )
+  const candidates = [...FLAGS.keys()].filter((flag) => !flag.startsWith('--no-') || word.startsWith('--no'))
   const ranked = candidates.map((flag) => ({ flag, letters: distance(word.toLowerCase(), flag) }))
   return ranked.reduce((best, next) => (next.letters < best.letters ? next : best)).flag
 }

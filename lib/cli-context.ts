@@ -1,6 +1,7 @@
 /** The argocd CLI's own configuration, for a workstation where `argocd login` has been done. */
 
-import { z } from 'zod'
+import * as z from 'zod/mini'
+import { lazily } from './lazily.ts'
 
 /** What a context of the argocd CLI says of how to reach a server. */
 export interface CliContext {
@@ -17,28 +18,29 @@ export interface CliContext {
   readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
 }
 
-const text = z.string().nullish()
-const flag = z.boolean().nullish()
-
 // Argo CD, util/localconfig.
-const configSchema = z.object({
-  'current-context': text,
-  contexts: z.array(z.object({ name: text, server: text, user: text })).nullish(),
-  servers: z
-    .array(
-      z.object({
-        server: text,
-        insecure: flag,
-        'plain-text': flag,
-        core: flag,
-        'grpc-web-root-path': text,
-        'certificate-authority-data': text,
-        'client-certificate-data': text,
-        'client-certificate-key-data': text,
-      }),
-    )
-    .nullish(),
-  users: z.array(z.object({ name: text, 'auth-token': text })).nullish(),
+const configSchema = lazily(() => {
+  const text = z.nullish(z.string())
+  const flag = z.nullish(z.boolean())
+  return z.object({
+    'current-context': text,
+    contexts: z.nullish(z.array(z.object({ name: text, server: text, user: text }))),
+    servers: z.nullish(
+      z.array(
+        z.object({
+          server: text,
+          insecure: flag,
+          'plain-text': flag,
+          core: flag,
+          'grpc-web-root-path': text,
+          'certificate-authority-data': text,
+          'client-certificate-data': text,
+          'client-certificate-key-data': text,
+        }),
+      ),
+    ),
+    users: z.nullish(z.array(z.object({ name: text, 'auth-token': text }))),
+  })
 })
 
 /** What the configuration is read from. */
@@ -118,9 +120,9 @@ function firstReadable(files: readonly string[], readFile: (path: string) => str
   return undefined
 }
 
-function parseConfig(file: string, content: string): z.output<typeof configSchema> {
+function parseConfig(file: string, content: string): z.output<ReturnType<typeof configSchema>> {
   try {
-    return configSchema.parse(Bun.YAML.parse(content) ?? {})
+    return configSchema().parse(Bun.YAML.parse(content) ?? {})
   } catch {
     throw new Error(`${file} is no configuration of the argocd CLI`)
   }

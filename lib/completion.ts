@@ -84,7 +84,7 @@ function zsh(): string {
     '  _arguments \\',
     ...specs.map((spec) => `    ${spec} \\`),
     "    '(-h --help)'{-h,--help}'[show help]' \\",
-    "    '(-v --version)'{-v,--version}'[show the version]' \\",
+    "    '(-V --version)'{-V,--version}'[show the version]' \\",
     `    '1:command:(${COMMANDS.join(' ')})' \\`,
     `    '2:shell:(${SHELLS.join(' ')})'`,
     '}',
@@ -114,7 +114,7 @@ function fish(): string {
       return [`complete -c kpcea -l ${flag}${short} ${values} ${description}`]
     }),
     "complete -c kpcea -s h -l help -d 'show help'",
-    "complete -c kpcea -s v -l version -d 'show the version'",
+    "complete -c kpcea -s V -l version -d 'show the version'",
     '',
   ].join('\n')
 }

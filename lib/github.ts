@@ -2,7 +2,7 @@
 
 import { applicationKey } from './application.ts'
 import { formatDuration } from './duration.ts'
-import type { ApplicationResult, Result } from './result.ts'
+import type { ApplicationResult, Result } from './result-schema.ts'
 
 const MOST_ROWS = 100
 

@@ -11,6 +11,7 @@ export function formatHelp(version: string): string {
     'Usage: kpcea [flags]                    each flag or its variable [default]; flags win; *: no flag',
     '       kpcea schema                     the JSON Schema of the result',
     '       kpcea completion bash|zsh|fish',
+    '       kpcea --version',
     ...[...groups].flatMap(([group, entries]) => [
       '',
       `${group}:`,

@@ -35,6 +35,7 @@ export interface PollTools {
   /** In milliseconds of the clock. */
   readonly deadline: number
   readonly random: () => number
+  readonly tidy: (() => void) | undefined
   readonly signal: AbortSignal
 }
 
@@ -49,6 +50,8 @@ const MEMBERSHIP_INTERVAL = 30_000
 /** Names that do not exist are asked for less and less often while a stream would tell of them. */
 const LONGEST_MISSING_INTERVAL = 60_000
 
+/** How long a stream is trusted to lose nothing, in milliseconds. */
+const LONGEST_TRUST = 120_000
 /**
  * A stream that has died without a word is only noticed after a long silence; so before the deadline, the present
  * state is asked for once more: a part of the timeout before it, and at most so many milliseconds.
@@ -70,6 +73,9 @@ export class Poller {
   /** When another look could decide something, as the reducer says, and the last such time that was acted upon. */
   #decisiveAt: number | undefined
   #confirmedFor: number | undefined
+  #isSoaking = false
+  /** When the stream last brought something. */
+  #heardAt = Number.NEGATIVE_INFINITY
   /** Whether a stream has ever brought something, and when polls take over from one that has ended. */
   #hasMentioned = false
   #takeOverAt: number | undefined
@@ -108,10 +114,16 @@ export class Poller {
     return this.#membershipKnown && this.#tools.roster.subjects.every(({ seenAt }) => seenAt >= since)
   }
 
-  /** @param time when another look at everything could decide; `undefined`: not known */
-  decisiveAt(time: number | undefined): void {
-    this.#decisiveAt = time
+  /** What follows from what is known: when another look could decide, and whether all of it must go on to hold. */
+  decided({ lookAt, isSoaking }: { readonly lookAt: number | undefined; readonly isSoaking: boolean }): void {
+    this.#decisiveAt = lookAt
+    this.#isSoaking = isSoaking
     this.#wake.abort()
+  }
+
+  /** The stream has brought something, be it a keep-alive. */
+  heard(): void {
+    this.#heardAt = this.#tools.clock.now()
   }
 
   /** The stream began to live, or ended. */
@@ -160,7 +172,21 @@ export class Poller {
       return Math.min(this.#pollAt, Math.max(decisive, this.#failures > 0 ? this.#pollAt : 0))
     const membership = this.#tools.roster.isSelected ? this.#membershipAt : Number.POSITIVE_INFINITY
     const missing = this.#unmentioned.length > 0 ? this.#missingAt : Number.POSITIVE_INFINITY
-    return Math.min(decisive, membership, missing, this.#lastLookAt)
+    return Math.min(decisive, membership, missing, this.#lastLookAt, this.#reopenAt)
+  }
+
+  /**
+   * When a living stream is opened anew. Argo CD drops changes for a client that is slow, and misses those between
+   * its list and its watch, so no stream is trusted for ever; and what must hold without a break is looked at as
+   * often as without a stream, unless the stream says by a keep-alive that nothing has changed.
+   */
+  get #reopenAt(): number {
+    const { policy, watcher } = this.#tools
+    const since = watcher?.aliveSince ?? Number.POSITIVE_INFINITY
+    return Math.min(
+      since + LONGEST_TRUST,
+      this.#isSoaking ? Math.max(since, this.#heardAt) + policy.interval : Number.POSITIVE_INFINITY,
+    )
   }
 
   async #lookAsDue(): Promise<void> {
@@ -173,10 +199,12 @@ export class Poller {
       this.#polledAt = now
       this.#takeOverAt = undefined
       if (await this.lookAtAll()) this.#pollAt = clock.now() + this.#tools.policy.interval
+      if (!this.#tools.signal.aborted) this.#tools.tidy?.()
     } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
       this.#confirmedFor = decisive
       this.#lookByStream()
-    } else if (this.#lastLookAt <= now) {
+    } else if (this.#reopenAt <= now) this.#lookByStream()
+    else if (this.#lastLookAt <= now) {
       this.#lastLookAt = Number.POSITIVE_INFINITY
       if (this.#tools.roster.isSelected) this.#membershipAt = now
       this.#lookByStream()

@@ -30,6 +30,8 @@ const LONGEST_SILENCE = 600_000
 export class ProgressLog {
   readonly #last = new Map<string, string>()
   readonly #waiting = new Map<string, Check | undefined>()
+  /** How many of those wait for nothing; counted along, because it is asked with every message. */
+  #done = 0
   #failure: string | undefined
   #silence = FIRST_SILENCE
 
@@ -53,6 +55,7 @@ export class ProgressLog {
       case 'gone': {
         const { key } = progress.subject
         this.#last.delete(key)
+        if (this.#waiting.has(key) && this.#waiting.get(key) === undefined) this.#done--
         this.#waiting.delete(key)
         return this.#isFew
           ? about(progress.subject, { event: type, message: 'no longer selected' })
@@ -108,6 +111,9 @@ export class ProgressLog {
 
   #observed(subject: Subject, checks: readonly Check[]): LogEntry | undefined {
     const naming = namingCheck(checks, false)
+    const isNew = !this.#waiting.has(subject.key)
+    if (!isNew && this.#waiting.get(subject.key) === undefined) this.#done--
+    if (naming === undefined) this.#done++
     this.#waiting.set(subject.key, naming)
     // That the refresh of this run is under way was said when it was asked for.
     if (subject.refreshing && naming?.code === 'StatusStale') return undefined
@@ -118,10 +124,11 @@ export class ProgressLog {
         naming === undefined ? entry : { ...entry, code: naming.code, state: naming.state },
       )
     }
-    const done = [...this.#waiting.values()].filter((check) => check === undefined).length
+    const done = this.#done
     const total = this.#waiting.size
     const step = Math.ceil(total / FEW)
-    if (done % step !== 0 && done !== total) return undefined
+    // While the first state of all comes in, each of them changes the total, which is no progress.
+    if (isNew || (done % step !== 0 && done !== total)) return undefined
     return this.#once('', {
       level: 'info',
       event: 'observed',

@@ -5,7 +5,7 @@ import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
 import { formatImage } from './image.ts'
 import { FEW } from './progress.ts'
-import type { ApplicationResult, Result } from './result.ts'
+import type { ApplicationResult, Result } from './result-schema.ts'
 import { formatWantedRevision } from './revision.ts'
 
 /** Colours a text, or leaves it as it is. */

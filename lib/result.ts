@@ -1,98 +1,17 @@
-/** The result of a run, as machines read it: stable, versioned, described by its own schema. */
+/** The result of a run, as machines read it: stable, versioned, described by the schema in result-schema.ts. */
 
-import { z } from 'zod'
 import { formatServerAddress, type ServerAddress } from './address.ts'
 import { type Application, hasMultipleSources } from './application.ts'
 import type { Policy, Target } from './config.ts'
 import { type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
-import { type Check, CODES } from './predicates.ts'
+import type { Check } from './predicates.ts'
+import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { applicationOf, checkSubject, type Subject } from './subject.ts'
 import { cut } from './text.ts'
 import { checksOf, namingCheck } from './verdict.ts'
 import type { Ending, Outcome } from './verify.ts'
-
-const reason = z.enum([
-  'Verified',
-  ...CODES,
-  'Unreachable',
-  'Unauthorized',
-  'InvalidSettings',
-  'NotArgoCD',
-  'Interrupted',
-])
-
-/** Why the verdict is what it is. */
-export type Reason = z.output<typeof reason>
-
-const resultResource = z.strictObject({
-  group: z.string(),
-  kind: z.string(),
-  namespace: z.string(),
-  name: z.string(),
-  health: z.string().describe('health status; empty where Argo CD assesses none'),
-  status: z.string().describe('sync status, or the result of the last sync where that failed'),
-  message: z.string(),
-})
-
-const resultApplication = z.strictObject({
-  name: z.string(),
-  namespace: z.string().nullable(),
-  project: z.string().nullable(),
-  verified: z.boolean(),
-  reason,
-  message: z.string().describe('one sentence'),
-  url: z.string().describe('the page of the application in Argo CD'),
-  sync: z.strictObject({
-    status: z.string().nullable(),
-    revisions: z.array(z.string()).describe('one for each source'),
-  }),
-  health: z.strictObject({ status: z.string().nullable(), message: z.string().nullable() }),
-  operation: z.strictObject({
-    phase: z.string().nullable(),
-    message: z.string().nullable(),
-    finishedAt: z.string().nullable(),
-  }),
-  images: z.array(z.string()),
-  checks: z.array(
-    z.strictObject({
-      code: z.enum(CODES),
-      state: z.enum(['met', 'pending', 'failing']),
-      message: z.string(),
-    }),
-  ),
-  unhealthyResources: z.array(resultResource),
-})
-
-/** The JSON result. Fields are only ever added within a `schemaVersion`. */
-export const resultSchema = z.strictObject({
-  schemaVersion: z.literal(1),
-  verified: z.boolean(),
-  reason,
-  message: z.string().describe('one sentence'),
-  timedOut: z.boolean(),
-  startedAt: z.iso.datetime(),
-  finishedAt: z.iso.datetime(),
-  durationSeconds: z.number().nonnegative(),
-  server: z.string().nullable().describe('null where the settings do not say which'),
-  applications: z.array(resultApplication),
-})
-
-/** The JSON Schema of the result. */
-export function resultJsonSchema(): object {
-  return {
-    ...z.toJSONSchema(resultSchema),
-    title: 'The result of kpcea',
-    description: 'Printed by kpcea -o json',
-  }
-}
-
-/** The JSON result. */
-export type Result = z.output<typeof resultSchema>
-
-/** One application of the result. */
-export type ApplicationResult = z.output<typeof resultApplication>
 
 /** When a run was, by the local clock. */
 export interface Times {
@@ -122,7 +41,7 @@ export function createResult({ target, policy, server, outcome, times, mask }: R
   const verified = ending.kind === 'verified'
   const applications = outcome.subjects
     .map((subject) => applicationResult(subject, outcome, policy, server, mask))
-    .sort((a, b) => compare(`${a.namespace ?? ''}/${a.name}`, `${b.namespace ?? ''}/${b.name}`))
+    .sort((a, b) => compare(a.namespace ?? '', b.namespace ?? '') || compare(a.name, b.name))
   const { reason, message } = verified
     ? { reason: 'Verified' as const, message: verifiedMessage(applications) }
     : refusal(ending, outcome, applications, target, policy, mask)

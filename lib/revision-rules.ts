@@ -88,7 +88,8 @@ export function matchRevisions(
         message: `no source is called "${revision}"; the sources are ${names || 'none'}`,
       }
     }
-    if (candidates.every((source) => matchSource(context, source, revision) === undefined)) {
+    // Where a name fits several sources, each of them is meant.
+    if (candidates.some((source) => matchSource(context, source, revision) === undefined)) {
       const found = candidates.map((source) => shown(source.revision)).join(', ')
       complaints.push(
         `revision of ${name} is ${found}, not ${revision}${hint(context, candidates, revision)}`,
@@ -220,7 +221,8 @@ function wantedOf(wanted: WantedRevision | undefined, source: Source): readonly 
 }
 
 function isNamed(source: Source, name: string): boolean {
-  return [source.name, source.repoURL, `${source.repoURL}#${source.chart}`].includes(name)
+  const { chart, repoURL } = source
+  return name === source.name || name === repoURL || (chart !== undefined && name === `${repoURL}#${chart}`)
 }
 
 function sourceName({ name, repoURL, chart }: Source): string {

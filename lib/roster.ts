@@ -1,6 +1,6 @@
 /** The applications of a run: those that were named, or those that a selector matches at the moment. */
 
-import type { Application } from './application.ts'
+import { type Application, applicationKey } from './application.ts'
 import type { ApplicationQuery, ApplicationRef } from './argocd.ts'
 import type { Target } from './config.ts'
 import type { WatchEvent } from './stream.ts'
@@ -95,8 +95,9 @@ export class Roster {
     // A stream is filtered by namespace only where it is filtered by name (Argo CD, `isApplicationPermitted`).
     if (namespace !== undefined && ref.namespace !== undefined && ref.namespace !== namespace)
       return undefined
-    const fresh = createSubject(ref, wanted)
-    const subject = this.#subjects.get(fresh.key) ?? fresh
+    const known = this.#subjects.get(applicationKey(ref.name, ref.namespace))
+    if (known !== undefined) return known
+    const subject = createSubject(ref, wanted)
     this.#subjects.set(subject.key, subject)
     return subject
   }

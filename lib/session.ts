@@ -1,13 +1,14 @@
 /** Who is asking: a token, or a login that is repeated when its session ends. */
 
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
 import type { Connection, Credentials } from './config.ts'
 import { RequestFailure } from './failure.ts'
+import { lazily } from './lazily.ts'
 import type { Secrets } from './secrets.ts'
 import type { Transport } from './transport.ts'
 
-const sessionSchema = z.object({ token: z.string().min(1) })
+const sessionSchema = lazily(() => z.object({ token: z.string().check(z.minLength(1)) }))
 
 /** How long a login may take, in milliseconds: Argo CD takes up to a second over each, against guessing. */
 const LOGIN_TIMEOUT = 15_000
@@ -44,7 +45,7 @@ export function createSession(
       signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
     })
     if (response.ok) {
-      const { token: fresh } = parseAnswer(await readJson(response, host, mask), sessionSchema, host)
+      const { token: fresh } = parseAnswer(await readJson(response, host, mask), sessionSchema(), host)
       secrets.add(fresh)
       return fresh
     }

@@ -3,7 +3,7 @@
  * can say something else.
  */
 
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { parseDuration } from './duration.ts'
 import { parseImage } from './image.ts'
 import { parseWantedRevision } from './revision.ts'
@@ -33,25 +33,28 @@ export interface Setting<T = unknown> {
   readonly note?: string
   /** Its value must never be shown. */
   readonly secret?: boolean
-  readonly schema: z.ZodType<T, string>
+  readonly schema: z.ZodMiniType<T, string>
 }
 
 const text = z.string()
-const trimmed = text.trim()
+const trimmed = z.string().check(z.trim())
 
 /** A schema that reads text with `read`; what that throws, or `undefined`, is the complaint. */
-function reads<T>(read: (raw: string) => T | undefined, complaint: string): z.ZodType<T, string> {
-  return trimmed.transform((raw, context): T => {
-    let message = complaint
-    try {
-      const value = read(raw)
-      if (value !== undefined) return value
-    } catch (error) {
-      message = error instanceof Error ? error.message : String(error)
-    }
-    context.addIssue({ code: 'custom', message, input: raw })
-    return z.NEVER
-  })
+function reads<T>(read: (raw: string) => T | undefined, complaint: string): z.ZodMiniType<T, string> {
+  return z.pipe(
+    trimmed,
+    z.transform((raw: string, context): T => {
+      let message = complaint
+      try {
+        const value = read(raw)
+        if (value !== undefined) return value
+      } catch (error) {
+        message = error instanceof Error ? error.message : String(error)
+      }
+      context.issues.push({ code: 'custom', message, input: raw })
+      return z.NEVER
+    }),
+  )
 }
 
 const duration = reads(
@@ -65,7 +68,10 @@ const oneOf = <T extends string>(...values: readonly [T, ...T[]]) =>
 const strictBoolean = reads((raw) => ({ true: true, false: false })[raw], 'must be true or false')
 
 /** Only the word `true` means true, as in the tool before; any other word warns, in config.ts. */
-const onlyTrue = trimmed.transform((raw) => raw === 'true')
+const onlyTrue = z.pipe(
+  trimmed,
+  z.transform((raw) => raw === 'true'),
+)
 
 /** Health statuses of Argo CD (gitops-engine, pkg/health). */
 export const HEALTH_STATUSES = [
@@ -222,7 +228,10 @@ export const settings = {
     default: 'EXACT',
     help: 'EXACT or SEARCH_COMMIT_MSG',
     note: 'another value warns and means EXACT',
-    schema: trimmed.transform((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
+    schema: z.pipe(
+      trimmed,
+      z.transform((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
+    ),
   },
   revision: {
     group: 'What to verify',
@@ -317,9 +326,10 @@ export const settings = {
     default: '120',
     help: 'give up what failed for so long',
     note: '`never`: always wait; a recovery starts the count anew; 0: at once',
-    schema: z.union([trimmed.pipe(z.literal('never')).transform(() => Number.POSITIVE_INFINITY), duration], {
-      error: 'is neither a duration nor "never"; write seconds (90), 90s, 5m, 1h30m or never',
-    }),
+    schema: reads(
+      (raw) => (raw === 'never' ? Number.POSITIVE_INFINITY : parseDuration(raw)),
+      'is neither a duration nor "never"; write seconds (90), 90s, 5m, 1h30m or never',
+    ),
   },
   refresh: {
     group: 'Waiting',
@@ -376,7 +386,10 @@ export const settings = {
     kind: 'text',
     help: 'its password',
     secret: true,
-    schema: text.transform((raw) => raw.replace(/\r?\n$/, '')),
+    schema: z.pipe(
+      text,
+      z.transform((raw) => raw.replace(/\r?\n$/, '')),
+    ),
   },
   passwordFile: {
     group: 'Connection',

@@ -1,7 +1,7 @@
 /** Argo CD's stream of changes, as server-sent events. */
 
 import { createParser } from 'eventsource-parser'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { type Application, applicationSchema } from './application.ts'
 import { RequestFailure } from './failure.ts'
 
@@ -12,14 +12,14 @@ export interface WatchEvent {
 }
 
 const messageSchema = z.object({
-  result: z.object({ type: z.string(), application: z.unknown() }).nullish(),
-  error: z
-    .object({
-      message: z.string().nullish(),
-      http_code: z.number().nullish(),
-      grpc_code: z.number().nullish(),
-    })
-    .nullish(),
+  result: z.nullish(z.object({ type: z.string(), application: z.unknown() })),
+  error: z.nullish(
+    z.object({
+      message: z.nullish(z.string()),
+      http_code: z.nullish(z.number()),
+      grpc_code: z.nullish(z.number()),
+    }),
+  ),
 })
 
 const CHANGES: ReadonlySet<string> = new Set(['ADDED', 'MODIFIED', 'DELETED'])

@@ -106,30 +106,39 @@ export type Decision =
   /** An application has been failing for too long. */
   | { readonly kind: 'failed'; readonly key: string }
   /** `lookAt`: when another look at everything could decide, where that is known. */
-  | { readonly kind: 'waiting'; readonly lookAt: number | undefined }
+  | {
+      readonly kind: 'waiting'
+      readonly lookAt: number | undefined
+      /** Everything is met, and *stable for* has not passed. */
+      readonly isSoaking: boolean
+    }
 
 /**
  * Decides on what was seen, never on the time alone: *stable for* and *fail after* have passed only when an
  * observation at their end says that all was still so. No application at all is never verified.
  */
 export function decide(state: State, policy: TimePolicy): Decision {
-  const tracked = [...state].sort(([a], [b]) => (a < b ? -1 : 1))
-  const failed = tracked.find(
-    ([, { failing }]) => failing !== undefined && lasted(failing) >= policy.failAfter,
-  )
-  if (failed !== undefined) return { kind: 'failed', key: failed[0] }
-  const met = tracked.map(([, { met }]) => met)
-  if (met.length > 0 && met.every((streak) => streak !== undefined && lasted(streak) >= policy.stableFor))
-    return { kind: 'verified' }
-  const ends = [
-    ...tracked.flatMap(([, { failing }]) =>
-      failing === undefined ? [] : [failing.since + policy.failAfter],
-    ),
-    ...(met.length > 0 && met.every((streak) => streak !== undefined)
-      ? [Math.max(...met.map((streak) => (streak?.since ?? 0) + policy.stableFor))]
-      : []),
-  ].filter(Number.isFinite)
-  return { kind: 'waiting', lookAt: ends.length > 0 ? Math.min(...ends) : undefined }
+  // One pass and no copies: it is asked after every message, with a thousand applications as with one.
+  let failed: string | undefined
+  let failsAt = Number.POSITIVE_INFINITY
+  let unmet = state.size === 0
+  let lastedEnough = true
+  let stableAt = Number.NEGATIVE_INFINITY
+  for (const [key, { met, failing }] of state) {
+    if (failing !== undefined) {
+      failsAt = Math.min(failsAt, failing.since + policy.failAfter)
+      if (lasted(failing) >= policy.failAfter && (failed === undefined || key < failed)) failed = key
+    }
+    if (met === undefined) unmet = true
+    else {
+      stableAt = Math.max(stableAt, met.since + policy.stableFor)
+      if (lasted(met) < policy.stableFor) lastedEnough = false
+    }
+  }
+  if (failed !== undefined) return { kind: 'failed', key: failed }
+  if (!unmet && lastedEnough) return { kind: 'verified' }
+  const lookAt = unmet ? failsAt : Math.min(failsAt, stableAt)
+  return { kind: 'waiting', lookAt: Number.isFinite(lookAt) ? lookAt : undefined, isSoaking: !unmet }
 }
 
 function lasted({ since, until }: Streak): number {

@@ -67,6 +67,8 @@ export interface Tools {
   readonly interrupted: AbortSignal
   /** From 0 to 1, for jitter. */
   readonly random: () => number
+  /** Called after each poll, when there is time before the next: what it brought is garbage by then. */
+  readonly tidy?: () => void
 }
 
 /** How long the one look of a timeout of 0 may take, in milliseconds. */
@@ -133,6 +135,7 @@ class Run {
         roster: this.#roster,
         signal,
         watcher: this.#watcher,
+        tidy: tools.tidy,
         deadline: this.#deadline,
       },
     )
@@ -253,7 +256,7 @@ class Run {
         void this.#diagnose().then(() => this.#end(decision))
         break
       case 'waiting':
-        this.#poller.decisiveAt(decision.lookAt)
+        this.#poller.decided(decision)
     }
   }
 
@@ -329,6 +332,7 @@ class Run {
 
   #heard(events: readonly WatchEvent[]): void {
     this.#succeeded()
+    this.#poller.heard()
     if (events.length === 0) {
       const since = this.#watcher?.aliveSince ?? Number.POSITIVE_INFINITY
       const mentioned = this.#roster.subjects.filter(({ seenAt }) => seenAt >= since)
@@ -345,7 +349,7 @@ class Run {
     const present = [...last].flatMap(([subject, { type, application }]) =>
       type === 'DELETED' ? [] : [[subject, application] as const],
     )
-    if (this.#roster.isSelected) this.#remove(deleted)
+    if (deleted.length > 0 && this.#roster.isSelected) this.#remove(deleted)
     else if (deleted.length > 0)
       this.#observe(
         deleted.map((subject) => [subject, undefined]),

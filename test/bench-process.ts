@@ -99,7 +99,7 @@ export function launch(program: string, env: Environment) {
  * the termination message goes to a pipe that nobody reads yet.
  *
  * @param during what happens while it runs
- * @returns bytes, and what it took; `elapsed` is without meaning here
+ * @returns the peak in bytes, and milliseconds of processors
  */
 export async function spendMemory(
   program: string,

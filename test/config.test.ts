@@ -460,7 +460,6 @@ describe('the command line', () => {
     [['--Timeout', '5'], '--timeout'],
     [['--apps', 'x'], '--app'],
     [['--no-wacth'], '--no-watch'],
-    [['--hepl'], '--help'],
     [['-x'], '-'],
     [['web'], '--app web'],
     [['timeout'], '--timeout'],
@@ -472,6 +471,12 @@ describe('the command line', () => {
     '%p: a flag without a value',
     (line) => {
       expect(complaints(...line.split(' '))).toContain('needs a value')
+    },
+  )
+  test.each(['--help', '-h', '--version', '-V'])(
+    '%s beside others is no question about the program',
+    (flag) => {
+      expect(complaints('--app', 'web', flag)).toContain(`${flag} stands alone`)
     },
   )
   test('a value that begins with a dash can be attached', () =>

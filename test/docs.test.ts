@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { resultSchema } from '../lib/result.ts'
+import { resultSchema } from '../lib/result-schema.ts'
 import { type Setting, settingEntries } from '../lib/settings.ts'
 import { blocks, FLAGS, flagsIn, pages, VARIABLES } from './examples-manifests.ts'
 

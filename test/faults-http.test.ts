@@ -1,7 +1,7 @@
 /** Whatever the network and the server do: the deadline is kept, the reason told, and nothing is asked in a hurry. */
 
 import { describe, expect, test } from 'bun:test'
-import type { Reason } from '../lib/result.ts'
+import type { Reason } from '../lib/result-schema.ts'
 import { ArgoCDServer, application, type Fault, timestamp } from './argocd-server.ts'
 import { selfSigned } from './certificates.ts'
 import { connect, start, waitFor } from './executable.ts'

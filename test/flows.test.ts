@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { resultSchema } from '../lib/result.ts'
+import { resultSchema } from '../lib/result-schema.ts'
 import { version } from '../package.json'
 import { ArgoCDServer, application } from './argocd-server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
@@ -594,6 +594,17 @@ describe('the executable', () => {
     expect(help.code).toBe(0)
     expect(help.stdout).toContain('--server')
   })
+
+  test.each([['-v'], ['-h', '--timeout', '5'], ['--app', 'web', '--version']])(
+    '%p %p beside settings is never a yes',
+    async (...args) => {
+      const { code } = await run(
+        connect(server, { ...WEB, KPCEA_TARGET_REVISION: SHA.b, KPCEA_TIMEOUT: '0' }),
+        args as string[],
+      )
+      expect(code).toBe(1)
+    },
+  )
 
   test('does not read .env or bunfig.toml from the directory it is started in', async () => {
     const directory = temporaryDirectory()

@@ -4,7 +4,7 @@
  */
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { resultSchema } from '../lib/result.ts'
+import { resultSchema } from '../lib/result-schema.ts'
 import { ArgoCDServer, application, type JsonObject } from './argocd-server.ts'
 import { connect, type Environment, runJson, start, waitFor } from './executable.ts'
 import { SHA } from './fixtures.ts'

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { formatHelp, formatSettingsTable } from '../lib/help.ts'
-import { resultSchema } from '../lib/result.ts'
+import { resultSchema } from '../lib/result-schema.ts'
 import { settingEntries } from '../lib/settings.ts'
 import { devDependencies, scripts, version } from '../package.json'
 

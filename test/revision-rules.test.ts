@@ -155,6 +155,16 @@ describe('several sources', () => {
     expect(message).toContain('chart (https://charts.example.com#web)')
     expect(message).toContain('https://git.example.com/values.git')
   })
+  test('a name that fits two sources means both of them', () => {
+    const twice = parsed({
+      sources: [
+        { repoURL: 'https://g/mono', path: 'a', revision: SHA.a },
+        { repoURL: 'https://g/mono', path: 'b', revision: SHA.b },
+      ],
+    })
+    expect(stateOf(twice, `https://g/mono=${SHA.a}`)).toBe('pending')
+    expect(stateOf(twice, `https://g/mono#undefined=${SHA.a}`)).toBe('failing')
+  })
   test('fewer revisions than sources', () => {
     const partial = parsed(
       {

@@ -1,7 +1,7 @@
 /** Every row and rule of docs/verification.md on the executable: each fails where its rule is taken away. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Reason } from '../lib/result.ts'
+import type { Reason } from '../lib/result-schema.ts'
 import { type ApplicationOptions, ArgoCDServer, application, type JsonObject } from './argocd-server.ts'
 import { connect, type Environment, runJson, start, waitFor } from './executable.ts'
 import { SHA } from './fixtures.ts'

@@ -99,7 +99,7 @@ describe('waiting for an application of 500 resources that changes and does not 
       change()
     }
     await waitFor(() => server.requests.filter(({ ended }) => ended === 'complete').length >= polls)
-    // Told to end, it asks for nothing more, as a run does that its deadline ends.
+    // Told to end, it asks for nothing more; one that its deadline ends would look once more and ask for causes.
     running.process.kill()
     expect((await running.finished).code).toBe(1)
     return { bytes: server.bytesSent, routes: routes(server) }

@@ -1,0 +1,14 @@
+/**
+ * Makes a value when it is first asked for: a run that ends at once does not pay for what it never reads.
+ *
+ * @example
+ * const listSchema = lazily(() => z.object({ items: z.array(z.unknown()) }))
+ * listSchema().parse(answer)
+ */
+export function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
