@@ -7,6 +7,7 @@ import {
   constants,
   existsSync,
   fstatSync,
+  openSync,
   readFileSync,
   statSync,
   writeFileSync,
@@ -157,29 +158,43 @@ function paintFor(terminal: boolean, { colour }: OutputOptions): Paint {
   return (style, text) => styleText(style, text, { validateStream: false })
 }
 
+/** Writes the result, and waits for its reader as any tool does: half a result would be none. */
 function print(text: string): 0 {
-  writeAll(1, text)
+  let bytes = Buffer.from(text)
+  while (bytes.length > 0) {
+    const written = writeSome(1, bytes)
+    if (written === undefined) break
+    bytes = bytes.subarray(written)
+    // Somebody who shares the pipe may have made it one that does not wait.
+    if (written === 0) Bun.sleepSync(5)
+  }
   return 0
 }
 
+/** Writes to the log, which waits for nobody: a reader that is stuck misses something, and no deadline is missed. */
 function toStderr(text: string): void {
-  writeAll(2, text)
+  logDescriptor ??= openLog()
+  writeSome(logDescriptor, Buffer.from(text))
 }
 
-/** How long a reader that does not keep up is waited for, in milliseconds. */
-const PATIENCE = 2000
+let logDescriptor: number | undefined
 
-/** Writes at once, so that nothing is lost when the process exits; a reader that is gone or stuck holds up nothing. */
-function writeAll(descriptor: 1 | 2, text: string): void {
-  const began = systemClock.now()
-  let bytes = Buffer.from(text)
-  while (bytes.length > 0 && systemClock.now() - began < PATIENCE) {
-    try {
-      bytes = bytes.subarray(writeSync(descriptor, bytes))
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return
-      Bun.sleepSync(5)
-    }
+/** A pipe opened anew has a mode of its own, so that those who share it keep theirs. */
+function openLog(): number {
+  try {
+    if (fstatSync(2).isFIFO()) return openSync('/proc/self/fd/2', constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch {
+    // Where there is no such thing, the descriptor itself will do.
+  }
+  return 2
+}
+
+/** @returns how many bytes were written: 0 where there is no room now, `undefined` where the reader is gone */
+function writeSome(descriptor: number, bytes: Uint8Array): number | undefined {
+  try {
+    return writeSync(descriptor, bytes)
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EAGAIN' ? 0 : undefined
   }
 }
 

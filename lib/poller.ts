@@ -6,7 +6,7 @@ import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import { sleepUntil } from './clock.ts'
 import type { Policy } from './config.ts'
-import { retryAfterOf } from './failure.ts'
+import { RequestFailure, retryAfterOf } from './failure.ts'
 import { Limit } from './limit.ts'
 import type { Roster } from './roster.ts'
 import type { Origin, Subject } from './subject.ts'
@@ -276,9 +276,15 @@ export class Poller {
       if (signal.aborted || subject.looking) return
       subject.looking = true
       const asked = this.#tools.clock.now()
-      const application = await client.application(subject.ref, signal).finally(() => {
-        subject.looking = false
-      })
+      const application = await client
+        .application(subject.ref, signal)
+        .catch((error: unknown) => {
+          if (error instanceof RequestFailure) subject.failure = error
+          throw error
+        })
+        .finally(() => {
+          subject.looking = false
+        })
       // What was learnt since the request was sent is newer than its answer.
       if (subject.seenAt <= asked) this.#listener.looked([[subject, application]], 'request')
     }

@@ -101,9 +101,13 @@ function applicationResult(
     namespace,
     project: orNull(application?.spec.project ?? subject.ref.project),
     verified,
-    reason: verified ? 'Verified' : (naming?.code ?? failureOf(ending, lastFailure).reason),
+    reason: verified
+      ? 'Verified'
+      : (naming?.code ?? failureOf(ending, subject.failure ?? lastFailure).reason),
     message: shown(
-      verified ? summary(application) : (naming?.message ?? failureOf(ending, lastFailure).message),
+      verified
+        ? summary(application)
+        : (naming?.message ?? failureOf(ending, subject.failure ?? lastFailure).message),
     ),
     url: `${formatServerAddress(server)}/applications/${[namespace, name].flatMap((part) => (part === null ? [] : [encodeURIComponent(part)])).join('/')}`,
     sync: { status: orNull(status?.sync.status), revisions: revisionsOf(application).map(shown) },
@@ -170,7 +174,7 @@ function refusal(
   const when = ending.kind === 'timed-out' ? ` within ${formatDuration(policy.timeout)}` : ''
   if (ending.kind === 'refused')
     return { reason: ending.failure.reason, message: mask(ending.failure.message) }
-  const failure = outcome.lastFailure
+  const failure = outcome.lastFailure ?? outcome.subjects.find((one) => one.failure !== undefined)?.failure
   const unmet = applications.filter(({ verified, checks }) => !verified && checks.length > 0)
   const naming = ending.kind === 'failed' ? namedFailing(outcome, ending.key, applications) : unmet[0]
   const still =

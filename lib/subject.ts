@@ -3,6 +3,7 @@
 import { type Application, applicationKey, type Commit, observedRevisions } from './application.ts'
 import type { ApplicationRef, TreeNode } from './argocd.ts'
 import type { Wanted } from './config.ts'
+import type { RequestFailure } from './failure.ts'
 import { type Check, checkApplication, parseTime } from './predicates.ts'
 import type { CommitProblem, RevisionEvidence } from './revision-rules.ts'
 
@@ -20,6 +21,8 @@ export interface Subject {
   origin: Origin
   /** When that was, in milliseconds of the run's clock; `-Infinity` before anything was learnt. */
   seenAt: number
+  /** Why the last request for the application brought nothing; `undefined` once something was learnt. */
+  failure: RequestFailure | undefined
   /** A request for the application is under way. */
   looking: boolean
   /** The snapshot that a refresh of this run came back with, or what else is known of when it was. */
@@ -44,6 +47,7 @@ export function createSubject(ref: ApplicationRef, wanted: Wanted): Subject {
     snapshot: undefined,
     origin: 'request',
     seenAt: Number.NEGATIVE_INFINITY,
+    failure: undefined,
     looking: false,
     refreshedBy: undefined,
     refreshReasons: new Set(),

@@ -273,6 +273,7 @@ class Run {
       subject.snapshot = snapshot ?? 'missing'
       subject.origin = origin
       subject.seenAt = now
+      subject.failure = undefined
     }
     this.#check(sightings.map(([subject]) => subject))
     for (const [subject, snapshot] of sightings) {

@@ -521,6 +521,29 @@ test('whoever shares a pipe with the executable can go on writing to it', async 
   expect(Number(await shared.stdout.text())).toBeGreaterThan(4 * 1024 * 1024)
 })
 
+test('a log that nobody reads holds up no deadline', async () => {
+  const own = await ArgoCDServer.start()
+  own.apply(application({ name: 'web', revision: SHA.a }))
+  const env = connect(own, {
+    ...WEB,
+    KPCEA_TARGET_REVISION: SHA.b,
+    KPCEA_TIMEOUT: '3',
+    PATH: process.env.PATH,
+  })
+  // The pipe is full before the run begins, and its reader sleeps.
+  const began = performance.now()
+  const child = Bun.spawn(
+    ['bash', '-c', `exec 3> >(sleep 20); head -c 65536 /dev/zero >&3; exec "${EXECUTABLE}" 2>&3`],
+    {
+      env: env as Record<string, string>,
+      stdout: 'ignore',
+    },
+  )
+  expect(await child.exited).toBe(1)
+  expect(performance.now() - began).toBeLessThan(15_000)
+  await own.stop()
+})
+
 describe('settings', () => {
   test.each([
     [{ ARGOCD_SERVER: '' }, 'ARGOCD_SERVER and ARGOCD_APP_NAME must be set'],
