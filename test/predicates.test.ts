@@ -202,6 +202,20 @@ table('StatusStale', [
     'met',
   ],
   ['null and absent are one', parsed({}, { spec: { source: { directory: null } } }), 'met'],
+  [
+    'one of several sources changed',
+    parsed(
+      {
+        sources: [
+          { repoURL: 'a', revision: SHA.a },
+          { repoURL: 'b', revision: SHA.b },
+        ],
+      },
+      { spec: { sources: [{ repoURL: 'a' }, { repoURL: 'c' }] } },
+    ),
+    'pending',
+    'spec.sources',
+  ],
   ['never compared', status({ sync: { comparedTo: null } }), 'pending'],
 ])
 

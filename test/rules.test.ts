@@ -166,6 +166,33 @@ const NO: readonly Case[] = [
     { KPCEA_TARGET_REVISION: SHA.d, KPCEA_REFRESH: 'none' },
   ],
   [
+    'a hydration asked for',
+    'Hydrating',
+    'pending',
+    {},
+    { revision: SHA.a, drySHA: SHA.c, annotations: { 'argocd.argoproj.io/hydrate': 'normal' } },
+  ],
+  [
+    'a newer dry revision, before a refresh has shown that it needs no hydration',
+    'RevisionMismatch',
+    'pending',
+    { status: { sourceHydrator: { lastComparedDryRevision: SHA.d } } },
+    { revision: SHA.b, drySHA: SHA.c },
+    { KPCEA_TARGET_REVISION: SHA.d },
+  ],
+  [
+    'at-least, rolled back to what was deployed before',
+    'RevisionMismatch',
+    'pending',
+    {
+      status: {
+        history: [SHA.a, SHA.b, SHA.a].map((revision, id) => ({ id, revision, deployedAt: SECONDS(id) })),
+      },
+    },
+    { revision: SHA.a },
+    { KPCEA_TARGET_REVISION: SHA.b, KPCEA_REVISION_POLICY: 'at-least' },
+  ],
+  [
     'one of several sources by name',
     'RevisionMismatch',
     'pending',
@@ -280,6 +307,15 @@ const YES: readonly Yes[] = [
     },
   ],
   ['a warning', { status: { conditions: [{ type: 'OrphanedResourceWarning', message: 'm' }] } }],
+  [
+    'a dry run that ended after the last look at health',
+    {
+      status: {
+        reconciledAt: SECONDS(1),
+        operationState: { finishedAt: SECONDS(2), operation: { sync: { dryRun: true } } },
+      },
+    },
+  ],
   ['no operation ever', { status: { operationState: null } }],
   ['a short SHA', {}, {}, { KPCEA_TARGET_REVISION: SHA.a.slice(0, 7) }],
   ['a SHA in capitals', {}, {}, { KPCEA_TARGET_REVISION: SHA.a.toUpperCase() }],
@@ -485,5 +521,25 @@ describe('with what a run learns', () => {
     const { result } = await runJson(connect(server, { ...env, KPCEA_WATCH: 'false' }))
     expect(result).toMatchObject({ verified: false, reason: 'StatusStale' })
     expect(server.refreshes.length - before).toBe(1)
+  })
+  test('a refresh for an operation that ends while the run lasts', async () => {
+    const own = await ArgoCDServer.start()
+    own.apply(
+      application({ name: 'web', revision: SHA.a }, { status: { health: { status: 'Progressing' } } }),
+    )
+    const env = { ARGOCD_APP_NAME: 'web', KPCEA_TARGET_REVISION: SHA.a, KPCEA_TIMEOUT: '30' }
+    const running = start(connect(own, { ...env, KPCEA_OUTPUT: 'json' }))
+    await waitFor(() => own.refreshes.length === 1 && running.said().includes('Progressing'))
+    // Health is from before the end of a sync; only a refresh brings it up to date.
+    own.apply(
+      application(
+        { name: 'web', revision: SHA.a },
+        { status: { reconciledAt: SECONDS(1), operationState: { finishedAt: '2020-01-01T00:00:00Z' } } },
+      ),
+    )
+    own.update('web', { status: { reconciledAt: '2019-12-31T23:59:59Z' } })
+    expect((await running.finished).code).toBe(0)
+    expect(own.refreshes).toHaveLength(2)
+    await own.stop()
   })
 })

@@ -1,86 +1,11 @@
 /** The loop, on a clock that only the test moves: no test sleeps, however long its run lasts. */
 
 import { describe, expect, test } from 'bun:test'
-import type { Application } from '../lib/application.ts'
-import type { Policy, Target } from '../lib/config.ts'
+import type { Target } from '../lib/config.ts'
 import { RequestFailure } from '../lib/failure.ts'
-import { type Outcome, type Progress, verify } from '../lib/verify.ts'
-import { FakeArgoCD } from './fake-argocd.ts'
 import { FakeClock, settled } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
-
-const SECOND = 1000
-
-const POLICY: Policy = {
-  timeout: 60 * SECOND,
-  interval: 5 * SECOND,
-  stableFor: 0,
-  failAfter: 30 * SECOND,
-  refresh: 'none',
-  watch: false,
-}
-
-function named(...names: string[]): Target {
-  const applications = names.map((name) => ({
-    name,
-    namespace: 'argocd',
-    wanted: wanting({ revision: SHA.b }),
-  }))
-  return { kind: 'names', project: undefined, applications }
-}
-
-const SELECTED: Target = {
-  kind: 'selector',
-  selector: 'a=b',
-  namespace: undefined,
-  project: undefined,
-  wanted: wanting({ revision: SHA.b }),
-}
-
-class Scene {
-  readonly clock: FakeClock
-  readonly argocd = new FakeArgoCD()
-  readonly progress: Progress[] = []
-  readonly interrupt = new AbortController()
-  outcome: Outcome | undefined
-
-  constructor(clock = new FakeClock()) {
-    this.clock = clock
-  }
-
-  start(policy: Partial<Policy> = {}, target: Target = named('web')): this {
-    const tools = {
-      client: this.argocd,
-      clock: this.clock,
-      emit: (event: Progress) => void this.progress.push(event),
-      interrupted: this.interrupt.signal,
-      random: () => 1,
-    }
-    void verify(target, { ...POLICY, ...policy }, tools).then((outcome) => {
-      this.outcome = outcome
-    })
-    return this
-  }
-
-  put(name: string, revision: string, change: Parameters<typeof parsed>[1] = {}): Application {
-    const application = parsed({ name, revision }, change)
-    this.argocd.present.set(name, application)
-    return application
-  }
-
-  get ending(): Outcome['ending'] | undefined {
-    return this.outcome?.ending
-  }
-
-  /** Lets seconds pass one by one, with keep-alives on the last stream as Argo CD sends them. */
-  async pass(seconds: number): Promise<void> {
-    for (let i = 0; i < seconds; i++) {
-      await this.clock.advance(SECOND)
-      if (this.clock.now() % (15 * SECOND) === 0) this.argocd.streams.at(-1)?.keepAlive()
-    }
-    await settled()
-  }
-}
+import { named, Scene, SECOND, SELECTED } from './scene.ts'
 
 const degraded = { status: { health: { status: 'Degraded' } } }
 
