@@ -531,13 +531,11 @@ describe('with what a run learns', () => {
     const running = start(connect(own, { ...env, KPCEA_OUTPUT: 'json' }))
     await waitFor(() => own.refreshes.length === 1 && running.said().includes('Progressing'))
     // Health is from before the end of a sync; only a refresh brings it up to date.
-    own.apply(
-      application(
-        { name: 'web', revision: SHA.a },
-        { status: { reconciledAt: SECONDS(1), operationState: { finishedAt: '2020-01-01T00:00:00Z' } } },
-      ),
-    )
-    own.update('web', { status: { reconciledAt: '2019-12-31T23:59:59Z' } })
+    const stale = {
+      reconciledAt: '2020-01-01T00:00:00Z',
+      operationState: { finishedAt: '2020-01-01T00:00:01Z' },
+    }
+    own.apply(application({ name: 'web', revision: SHA.a }, { status: stale }))
     expect((await running.finished).code).toBe(0)
     expect(own.refreshes).toHaveLength(2)
     await own.stop()
