@@ -22,8 +22,8 @@ export interface UnhealthyResource {
 const MOST_APPLICATIONS = 5
 
 /**
- * Asks for the resources of applications that are not healthy, or whose operation failed: once for the
- * application where a stream brought it without its resources, and once for its tree. What cannot be had is left.
+ * Asks for the trees of applications that are not healthy, or whose operation failed; and, where a stream brought
+ * such an application without the results of that operation, once for the whole of it. What cannot be had is left.
  */
 export async function diagnose(
   subjects: readonly Subject[],
@@ -42,7 +42,7 @@ export async function diagnose(
         },
         () => {},
       ),
-      subject.origin === 'request'
+      subject.origin === 'request' || !operationFailed(applicationOf(subject))
         ? undefined
         : client.application(subject.ref, signal).then(
             (detail) => {
@@ -54,9 +54,14 @@ export async function diagnose(
   )
 }
 
-function isIll({ status }: Application, { wanted }: Subject): boolean {
-  const { phase } = status.operationState ?? {}
-  return !wanted.health.includes(status.health.status ?? '') || phase === 'Failed' || phase === 'Error'
+function isIll(application: Application, { wanted }: Subject): boolean {
+  const { status } = application
+  return !wanted.health.includes(status.health.status ?? '') || operationFailed(application)
+}
+
+function operationFailed(application: Application | undefined): boolean {
+  const phase = application?.status.operationState?.phase
+  return phase === 'Failed' || phase === 'Error'
 }
 
 /** Statuses of health that need no explanation. */

@@ -98,7 +98,7 @@ export function connect(server: ArgoCDServer, env: Environment = {}): Environmen
 /** A directory with nothing in it, for all runs. */
 export const emptyDirectory = mkdtempSync(join(tmpdir(), 'kpcea-empty-'))
 
-/** A new directory, which is removed with the process. */
+/** A new directory, which is removed at the end. */
 export function temporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'kpcea-test-'))
   directories.push(directory)
@@ -106,9 +106,13 @@ export function temporaryDirectory(): string {
 }
 
 const directories = [emptyDirectory]
-process.on('exit', () => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
-})
+
+/** Removes what {@link temporaryDirectory} made; the tests do so at their end (bunfig.toml). */
+export function removeTemporaryDirectories(): void {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true })
+}
+
+process.on('exit', removeTemporaryDirectories)
 
 /** Waits for something that a running process brings about, for as long as a test may last. */
 export async function waitFor(condition: () => boolean): Promise<void> {
