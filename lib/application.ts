@@ -78,8 +78,6 @@ const resource = z.object({
   name: text,
   status: text,
   health: optionalObject(z.object({ status: text, message: text })),
-  hook: optional(z.boolean()),
-  requiresPruning: optional(z.boolean()),
 })
 
 const resourceResult = z.object({
@@ -139,7 +137,7 @@ export const applicationSchema = z.object({
     ),
     conditions: list(z.object({ type: text, message: text })),
     resources: list(resource),
-    history: list(z.object({ id: optional(z.number()), ...revisions })),
+    history: list(z.object({ ...revisions })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({
       currentOperation: optionalObject(
@@ -158,9 +156,6 @@ export type Application = z.output<typeof applicationSchema>
 export type Source = z.output<typeof source>
 
 const NO_SOURCE: Source = source.parse({})
-
-/** A resource of an Application and its state, as in `status.resources`. */
-export type Resource = z.output<typeof resource>
 
 /** A commit, as Argo CD's revision metadata tells of it. */
 export const commitSchema = z.object({ message: text, author: text, tags: list(z.string()) })

@@ -1,4 +1,4 @@
-/** The Argo CD API over ky: the only module that talks to the server. Every answer is parsed before it is trusted. */
+/** The Argo CD API over ky: all that is asked of the server. Every answer is parsed before it is trusted. */
 
 import type { Options } from 'ky'
 import * as z from 'zod/mini'

@@ -6,14 +6,7 @@ import { type CliContext, readCliContext } from './cli-context.ts'
 import { formatDuration } from './duration.ts'
 import type { ImageReference } from './image.ts'
 import type { WantedRevision } from './revision.ts'
-import {
-  type Setting,
-  type SettingName,
-  type SettingValues,
-  settingEntries,
-  settingLabel,
-  settings,
-} from './settings.ts'
+import { type SettingName, type SettingValues, settingEntries, settingLabel } from './settings.ts'
 import { oneLine } from './text.ts'
 
 /** How the run proves who it is. */
@@ -459,9 +452,4 @@ function anyBroken(values: Values, ...names: SettingName[]): boolean {
 
 function errorCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-}
-
-/** A setting's default as text, for the pages that show it. */
-export function defaultOf(name: SettingName): string | undefined {
-  return (settings[name] as Setting).default
 }

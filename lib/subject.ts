@@ -7,7 +7,7 @@ import type { RequestFailure } from './failure.ts'
 import { type Check, checkApplication, parseTime } from './predicates.ts'
 import type { CommitProblem, RevisionEvidence } from './revision-rules.ts'
 
-/** How a snapshot of an application came: a stream may be a little behind a request's answer. */
+/** How a snapshot of an application came: streams and lists may be a little behind a request for the one. */
 export type Origin = 'request' | 'stream'
 
 /** An application of a run. */
@@ -25,7 +25,7 @@ export interface Subject {
   failure: RequestFailure | undefined
   /** A request for the application is under way. */
   looking: boolean
-  /** The snapshot that a refresh of this run came back with, or what else is known of when it was. */
+  /** The snapshot that a refresh of this run came back with. */
   refreshedBy: Application | undefined
   /** Refreshes that were asked for already, by their reason. */
   readonly refreshReasons: Set<string>
@@ -75,9 +75,9 @@ export function evidenceOf(subject: Subject, refreshIsOff: boolean): RevisionEvi
 }
 
 /**
- * Whether the last snapshot is from after the refresh of this run. Requests are answered from the cluster itself,
- * so what came by a request after the refresh is newer than it. A stream is fed by a cache: its message may be
- * older than the refresh that has come back, and only `reconciledAt`, in whole seconds, tells.
+ * Whether the last snapshot is from after the refresh of this run. A request for one application is answered
+ * from the cluster itself, so what it brought after the refresh is newer than it. Streams and lists are fed by a
+ * cache: what they bring may be older than the refresh that has come back, and only `reconciledAt`, in whole seconds, tells.
  */
 export function snapshotAge(subject: Subject): 'before' | 'after' | 'unknown' {
   const { snapshot, refreshedBy, origin } = subject

@@ -25,7 +25,6 @@ const APPLICATION_FIELDS = [
   'status.operationState.syncResult.revision',
   'status.operationState.syncResult.revisions',
   'status.conditions',
-  'status.history.id',
   'status.history.revision',
   'status.history.revisions',
   'status.summary.images',

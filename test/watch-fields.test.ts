@@ -40,8 +40,8 @@ const FULL = {
       syncResult: { ...revisions, resources: [{ ...object, hookType: 'a', hookPhase: 'a' }] },
     },
     conditions: [{ type: 'a', message: 'a' }],
-    resources: [{ ...object, health: { status: 'a', message: 'a' }, hook: true, requiresPruning: true }],
-    history: [{ id: 1, ...revisions }],
+    resources: [{ ...object, health: { status: 'a', message: 'a' } }],
+    history: [revisions],
     summary: { images: ['a'] },
     sourceHydrator: {
       currentOperation: { phase: 'a', drySHA: 'a', hydratedSHA: 'a', message: 'a' },
