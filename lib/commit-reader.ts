@@ -3,8 +3,8 @@
 import type { ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { RequestFailure } from './failure.ts'
-import { Limit } from './limit.ts'
+import { asFailure, type RequestFailure } from './failure.ts'
+import { Limit, REQUESTS_AT_ONCE } from './limit.ts'
 import { type CommitRequest, commitsNeeded } from './revision-rules.ts'
 import { applicationOf, evidenceOf, type Subject } from './subject.ts'
 
@@ -32,7 +32,7 @@ export class CommitReader {
   readonly #listener: CommitListener
   readonly #tools: CommitTools
   readonly #tasks = new Set<Promise<void>>()
-  readonly #limit = new Limit(8)
+  readonly #limit = new Limit(REQUESTS_AT_ONCE)
 
   constructor(listener: CommitListener, tools: CommitTools) {
     this.#listener = listener
@@ -77,8 +77,7 @@ export class CommitReader {
         return
       } catch (error) {
         if (signal.aborted) return
-        const failure =
-          error instanceof RequestFailure ? error : new RequestFailure('Unreachable', String(error))
+        const failure = asFailure(error)
         // A rejected request says something about this revision, not about the run.
         if (failure.fatal && failure.reason !== 'InvalidSettings')
           return this.#listener.commitRefused(failure)

@@ -8,16 +8,6 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const
 /** A shell that there is a script for. */
 export type Shell = (typeof SHELLS)[number]
 
-/** Values that a flag may have, where there are few. */
-const VALUES: Readonly<Record<string, readonly string[]>> = {
-  'verify-mode': ['EXACT', 'SEARCH_COMMIT_MSG'],
-  'revision-policy': ['exact', 'at-least'],
-  refresh: ['none', 'normal', 'hard'],
-  output: ['text', 'json'],
-  'log-format': ['text', 'json'],
-  health: ['Healthy', 'Progressing', 'Suspended', 'Degraded', 'Missing', 'Unknown'],
-}
-
 const COMMANDS = ['schema', 'completion'] as const
 
 interface Flag {
@@ -45,7 +35,7 @@ function bash(): string {
   const cases = FLAGS.filter(({ setting }) => setting.kind !== 'boolean').map((one) => {
     const reply = takesFile(one)
       ? 'COMPREPLY=($(compgen -f -- "$current"))'
-      : `COMPREPLY=($(compgen -W "${(VALUES[one.flag] ?? []).join(' ')}" -- "$current"))`
+      : `COMPREPLY=($(compgen -W "${(one.setting.values ?? []).join(' ')}" -- "$current"))`
     return `    ${words(one).join('|')}) ${reply}; return ;;`
   })
   return [
@@ -72,9 +62,9 @@ function zsh(): string {
     if (setting.kind === 'boolean') return words(one).map((word) => `'${word}[${quote(setting.help)}]'`)
     const action = takesFile(one)
       ? '_files'
-      : VALUES[flag] === undefined
+      : setting.values === undefined
         ? ' '
-        : `(${VALUES[flag].join(' ')})`
+        : `(${setting.values.join(' ')})`
     return words(one).map((word) => `'${repeat}${word}[${quote(setting.help)}]:${flag}:${action}'`)
   })
   return [
@@ -108,9 +98,9 @@ function fish(): string {
       const short = setting.short === undefined ? '' : ` -s ${setting.short}`
       const values = takesFile(one)
         ? '-r -F'
-        : VALUES[flag] === undefined
+        : setting.values === undefined
           ? '-x'
-          : `-x -a ${quote(VALUES[flag].join(' '))}`
+          : `-x -a ${quote(setting.values.join(' '))}`
       return [`complete -c kpcea -l ${flag}${short} ${values} ${description}`]
     }),
     "complete -c kpcea -s h -l help -d 'show help'",

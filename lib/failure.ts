@@ -29,6 +29,11 @@ export class RequestFailure extends Error {
   }
 }
 
+/** What a request threw, as a failure; anything else than a failure is nobody's expectation, and tried again. */
+export function asFailure(error: unknown): RequestFailure {
+  return error instanceof RequestFailure ? error : new RequestFailure('Unreachable', String(error))
+}
+
 /** How long the server asked to be left alone, in milliseconds, where a request failed so. */
 export function retryAfterOf(error: unknown): number | undefined {
   return error instanceof RequestFailure ? error.retryAfter : undefined

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 import { eraseLines, type LiveApplication, renderLive, type Size } from './live.ts'
 import { formatEntry, type LogEntry, ProgressLog } from './progress.ts'
 import type { Paint } from './report.ts'
-import { cut, oneLine } from './text.ts'
+import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 import { namingCheck } from './verdict.ts'
 import type { Progress } from './verify.ts'
 
@@ -24,8 +24,10 @@ export interface FollowerTools {
   readonly mask: (text: string) => string
 }
 
-/** Messages of servers can be long; the beginning is what a person reads. */
-const LONGEST_MESSAGE = 1500
+/** A message as it may be shown: masked before it is cut. */
+function shown(message: string, { mask }: FollowerTools): string {
+  return cut(oneLine(mask(message)), LONGEST_MESSAGE)
+}
 
 /** Writes a line when something changes, and at growing distances what is waited for. */
 export class LogFollower implements Follower {
@@ -41,9 +43,9 @@ export class LogFollower implements Follower {
   }
 
   say(entry: LogEntry): void {
-    const { clock, mask, write } = this.#tools
+    const { clock, write } = this.#tools
     this.#saidAt = clock.now()
-    const message = cut(oneLine(mask(entry.message)), LONGEST_MESSAGE)
+    const message = shown(entry.message, this.#tools)
     write(`${formatEntry({ ...entry, message }, clock.date(), this.#format)}\n`)
   }
 
@@ -84,9 +86,10 @@ export class LiveFollower implements Follower {
   }
 
   say({ message, level }: LogEntry): void {
-    const { mask, write } = this.#tools
-    const text = cut(oneLine(mask(message)), LONGEST_MESSAGE)
-    write(`${this.#erased()}${level === 'warning' ? this.#paint('yellow', `warning: ${text}`) : text}\n`)
+    const text = shown(message, this.#tools)
+    this.#tools.write(
+      `${this.#erased()}${level === 'warning' ? this.#paint('yellow', `warning: ${text}`) : text}\n`,
+    )
   }
 
   progress(progress: Progress): void {

@@ -1,3 +1,6 @@
+/** How many requests of one kind are under way at once, at the most. */
+export const REQUESTS_AT_ONCE = 8
+
 /** Runs tasks, at most some at once, in the order in which they came. */
 export class Limit {
   readonly #most: number

@@ -45,14 +45,12 @@ export function renderLive(
 ): readonly string[] {
   const { applications, now, startedAt, deadline, failure } = view
   const waiting = applications.filter(({ checks }) => namingCheck(checks, false) !== undefined)
+  const ready = applications.filter(({ checks }) => namingCheck(checks, false) === undefined)
   const left = Math.max(deadline - now, 0)
-  const count =
-    applications.length > 1
-      ? `${applications.length - waiting.length} of ${applications.length} verified, `
-      : ''
+  const count = applications.length > 1 ? `${ready.length} of ${applications.length} verified, ` : ''
   const head = `${count}waited ${formatDuration(wholeSeconds(now - startedAt))}, ${formatDuration(wholeSeconds(left))} left`
   const room = Math.max(rows - 3 - (failure === undefined ? 0 : 1), 1)
-  const ordered = [...waiting, ...applications.filter((one) => !waiting.includes(one))]
+  const ordered = [...waiting, ...ready]
   const shown = ordered.slice(0, ordered.length > room ? Math.max(room - 1, 1) : room)
   const names = Math.min(
     Math.max(4, ...shown.map(({ subject }) => nameOf(subject).length)),

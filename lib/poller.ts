@@ -3,11 +3,10 @@
 import type { Application } from './application.ts'
 import type { ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
-import type { Clock } from './clock.ts'
-import { sleepUntil } from './clock.ts'
+import { type Clock, sleepUntil } from './clock.ts'
 import type { Policy } from './config.ts'
 import { RequestFailure, retryAfterOf } from './failure.ts'
-import { Limit } from './limit.ts'
+import { Limit, REQUESTS_AT_ONCE } from './limit.ts'
 import type { Roster } from './roster.ts'
 import type { Origin, Subject } from './subject.ts'
 import type { Watcher } from './watcher.ts'
@@ -58,8 +57,6 @@ const LONGEST_TRUST = 120_000
  */
 const LAST_LOOK_SHARE = 0.3
 const LONGEST_LAST_LOOK = 5000
-
-const REQUESTS_AT_ONCE = 8
 
 /** Looks when that is due: see {@link PollTools}. */
 export class Poller {
@@ -164,15 +161,19 @@ export class Poller {
   }
 
   #nextLookAt(): number {
-    const decisive =
-      this.#decisiveAt !== undefined && this.#decisiveAt !== this.#confirmedFor
-        ? this.#decisiveAt
-        : Number.POSITIVE_INFINITY
+    const decisive = this.#confirmAt
     if (this.#tools.watcher?.aliveSince === undefined)
       return Math.min(this.#pollAt, Math.max(decisive, this.#failures > 0 ? this.#pollAt : 0))
     const membership = this.#tools.roster.isSelected ? this.#membershipAt : Number.POSITIVE_INFINITY
     const missing = this.#unmentioned.length > 0 ? this.#missingAt : Number.POSITIVE_INFINITY
     return Math.min(decisive, membership, missing, this.#lastLookAt, this.#reopenAt)
+  }
+
+  /** When another look could decide something, and none was made for that yet. */
+  get #confirmAt(): number {
+    if (this.#decisiveAt === undefined || this.#decisiveAt === this.#confirmedFor)
+      return Number.POSITIVE_INFINITY
+    return this.#decisiveAt
   }
 
   /**
@@ -192,18 +193,15 @@ export class Poller {
   async #lookAsDue(): Promise<void> {
     const { clock } = this.#tools
     const now = clock.now()
-    const decisive = this.#decisiveAt
+    const isConfirmation = this.#confirmAt <= now
+    if (isConfirmation) this.#confirmedFor = this.#decisiveAt
     if (this.#tools.watcher?.aliveSince === undefined) {
-      this.#confirmedFor = decisive !== undefined && decisive <= now ? decisive : this.#confirmedFor
       this.#presentLook = now
       this.#polledAt = now
       this.#takeOverAt = undefined
       if (await this.lookAtAll()) this.#pollAt = clock.now() + this.#tools.policy.interval
       if (!this.#tools.signal.aborted) this.#tools.tidy?.()
-    } else if (decisive !== undefined && decisive <= now && decisive !== this.#confirmedFor) {
-      this.#confirmedFor = decisive
-      this.#lookByStream()
-    } else if (this.#reopenAt <= now) this.#lookByStream()
+    } else if (isConfirmation || this.#reopenAt <= now) this.#lookByStream()
     else if (this.#lastLookAt <= now) {
       this.#lastLookAt = Number.POSITIVE_INFINITY
       if (this.#tools.roster.isSelected) this.#membershipAt = now

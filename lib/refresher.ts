@@ -6,7 +6,7 @@ import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
 import type { Policy } from './config.ts'
 import { retryAfterOf } from './failure.ts'
-import { Limit } from './limit.ts'
+import { Limit, REQUESTS_AT_ONCE } from './limit.ts'
 import { type Check, staleOperation } from './predicates.ts'
 import { refreshDecides } from './revision-rules.ts'
 import { applicationOf, type Subject } from './subject.ts'
@@ -33,13 +33,11 @@ export interface RefreshTools {
   readonly signal: AbortSignal
 }
 
-const AT_ONCE = 8
-
 /** Asks for refreshes, at most eight at once, and none twice for the same reason. */
 export class Refresher {
   readonly #listener: RefreshListener
   readonly #tools: RefreshTools
-  readonly #limit = new Limit(AT_ONCE)
+  readonly #limit = new Limit(REQUESTS_AT_ONCE)
 
   constructor(listener: RefreshListener, tools: RefreshTools) {
     this.#listener = listener

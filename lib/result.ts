@@ -9,7 +9,7 @@ import type { FailureReason, RequestFailure } from './failure.ts'
 import type { Check } from './predicates.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { applicationOf, checkSubject, type Subject } from './subject.ts'
-import { cut } from './text.ts'
+import { cut, LONGEST_MESSAGE } from './text.ts'
 import { checksOf, namingCheck } from './verdict.ts'
 import type { Ending, Outcome } from './verify.ts'
 
@@ -32,19 +32,23 @@ export interface ResultInput {
   readonly mask: (text: string) => string
 }
 
-/** Messages of servers can be long; the beginning is what a person reads. */
-const LONGEST_MESSAGE = 1500
-
 /** The result of a run that could ask. */
 export function createResult({ target, policy, server, outcome, times, mask }: ResultInput): Result {
   const { ending } = outcome
   const verified = ending.kind === 'verified'
-  const applications = outcome.subjects
-    .map((subject) => applicationResult(subject, outcome, policy, server, mask))
-    .sort((a, b) => compare(a.namespace ?? '', b.namespace ?? '') || compare(a.name, b.name))
+  const byKey = new Map(
+    outcome.subjects.map((subject) => [
+      subject.key,
+      applicationResult(subject, outcome, policy, server, mask),
+    ]),
+  )
+  const applications = [...byKey.values()].sort(
+    (a, b) => compare(a.namespace ?? '', b.namespace ?? '') || compare(a.name, b.name),
+  )
+  const culprit = ending.kind === 'failed' ? byKey.get(ending.key) : undefined
   const { reason, message } = verified
     ? { reason: 'Verified' as const, message: verifiedMessage(applications) }
-    : refusal(ending, outcome, applications, target, policy, mask)
+    : refusal(ending, outcome, applications, culprit, target, policy, mask)
   return {
     schemaVersion: 1,
     verified,
@@ -167,6 +171,7 @@ function refusal(
   ending: Ending,
   outcome: Outcome,
   applications: readonly ApplicationResult[],
+  culprit: ApplicationResult | undefined,
   target: Target,
   policy: Policy,
   mask: (text: string) => string,
@@ -176,7 +181,7 @@ function refusal(
     return { reason: ending.failure.reason, message: mask(ending.failure.message) }
   const failure = outcome.lastFailure ?? outcome.subjects.find((one) => one.failure !== undefined)?.failure
   const unmet = applications.filter(({ verified, checks }) => !verified && checks.length > 0)
-  const naming = ending.kind === 'failed' ? namedFailing(outcome, ending.key, applications) : unmet[0]
+  const naming = ending.kind === 'failed' ? culprit : unmet[0]
   const still =
     failure === undefined ? '' : `; ${lookedAgo(outcome)}, and since then ${mask(failure.message)}`
   const failingFor =
@@ -212,14 +217,6 @@ function rootCause({ reason, message, unhealthyResources }: ApplicationResult): 
   const cause = telling.find(({ kind }) => kind === 'Pod') ?? telling[0]
   if (cause === undefined || message.includes(cause.message)) return ''
   return `; ${cause.kind} ${cause.name} is ${cause.health || cause.status}: ${cause.message}`
-}
-
-function namedFailing({ subjects }: Outcome, key: string, applications: readonly ApplicationResult[]) {
-  const subject = subjects.find((one) => one.key === key)
-  const application = subject === undefined ? undefined : applicationOf(subject)
-  const name = application?.metadata.name ?? subject?.ref.name
-  const namespace = application?.metadata.namespace ?? subject?.ref.namespace ?? null
-  return applications.find((one) => one.name === name && one.namespace === namespace)
 }
 
 function lookedAgo({ state, endedAt }: Outcome): string {

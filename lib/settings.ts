@@ -25,6 +25,8 @@ export interface Setting<T = unknown> {
   readonly kind: 'text' | 'list' | 'boolean'
   /** What stands for the value in `--help`. */
   readonly placeholder?: string
+  /** The words that it takes, where there are few; a shell completes them. */
+  readonly values?: readonly string[]
   /** The text that is read when nothing is given. */
   readonly default?: string
   /** A few words for `--help` and the README. */
@@ -62,8 +64,13 @@ const duration = reads(
   'is no duration; write seconds (90) or a duration such as 90s, 5m or 1h30m',
 )
 
-const oneOf = <T extends string>(...values: readonly [T, ...T[]]) =>
+const oneOf = <T extends string>(values: readonly T[]) =>
   reads<T>((raw) => values.find((value) => value === raw), `must be ${values.join(' or ')}`)
+
+const VERIFY_MODES = ['EXACT', 'SEARCH_COMMIT_MSG'] as const
+const REVISION_POLICIES = ['exact', 'at-least'] as const
+const REFRESH_TYPES = ['none', 'normal', 'hard'] as const
+const FORMATS = ['text', 'json'] as const
 
 const strictBoolean = reads((raw) => ({ true: true, false: false })[raw], 'must be true or false')
 
@@ -228,6 +235,7 @@ export const settings = {
     default: 'EXACT',
     help: 'EXACT or SEARCH_COMMIT_MSG',
     note: 'another value warns and means EXACT',
+    values: VERIFY_MODES,
     schema: z.pipe(
       trimmed,
       z.transform((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
@@ -271,7 +279,8 @@ export const settings = {
     placeholder: 'POLICY',
     default: 'exact',
     help: 'exact; at-least: or deployed later',
-    schema: oneOf('exact', 'at-least'),
+    values: REVISION_POLICIES,
+    schema: oneOf(REVISION_POLICIES),
   },
   health: {
     group: 'What to verify',
@@ -282,6 +291,7 @@ export const settings = {
     default: 'Healthy',
     help: 'accepted health statuses',
     note: 'comma-separated',
+    values: HEALTH_STATUSES,
     schema: healthStatuses,
   },
   timeout: {
@@ -340,7 +350,8 @@ export const settings = {
     default: 'normal',
     help: 'refresh: none, normal, hard',
     note: 'once for each application that is not verified yet',
-    schema: oneOf('none', 'normal', 'hard'),
+    values: REFRESH_TYPES,
+    schema: oneOf(REFRESH_TYPES),
   },
   watch: {
     group: 'Waiting',
@@ -478,7 +489,8 @@ export const settings = {
     placeholder: 'FORMAT',
     default: 'text',
     help: 'result on stdout: text, json',
-    schema: oneOf('text', 'json'),
+    values: FORMATS,
+    schema: oneOf(FORMATS),
   },
   logFormat: {
     group: 'Output',
@@ -488,7 +500,8 @@ export const settings = {
     placeholder: 'FORMAT',
     default: 'text',
     help: 'log on stderr: text, json',
-    schema: oneOf('text', 'json'),
+    values: FORMATS,
+    schema: oneOf(FORMATS),
   },
   resultFile: {
     group: 'Output',

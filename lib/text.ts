@@ -9,6 +9,9 @@ export function oneLine(text: string): string {
   return text.replace(UNSHOWABLE, ' ').trim()
 }
 
+/** Messages of servers can be long; the beginning is what a person reads. In characters. */
+export const LONGEST_MESSAGE = 1500
+
 /**
  * A text cut to a length.
  *

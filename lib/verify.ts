@@ -9,7 +9,7 @@ import { type Clock, sleepUntil } from './clock.ts'
 import { CommitReader } from './commit-reader.ts'
 import type { Policy, Target } from './config.ts'
 import { diagnose } from './diagnosis.ts'
-import { RequestFailure } from './failure.ts'
+import { asFailure, type RequestFailure } from './failure.ts'
 import { Poller } from './poller.ts'
 import type { Check } from './predicates.ts'
 import { Refresher } from './refresher.ts'
@@ -317,7 +317,7 @@ class Run {
 
   #failed(error: unknown): void {
     if (this.#stop.signal.aborted) return
-    const failure = error instanceof RequestFailure ? error : new RequestFailure('Unreachable', String(error))
+    const failure = asFailure(error)
     this.#lastFailure = failure
     if (failure.fatal) this.#end({ kind: 'refused', failure })
     else this.#tools.emit({ type: 'failure', failure, isLast: this.#policy.timeout === 0 })
