@@ -4,7 +4,7 @@
  */
 
 import { $ } from 'bun'
-import { ArgoCDServer, application } from '../test/argocd-server.ts'
+import { ArgoCDServer, application } from '../test/argocd/server.ts'
 import { buildExecutable, EXECUTABLE } from '../test/executable.ts'
 
 const COLUMNS = 108

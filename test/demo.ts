@@ -1,6 +1,6 @@
 /** The main job, shown: an application that is waited for becomes verified, and one that never will be. */
 
-import { ArgoCDServer, application } from './argocd-server.ts'
+import { ArgoCDServer, application } from './argocd/server.ts'
 import { buildExecutable, EXECUTABLE } from './executable.ts'
 
 const OLD = '4f1c2ab9d0e35c7786b1f2a4c9d8e7f605142332'

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { settingEntries } from '../lib/settings.ts'
-import { array, at, type Json, type JsonObject, object } from './argocd-json.ts'
+import { array, at, type Json, type JsonObject, object } from './argocd/json.ts'
 
 const ROOT = join(import.meta.dir, '..')
 

@@ -3,7 +3,7 @@
  * arguments, promotion steps. As much of it as the examples use, and strict: whatever is not known is an error.
  */
 
-import { array, at, copy, type Json, type JsonObject, object } from './argocd-json.ts'
+import { array, at, copy, type Json, type JsonObject, object } from './argocd/json.ts'
 import { exampleManifest, exampleManifests } from './examples-manifests.ts'
 
 /** Values by name. */

@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { array, at, type Json, type JsonObject, object } from './argocd-json.ts'
+import { array, at, type Json, type JsonObject, object } from './argocd/json.ts'
 
 /** Where the definitions are, beside the project; they are not part of it. */
 export const SCHEMAS = join(import.meta.dir, '../../shared/schemas')

@@ -7,8 +7,8 @@ import { loadConfig, type NamedApplication, type Target, type Wanted } from '../
 import { parseDuration } from '../lib/duration.ts'
 import { formatImage } from '../lib/image.ts'
 import { version } from '../package.json'
-import { array, at, type JsonObject, object } from './argocd-json.ts'
-import { type Application, type ApplicationOptions, ArgoCDServer, application } from './argocd-server.ts'
+import { array, at, type JsonObject, object } from './argocd/json.ts'
+import { type Application, type ApplicationOptions, ArgoCDServer, application } from './argocd/server.ts'
 import { createAuthority } from './certificates.ts'
 import {
   exampleManifest,

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Result, resultSchema } from '../lib/result-schema.ts'
-import type { ArgoCDServer } from './argocd-server.ts'
+import type { ArgoCDServer } from './argocd/server.ts'
 
 const ROOT = join(import.meta.dir, '..')
 

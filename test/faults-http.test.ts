@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Reason } from '../lib/result-schema.ts'
-import { ArgoCDServer, application, type Fault, timestamp } from './argocd-server.ts'
+import { ArgoCDServer, application, type Fault, timestamp } from './argocd/server.ts'
 import { selfSigned } from './certificates.ts'
 import { connect, start, waitFor } from './executable.ts'
 import {

@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ArgoCDServer, application, type JsonObject } from './argocd-server.ts'
+import { ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
 import { connect, type Environment, run, start, temporaryDirectory, waitFor } from './executable.ts'
 import { answers, forwardProxy, http, oneOfFew, suffer, TOKEN, WEB, WireServer } from './faults.ts'

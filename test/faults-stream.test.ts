@@ -1,7 +1,7 @@
 /** A stream of changes that fails, in whatever way and at whatever moment, costs no verdict: polls take its place. */
 
 import { describe, expect, test } from 'bun:test'
-import { ArgoCDServer, application, type Fault } from './argocd-server.ts'
+import { ArgoCDServer, application, type Fault } from './argocd/server.ts'
 import { connect, type Environment, type Finished, start, waitFor } from './executable.ts'
 import { oneOfFew, suffer, WEB } from './faults.ts'
 import { SHA } from './fixtures.ts'

@@ -6,7 +6,7 @@ import net from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Limit } from '../lib/limit.ts'
 import { type Result, resultSchema } from '../lib/result-schema.ts'
-import type { ArgoCDServer } from './argocd-server.ts'
+import type { ArgoCDServer } from './argocd/server.ts'
 import { type Environment, type Finished, start } from './executable.ts'
 import { SHA } from './fixtures.ts'
 

@@ -6,7 +6,7 @@ import { parseImage } from '../lib/image.ts'
 import { type Check, type Code, checkApplication } from '../lib/predicates.ts'
 import { parseWantedRevision } from '../lib/revision.ts'
 import type { RevisionEvidence } from '../lib/revision-rules.ts'
-import { type ApplicationOptions, application, type JsonObject } from './argocd-server.ts'
+import { type ApplicationOptions, application, type JsonObject } from './argocd/server.ts'
 
 /** Full SHAs that are easy to tell apart. */
 export const SHA = {

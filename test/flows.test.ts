@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { resultSchema } from '../lib/result-schema.ts'
 import { version } from '../package.json'
-import { ArgoCDServer, application } from './argocd-server.ts'
+import { ArgoCDServer, application } from './argocd/server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
 import {
   connect,

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { $ } from 'bun'
 import packageJson from '../package.json'
 import { type Architecture, EXECUTABLE, layOut, PackagesUnavailable } from '../scripts/rootfs.ts'
-import { ArgoCDServer, application } from './argocd-server.ts'
+import { ArgoCDServer, application } from './argocd/server.ts'
 import { createAuthority } from './certificates.ts'
 
 const PROJECT = join(import.meta.dir, '..')

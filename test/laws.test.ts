@@ -6,7 +6,7 @@ import { type Application, applicationSchema } from '../lib/application.ts'
 import { type CheckState, checkApplication } from '../lib/predicates.ts'
 import type { RevisionEvidence } from '../lib/revision-rules.ts'
 import { decide, INITIAL, reduce, type TimePolicy } from '../lib/verdict.ts'
-import { application, type JsonObject, merge } from './argocd-server.ts'
+import { application, type JsonObject, merge } from './argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from './fixtures.ts'
 
 /** Reproducible, and the same everywhere. */

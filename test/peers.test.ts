@@ -5,7 +5,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { resultSchema } from '../lib/result-schema.ts'
-import { ArgoCDServer, application, type JsonObject } from './argocd-server.ts'
+import { ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
 import { connect, type Environment, runJson, start, waitFor } from './executable.ts'
 import { SHA } from './fixtures.ts'
 

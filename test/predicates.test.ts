@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
 import { type CheckState, type Code, checkApplication, equivalent } from '../lib/predicates.ts'
-import type { JsonObject } from './argocd-server.ts'
+import type { JsonObject } from './argocd/server.ts'
 import { checkOf, NO_EVIDENCE, parsed, SHA, wanting } from './fixtures.ts'
 
 type Row = readonly [name: string, app: Application | undefined, state: CheckState, says?: string]

@@ -9,7 +9,7 @@ import { eraseLines, type LiveApplication, renderLive } from '../lib/live.ts'
 import { cutBytes, formatResult, formatTerminationMessage, plain } from '../lib/report.ts'
 import { type ApplicationResult, type Result, resultJsonSchema, resultSchema } from '../lib/result-schema.ts'
 import { checkSubject, createSubject, type Subject } from '../lib/subject.ts'
-import type { JsonObject } from './argocd-server.ts'
+import type { JsonObject } from './argocd/server.ts'
 import { FakeClock } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 

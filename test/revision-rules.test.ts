@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
 import { parseWantedRevision, sameRevision } from '../lib/revision.ts'
 import { commitKey, commitsNeeded, type RevisionEvidence, refreshDecides } from '../lib/revision-rules.ts'
-import type { JsonObject } from './argocd-server.ts'
+import type { JsonObject } from './argocd/server.ts'
 import { checkOf, NO_EVIDENCE, parsed, REFRESHED, SHA, wanting } from './fixtures.ts'
 
 const stateOf = (

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Reason } from '../lib/result-schema.ts'
-import { type ApplicationOptions, ArgoCDServer, application, type JsonObject } from './argocd-server.ts'
+import { type ApplicationOptions, ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
 import { connect, type Environment, runJson, start, waitFor } from './executable.ts'
 import { SHA } from './fixtures.ts'
 

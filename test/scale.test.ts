@@ -4,8 +4,8 @@
  */
 
 import { describe, expect, test } from 'bun:test'
-import { ArgoCDServer } from './argocd-server.ts'
-import { benchApplication, type Churn, churn, HEALTHY, nameOf, REVISION, SELECTOR } from './bench-scene.ts'
+import { ArgoCDServer } from './argocd/server.ts'
+import { benchApplication, type Churn, churn, HEALTHY, nameOf, REVISION, SELECTOR } from './bench/scene.ts'
 import { connect, type Environment, run, runJson, start, waitFor } from './executable.ts'
 
 const THOUSAND = 1000
