@@ -1,0 +1,77 @@
+/** What can be asked of an Argo CD, as data with a key, and what can come of it. */
+
+import type { Application, Commit } from './application.ts'
+import type { Comparison, CommitRequest, Rendering, TreeNode } from './evidence.ts'
+import type { Occurrence, Task } from './run.ts'
+
+/** An application as requests name it. */
+export interface ApplicationRef {
+  readonly name: string
+  readonly namespace: string | undefined
+  readonly project: string | undefined
+}
+
+/** Which applications a list or a stream is about. */
+export interface ApplicationQuery {
+  readonly name?: string | undefined
+  readonly namespace?: string | undefined
+  readonly project?: string | undefined
+  readonly selector?: string | undefined
+}
+
+/** A change of one application; ADDED also begins each stream, once for every application that matches. */
+export interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  readonly application: Application
+}
+
+/** What is asked; `application` is the key of the one that is meant. */
+export type Question =
+  /** The Application itself, from the cluster. */
+  | { readonly kind: 'look'; readonly application: string; readonly ref: ApplicationRef }
+  /** The Application after a refresh. */
+  | {
+      readonly kind: 'refresh'
+      readonly application: string
+      readonly ref: ApplicationRef
+      readonly type: 'normal' | 'hard'
+    }
+  /** All that match, from the cache. */
+  | { readonly kind: 'list'; readonly query: ApplicationQuery }
+  /** The names of all that match, from the cache. */
+  | { readonly kind: 'names'; readonly query: ApplicationQuery }
+  /** The stream of changes. */
+  | { readonly kind: 'watch'; readonly query: ApplicationQuery }
+  | {
+      readonly kind: 'commit'
+      readonly application: string
+      readonly ref: ApplicationRef
+      readonly commit: CommitRequest
+    }
+  | { readonly kind: 'tree'; readonly application: string; readonly ref: ApplicationRef }
+  | {
+      readonly kind: 'compare'
+      readonly application: string
+      readonly ref: ApplicationRef
+      readonly comparison: Comparison
+    }
+
+/** A question that ought to be under way. */
+export type Request = Task & Question
+
+/** What a request brings; a stream brings many things, any other request one. */
+export type News =
+  /** Of `look` and `refresh`; `undefined`: it does not exist, or may not be seen; Argo CD does not tell which. */
+  | { readonly kind: 'application'; readonly application: Application | undefined }
+  | { readonly kind: 'list'; readonly applications: readonly Application[] }
+  | { readonly kind: 'names'; readonly refs: readonly ApplicationRef[] }
+  /** The stream's headers have come; that says nothing yet about any application. */
+  | { readonly kind: 'opened' }
+  /** Changes; none: the stream is alive and nothing has changed. */
+  | { readonly kind: 'changes'; readonly events: readonly WatchEvent[] }
+  | { readonly kind: 'commit'; readonly commit: Commit }
+  | { readonly kind: 'tree'; readonly nodes: readonly TreeNode[] }
+  | { readonly kind: 'rendering'; readonly rendering: Rendering }
+
+/** What happens in a run. */
+export type Event = Occurrence<Request, News>
