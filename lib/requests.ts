@@ -1,7 +1,7 @@
 /** What can be asked of an Argo CD, as data with a key, and what can come of it. */
 
 import type { Application, Commit } from './application.ts'
-import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
+import type { Comparison, CommitRequest, Rendering, TreeNode } from './evidence.ts'
 import type { Occurrence, Task } from './run.ts'
 
 /** An application as requests name it. */
