@@ -24,17 +24,23 @@ const list = <T extends z.ZodMiniType>(schema: T) =>
     z.nullish(z.array(schema)),
     z.transform((value: z.output<T>[] | null | undefined) => value ?? []),
   )
+/** A whole number that Argo CD leaves out where it is 0. */
+const count = z.pipe(
+  z.nullish(z.number()),
+  z.transform((value: number | null | undefined) => value ?? 0),
+)
 const textMap = z.pipe(
   z.nullish(z.record(z.string(), z.nullable(z.string()))),
   z.transform((value: Record<string, string | null> | null | undefined) => value ?? {}),
 )
 
+const orEmpty = z.transform((value: unknown) => (value === null || value === undefined ? {} : value))
+
 /** An object whose absence is the same as an empty one. */
-const object = <T extends z.core.$ZodShape>(shape: T) =>
-  z.pipe(
-    z.transform((value: unknown) => (value === null || value === undefined ? {} : value)),
-    z.object(shape),
-  )
+const object = <T extends z.core.$ZodShape>(shape: T) => z.pipe(orEmpty, z.object(shape))
+
+/** The same, kept whole. */
+const wholeObject = <T extends z.core.$ZodShape>(shape: T) => z.pipe(orEmpty, z.looseObject(shape))
 
 /** An object whose emptiness is the same as its absence. */
 const optionalObject = <T extends z.ZodMiniType>(schema: T) =>
@@ -91,7 +97,19 @@ const resourceResult = z.object({
   hookPhase: text,
 })
 
-const sync = z.object({ ...revisions, dryRun: optional(z.boolean()) })
+/** Manifests of a developer's machine may be large, and only whether there are any matters. */
+const manifestCount = z.pipe(
+  z.nullish(z.array(z.unknown())),
+  z.transform((value: unknown[] | null | undefined) => value?.length ?? 0),
+)
+
+const sync = z.object({ ...revisions, dryRun: optional(z.boolean()), manifests: manifestCount })
+
+/** Of `spec.sourceHydrator`, kept whole: StatusStale compares all of it. */
+const sourceHydrator = z.looseObject({
+  drySource: wholeObject({ repoURL: text, targetRevision: text, path: text }),
+  syncSource: wholeObject({ repoURL: text, targetBranch: text, path: text }),
+})
 
 /** An Application as the gate sees it. */
 export const applicationSchema = z.object({
@@ -106,12 +124,7 @@ export const applicationSchema = z.object({
     project: text,
     source: optionalObject(source),
     sources: list(source),
-    sourceHydrator: optionalObject(
-      z.object({
-        drySource: object({ repoURL: text, targetRevision: text, path: text }),
-        syncSource: object({ repoURL: text, targetBranch: text, path: text }),
-      }),
-    ),
+    sourceHydrator: optionalObject(sourceHydrator),
     destination: optional(anyObject),
   }),
   status: object({
@@ -130,20 +143,30 @@ export const applicationSchema = z.object({
       z.object({
         phase: text,
         message: text,
+        startedAt: text,
         finishedAt: text,
-        operation: object({ sync: optionalObject(sync) }),
+        retryCount: count,
+        operation: object({ sync: optionalObject(sync), retry: object({ limit: count }) }),
         syncResult: optionalObject(z.object({ ...revisions, resources: list(resourceResult) })),
       }),
     ),
     conditions: list(z.object({ type: text, message: text })),
     resources: list(resource),
-    history: list(z.object({ ...revisions })),
+    history: list(z.object({ id: optional(z.number()), ...revisions })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({
       currentOperation: optionalObject(
-        z.object({ phase: text, drySHA: text, hydratedSHA: text, message: text }),
+        z.object({
+          phase: text,
+          drySHA: text,
+          hydratedSHA: text,
+          message: text,
+          sourceHydrator: optional(anyObject),
+        }),
       ),
-      lastSuccessfulOperation: optionalObject(z.object({ drySHA: text, hydratedSHA: text })),
+      lastSuccessfulOperation: optionalObject(
+        z.object({ drySHA: text, hydratedSHA: text, sourceHydrator: optional(anyObject) }),
+      ),
       lastComparedDryRevision: text,
     }),
   }),
@@ -198,4 +221,43 @@ export function observedRevisions(application: Application): readonly string[] {
   const { sync } = application.status
   if (!hasMultipleSources(application)) return [sync.revision ?? '']
   return sourcesOf(application).map((_, i) => sync.revisions[i] ?? '')
+}
+
+/**
+ * A streamed Application, with what a stream is not asked for (`UNWATCHED_FIELDS`) taken over from a full one,
+ * where that is about the same thing: the results of the same attempt of the same operation, the resources of the
+ * same sync status and health. What the full one cannot vouch for stays as it was streamed.
+ *
+ * @param full what a request for the application brought, earlier or later
+ */
+export function completed(streamed: Application, full: Application | undefined): Application {
+  if (full === undefined) return streamed
+  const { status } = streamed
+  const resources = sameComparison(streamed, full) ? full.status.resources : status.resources
+  const operationState = completedOperation(status.operationState, full.status.operationState)
+  return { ...streamed, status: { ...status, resources, operationState } }
+}
+
+type OperationState = Application['status']['operationState']
+
+function completedOperation(streamed: OperationState, full: OperationState): OperationState {
+  if (streamed?.syncResult === undefined || full?.syncResult === undefined) return streamed
+  const results = full.syncResult.resources
+  // A stream brings of each result what became of it; while a sync runs, an older answer may know less.
+  const isSame =
+    streamed.startedAt === full.startedAt &&
+    streamed.finishedAt === full.finishedAt &&
+    streamed.retryCount === full.retryCount &&
+    streamed.phase === full.phase &&
+    streamed.syncResult.resources.length === results.length &&
+    streamed.syncResult.resources.every(
+      ({ status, hookPhase }, i) => status === results[i]?.status && hookPhase === results[i]?.hookPhase,
+    )
+  return isSame ? { ...streamed, syncResult: { ...streamed.syncResult, resources: results } } : streamed
+}
+
+function sameComparison(a: Application, b: Application): boolean {
+  const of = ({ status: { sync, health } }: Application) =>
+    JSON.stringify([sync.status, sync.revision, sync.revisions, health.status, health.message])
+  return of(a) === of(b)
 }

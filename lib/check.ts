@@ -27,6 +27,8 @@ export type CheckState = 'met' | 'pending' | 'failing'
 export interface Finding {
   readonly state: CheckState
   readonly message: string
+  /** `tree`: what the finding says rests on the resource tree, which may be older than the Application. */
+  readonly basis?: 'tree'
 }
 
 /** A finding under the code of its check. */

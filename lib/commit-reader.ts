@@ -3,9 +3,10 @@
 import type { ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
+import type { CommitRequest } from './evidence.ts'
 import { asFailure, type RequestFailure } from './failure.ts'
 import { Limit, REQUESTS_AT_ONCE } from './limit.ts'
-import { type CommitRequest, commitsNeeded } from './revision-rules.ts'
+import { commitsNeeded } from './revision-needs.ts'
 import { applicationOf, evidenceOf, type Subject } from './subject.ts'
 
 /** Whom a reader tells. */

@@ -4,10 +4,11 @@ import { parseServerAddress, type ServerAddress } from './address.ts'
 import { parseArguments } from './arguments.ts'
 import { type CliContext, readCliContext } from './cli-context.ts'
 import { formatDuration } from './duration.ts'
-import type { ImageReference } from './image.ts'
-import type { WantedRevision } from './revision.ts'
 import { type SettingName, type SettingValues, settingEntries, settingLabel } from './settings.ts'
 import { oneLine } from './text.ts'
+import type { NamedApplication, Policy, Target, Wanted } from './wanted.ts'
+
+export type { NamedApplication, Policy, Target, Wanted } from './wanted.ts'
 
 /** How the run proves who it is. */
 export type Credentials =
@@ -20,48 +21,6 @@ export type Credentials =
       readonly context: string | undefined
     }
   | { readonly mode: 'LOGIN'; readonly username: string; readonly password: string }
-
-/** What an application must be to be verified. */
-export interface Wanted {
-  readonly revision: WantedRevision | undefined
-  /** `at-least` also takes a revision that was deployed after the wanted one. */
-  readonly revisionPolicy: 'exact' | 'at-least'
-  readonly images: readonly ImageReference[]
-  /** Text that the synced commit's message must contain. */
-  readonly commitMessage: string | undefined
-  /** Accepted health statuses. */
-  readonly health: readonly string[]
-}
-
-/** An application that was asked for by its name. */
-export interface NamedApplication {
-  readonly name: string
-  readonly namespace: string | undefined
-  readonly wanted: Wanted
-}
-
-/** Which applications are verified. */
-export type Target = { readonly project: string | undefined } & (
-  | { readonly kind: 'names'; readonly applications: readonly NamedApplication[] }
-  | {
-      readonly kind: 'selector'
-      readonly selector: string
-      readonly namespace: string | undefined
-      readonly wanted: Wanted
-    }
-)
-
-/** Times in milliseconds. */
-export interface Policy {
-  /** 0: one look. */
-  readonly timeout: number
-  readonly interval: number
-  readonly stableFor: number
-  /** `Infinity`: never give up before the deadline. */
-  readonly failAfter: number
-  readonly refresh: 'none' | 'normal' | 'hard'
-  readonly watch: boolean
-}
 
 /** Everything needed to reach the server. */
 export interface Connection {
@@ -409,6 +368,7 @@ function resolveTarget(values: Values, problems: string[], warnings: string[]): 
     return {
       kind: 'selector',
       selector: values.selector,
+      min: 1,
       namespace: values.appNamespace,
       project: values.project,
       wanted,

@@ -2,7 +2,7 @@
 
 import type { Application } from './application.ts'
 import type { ArgoCD, TreeNode } from './argocd.ts'
-import { failedResults } from './predicates.ts'
+import { failedResults } from './operation-rules.ts'
 import { applicationOf, type Subject } from './subject.ts'
 
 /** A resource that is not as it should be. */

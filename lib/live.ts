@@ -1,7 +1,7 @@
 /** The live view of a run on a terminal: one line an application, those that are not ready first. Pure. */
 
+import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
-import type { Check } from './predicates.ts'
 import { nameOf } from './progress.ts'
 import type { Paint } from './report.ts'
 import { isFullSha } from './revision.ts'

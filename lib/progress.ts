@@ -1,8 +1,8 @@
 /** From the progress of a run to what a log says of it: an entry when something changes, none while nothing does. */
 
 import { applicationKey } from './application.ts'
+import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
-import type { Check } from './predicates.ts'
 import { applicationOf, type Subject } from './subject.ts'
 import { namingCheck } from './verdict.ts'
 import type { Progress } from './verify.ts'

@@ -3,12 +3,13 @@
 import type { Application } from './application.ts'
 import type { ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
+import type { Check } from './check.ts'
 import type { Clock } from './clock.ts'
 import type { Policy } from './config.ts'
 import { retryAfterOf } from './failure.ts'
 import { Limit, REQUESTS_AT_ONCE } from './limit.ts'
-import { type Check, staleOperation } from './predicates.ts'
-import { refreshDecides } from './revision-rules.ts'
+import { staleOperation } from './operation-rules.ts'
+import { refreshDecides } from './revision-needs.ts'
 import { applicationOf, type Subject } from './subject.ts'
 
 /** Whom a refresher tells. */

@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod'
-import { CODES } from './predicates.ts'
+import { CODES } from './check.ts'
 
 const reason = z.enum([
   'Verified',

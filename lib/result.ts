@@ -2,11 +2,11 @@
 
 import { formatServerAddress, type ServerAddress } from './address.ts'
 import { type Application, hasMultipleSources } from './application.ts'
+import type { Check } from './check.ts'
 import type { Policy, Target } from './config.ts'
 import { type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
-import type { Check } from './predicates.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { applicationOf, checkSubject, type Subject } from './subject.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'

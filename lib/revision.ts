@@ -28,6 +28,11 @@ export function isFullSha(revision: string): boolean {
   return FULL_SHA.test(revision)
 }
 
+/** Whether the text is a full Git object name or an abbreviation that is long enough to be one. */
+export function isSha(revision: string): boolean {
+  return SHORT_SHA.test(revision)
+}
+
 /**
  * Whether an observed revision is the wanted one by its name alone: equal (SHA letters in either case), or
  * wanted is an abbreviation of at least seven hex digits of the observed full SHA.

@@ -2,10 +2,12 @@
 
 import { type Application, applicationKey, type Commit, observedRevisions } from './application.ts'
 import type { ApplicationRef, TreeNode } from './argocd.ts'
+import type { Check } from './check.ts'
 import type { Wanted } from './config.ts'
+import { type Evidence, NO_EVIDENCE, type Problem } from './evidence.ts'
 import type { RequestFailure } from './failure.ts'
-import { type Check, checkApplication, parseTime } from './predicates.ts'
-import type { CommitProblem, RevisionEvidence } from './revision-rules.ts'
+import { checkApplication } from './predicates.ts'
+import { parseTime } from './time.ts'
 
 /** How a snapshot of an application came: streams and lists may be a little behind a request for the one. */
 export type Origin = 'request' | 'stream'
@@ -30,7 +32,7 @@ export interface Subject {
   /** Refreshes that were asked for already, by their reason. */
   readonly refreshReasons: Set<string>
   refreshing: boolean
-  readonly commits: Map<string, Commit | CommitProblem>
+  readonly commits: Map<string, Commit | Problem>
   /** Commits that are being asked for. */
   readonly commitsAsked: Set<string>
   /** Found by a diagnosis only; see lib/diagnosis.ts. */
@@ -69,9 +71,13 @@ export function checkSubject(subject: Subject, refreshIsOff: boolean): readonly 
   return checkApplication(applicationOf(subject), subject.wanted, evidenceOf(subject, refreshIsOff))
 }
 
-/** What the revision rules may rely on. */
-export function evidenceOf(subject: Subject, refreshIsOff: boolean): RevisionEvidence {
-  return { refreshed: refreshIsOff || snapshotAge(subject) === 'after', commits: subject.commits }
+/** What the checks may rely on. */
+export function evidenceOf(subject: Subject, refreshIsOff: boolean): Evidence {
+  return {
+    ...NO_EVIDENCE,
+    refreshed: refreshIsOff || snapshotAge(subject) === 'after',
+    commits: subject.commits,
+  }
 }
 
 /**

@@ -3,9 +3,9 @@
  * sleeps. Times are milliseconds of a local monotonic clock; the server's clock plays no part.
  */
 
+import type { Check } from './check.ts'
 import type { Policy } from './config.ts'
 import { formatDuration } from './duration.ts'
-import type { Check } from './predicates.ts'
 
 /** Something that was learnt at some time. */
 export type Event =

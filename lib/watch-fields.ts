@@ -1,6 +1,6 @@
 /**
- * The fields of an Application that a stream is asked for: what the predicates read, and not the lists of
- * resources, which only a diagnosis reads and which make an Application large. A test compares this list with
+ * The fields of an Application that a stream is asked for: what the predicates read, and not what only messages
+ * and a diagnosis read of the lists of resources, which make an Application large. A test compares this list with
  * lib/application.ts.
  */
 
@@ -20,11 +20,22 @@ const APPLICATION_FIELDS = [
   'status.reconciledAt',
   'status.operationState.phase',
   'status.operationState.message',
+  'status.operationState.startedAt',
   'status.operationState.finishedAt',
-  'status.operationState.operation.sync',
+  'status.operationState.retryCount',
+  'status.operationState.operation.retry.limit',
+  'status.operationState.operation.sync.revision',
+  'status.operationState.operation.sync.revisions',
+  'status.operationState.operation.sync.dryRun',
+  // The manifests of a sync from a developer's machine come whole: there is no asking whether there are any.
+  'status.operationState.operation.sync.manifests',
   'status.operationState.syncResult.revision',
   'status.operationState.syncResult.revisions',
+  'status.operationState.syncResult.resources.status',
+  'status.operationState.syncResult.resources.hookType',
+  'status.operationState.syncResult.resources.hookPhase',
   'status.conditions',
+  'status.history.id',
   'status.history.revision',
   'status.history.revisions',
   'status.summary.images',
@@ -32,7 +43,14 @@ const APPLICATION_FIELDS = [
 ] as const
 
 /** What an Application holds and a stream is not asked for. */
-export const UNWATCHED_FIELDS = ['status.resources', 'status.operationState.syncResult.resources'] as const
+export const UNWATCHED_FIELDS = [
+  'status.resources',
+  'status.operationState.syncResult.resources.group',
+  'status.operationState.syncResult.resources.kind',
+  'status.operationState.syncResult.resources.namespace',
+  'status.operationState.syncResult.resources.name',
+  'status.operationState.syncResult.resources.message',
+] as const
 
 /** The value of the stream's `fields`. A list's elements are cut like objects, and so are errors. */
 export const WATCH_FIELDS: readonly string[] = [

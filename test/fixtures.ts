@@ -1,11 +1,12 @@
 /** What unit tests build on: parsed applications, what is wanted of them, and what a run has learnt. */
 
 import { type Application, applicationSchema } from '../lib/application.ts'
-import type { Wanted } from '../lib/config.ts'
+import type { Check, Code } from '../lib/check.ts'
+import { type Evidence, NO_EVIDENCE, type TreeNode } from '../lib/evidence.ts'
 import { parseImage } from '../lib/image.ts'
-import { type Check, type Code, checkApplication } from '../lib/predicates.ts'
+import { checkApplication } from '../lib/predicates.ts'
 import { parseWantedRevision } from '../lib/revision.ts'
-import type { RevisionEvidence } from '../lib/revision-rules.ts'
+import type { Wanted } from '../lib/wanted.ts'
 import { type ApplicationOptions, application, type JsonObject } from './argocd/server.ts'
 
 /** Full SHAs that are easy to tell apart. */
@@ -40,18 +41,39 @@ export function wanting({
   }
 }
 
-/** Nothing learnt besides the application. */
-export const NO_EVIDENCE: RevisionEvidence = { refreshed: false, commits: new Map() }
+export { NO_EVIDENCE } from '../lib/evidence.ts'
 
-/** A refresh of this run has come back. */
-export const REFRESHED: RevisionEvidence = { refreshed: true, commits: new Map() }
+/** There is fresh evidence of where a tracked revision points. */
+export const REFRESHED: Evidence = { ...NO_EVIDENCE, refreshed: true }
+
+/** What a run has learnt, with what differs from nothing. */
+export function knowing(learnt: Partial<Evidence>): Evidence {
+  return { ...NO_EVIDENCE, ...learnt }
+}
+
+/** A node of a resource tree, with what differs from one of which nothing is known. */
+export function node(known: Partial<TreeNode>): TreeNode {
+  return {
+    group: undefined,
+    kind: undefined,
+    namespace: undefined,
+    name: undefined,
+    uid: undefined,
+    parentUids: [],
+    health: undefined,
+    images: [],
+    info: {},
+    createdAt: undefined,
+    ...known,
+  }
+}
 
 /** The check with a code, of an application as wanted. */
 export function checkOf(
   code: Code,
   subject: Application | undefined,
   wanted: Wanted = wanting(),
-  evidence: RevisionEvidence = NO_EVIDENCE,
+  evidence: Evidence = NO_EVIDENCE,
 ): Check {
   const found = checkApplication(subject, wanted, evidence).find((check) => check.code === code)
   if (found === undefined) throw new Error(`no check ${code}`)

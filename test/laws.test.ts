@@ -3,8 +3,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Application, applicationSchema } from '../lib/application.ts'
-import { type CheckState, checkApplication } from '../lib/predicates.ts'
-import type { RevisionEvidence } from '../lib/revision-rules.ts'
+import type { CheckState } from '../lib/check.ts'
+import type { Evidence } from '../lib/evidence.ts'
+import { checkApplication } from '../lib/predicates.ts'
 import { decide, INITIAL, reduce, type TimePolicy } from '../lib/verdict.ts'
 import { application, type JsonObject, merge } from './argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from './fixtures.ts'
@@ -15,7 +16,7 @@ const RUNS = { seed: 20_260_101, numRuns: 1000 } as const
 const IMAGE = 'ghcr.io/acme/web:1.2.0'
 const WANTED = wanting({ revision: SHA.a, images: [IMAGE] })
 
-const isVerified = (json: unknown, evidence: RevisionEvidence = NO_EVIDENCE, wanted = WANTED): boolean => {
+const isVerified = (json: unknown, evidence: Evidence = NO_EVIDENCE, wanted = WANTED): boolean => {
   const parsed = applicationSchema.safeParse(json)
   return (
     parsed.success && checkApplication(parsed.data, wanted, evidence).every(({ state }) => state === 'met')

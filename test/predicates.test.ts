@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
-import { type CheckState, type Code, checkApplication, equivalent } from '../lib/predicates.ts'
+import type { CheckState, Code } from '../lib/check.ts'
+import { equivalent } from '../lib/equality.ts'
+import { checkApplication } from '../lib/predicates.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { checkOf, NO_EVIDENCE, parsed, SHA, wanting } from './fixtures.ts'
 

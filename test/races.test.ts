@@ -233,6 +233,7 @@ describe('a selector', () => {
     }
     const target: Target = {
       kind: 'selector',
+      min: 1,
       selector: 'a=b',
       namespace: undefined,
       project: undefined,

@@ -2,15 +2,17 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
+import { commitKey } from '../lib/commits.ts'
+import type { Evidence } from '../lib/evidence.ts'
 import { parseWantedRevision, sameRevision } from '../lib/revision.ts'
-import { commitKey, commitsNeeded, type RevisionEvidence, refreshDecides } from '../lib/revision-rules.ts'
+import { commitsNeeded, refreshDecides } from '../lib/revision-needs.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { checkOf, NO_EVIDENCE, parsed, REFRESHED, SHA, wanting } from './fixtures.ts'
 
 const stateOf = (
   app: Application,
   revision: string,
-  evidence: RevisionEvidence = NO_EVIDENCE,
+  evidence: Evidence = NO_EVIDENCE,
   policy: 'exact' | 'at-least' = 'exact',
 ) => checkOf('RevisionMismatch', app, wanting({ revision, revisionPolicy: policy }), evidence).state
 const messageOf = (app: Application, revision: string) =>
@@ -74,8 +76,8 @@ describe('rule 3: what the source tracks, after a refresh of this run', () => {
 })
 
 describe('rule 4: tags of the commit', () => {
-  const commits = (tags: string[]): RevisionEvidence => ({
-    refreshed: false,
+  const commits = (tags: string[]): Evidence => ({
+    ...NO_EVIDENCE,
     commits: new Map([[commitKey(0, SHA.a), { message: 'm', author: undefined, tags }]]),
   })
   test('a tag of the observed commit', () =>
@@ -84,8 +86,8 @@ describe('rule 4: tags of the commit', () => {
   test('the commit of another revision', () =>
     expect(stateOf(parsed({ revision: SHA.b }), 'v1.2.3', commits(['v1.2.3']))).toBe('pending'))
   test('a commit that cannot be had', () => {
-    const evidence: RevisionEvidence = {
-      refreshed: false,
+    const evidence: Evidence = {
+      ...NO_EVIDENCE,
       commits: new Map([[commitKey(0, SHA.a), { problem: 'gone' }]]),
     }
     expect(stateOf(parsed(), 'v1.2.3', evidence)).toBe('pending')
@@ -243,8 +245,8 @@ describe('at-least', () => {
 
 describe('CommitMessageMismatch', () => {
   const wanted = wanting({ commitMessage: 'Promote web' })
-  const evidence = (message: string): RevisionEvidence => ({
-    refreshed: false,
+  const evidence = (message: string): Evidence => ({
+    ...NO_EVIDENCE,
     commits: new Map([[commitKey(0, SHA.a), { message, author: undefined, tags: [] }]]),
   })
   test.each([

@@ -29,6 +29,7 @@ export function named(...names: string[]): Target {
 
 export const SELECTED: Target = {
   kind: 'selector',
+  min: 1,
   selector: 'a=b',
   namespace: undefined,
   project: undefined,

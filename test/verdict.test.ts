@@ -1,7 +1,7 @@
 /** The reducer: a yes, an early no, and neither, by what was seen when. No test sleeps. */
 
 import { describe, expect, test } from 'bun:test'
-import type { Check, CheckState } from '../lib/predicates.ts'
+import type { Check, CheckState } from '../lib/check.ts'
 import {
   checksOf,
   decide,

@@ -1,0 +1,138 @@
+/** What the last operation of an application says of it: the checks OperationInProgress and OperationFailed. */
+
+import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
+import { type Finding, failing, met, pending } from './check.ts'
+import { because, nameOf, some } from './phrase.ts'
+import { isFullSha } from './revision.ts'
+import { parseTime } from './time.ts'
+
+type OperationState = NonNullable<Application['status']['operationState']>
+
+/** Phases of an operation that has ended. Any other, known or not, is still in progress. */
+const ENDED_PHASES: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'Error'])
+
+const hasEnded = ({ phase }: OperationState): boolean => ENDED_PHASES.has(phase ?? '')
+const isDryRun = ({ operation }: OperationState): boolean => operation.sync?.dryRun === true
+
+/**
+ * Whether an attempt of the operation in progress has failed. Argo CD waits to retry with phase Running and
+ * `finishedAt` set, and counts the attempts that have failed (`processRequestedAppOperation`).
+ */
+function attemptHasFailed(state: OperationState): boolean {
+  if (isDryRun(state)) return false
+  if (state.phase === 'Terminating') return state.retryCount > 0
+  return state.phase === 'Running' && (state.retryCount > 0 || state.finishedAt !== undefined)
+}
+
+/**
+ * OperationInProgress: a sync that runs, or is asked for, is about to change what is seen. One whose attempts fail
+ * is told of by OperationFailed, which is never met then: automated sync retries five times by default, and for
+ * those six minutes "in progress" would be no news.
+ */
+export function noOperationInProgress({ operation, status: { operationState } }: Application): Finding {
+  if (operationState !== undefined && !hasEnded(operationState)) {
+    const { phase, message } = operationState
+    if (phase === 'Running' && attemptHasFailed(operationState))
+      return met('the operation in progress retries what has failed, see OperationFailed')
+    return pending(`an operation is ${phase ?? 'in an unknown phase'}${because(message)}`)
+  }
+  if (operation !== undefined) return pending('an operation is asked for and has not begun')
+  return met('no operation is in progress')
+}
+
+/** What else decides whether a failed sync is held against the application. */
+export interface ReleaseContext {
+  /** What identifies the release is met: revision, commit message and images, as far as they are asked for. */
+  readonly identified: boolean
+  /** Whether the revisions of an operation are the wanted ones. */
+  readonly isWanted: (revisions: readonly string[]) => boolean
+}
+
+/**
+ * OperationFailed: a failed hook (PostSync, say) fails the operation while every resource is Synced and Healthy.
+ *
+ * A failed operation for other revisions than those observed is excused only where none of its hooks failed and
+ * the application is Synced all the same. An unrelated commit in the same repository moves the observed revision
+ * on without any sync, and what is deployed is still what failed its hook. And what an older release did is held
+ * against nobody who waits for the next one: it is `failing` only where the release is there already, or was what
+ * the operation tried to bring.
+ */
+export function operationSucceeded(
+  application: Application,
+  { identified, isWanted }: ReleaseContext,
+): Finding {
+  const { operationState: state, sync } = application.status
+  if (state === undefined) return met('no operation is on record')
+  if (state.phase === 'Succeeded') return met('the last operation succeeded')
+  const ended = hasEnded(state)
+  if (!ended && !attemptHasFailed(state)) return met('the operation in progress has not failed')
+  if (isDryRun(state)) return met('the last operation was a dry run')
+  const isOther = operationIsForOtherRevisions(application)
+  const isSynced = sync.status === 'Synced'
+  const results = failedResults(application)
+  if (ended && isOther && isSynced && !results.some(isHook))
+    return met(
+      'the last operation failed, but for another revision, and the application is Synced without it',
+    )
+  const what = ended
+    ? `the last operation ${state.phase === 'Error' ? 'ended in an error' : 'failed'}${isOther ? ' for another revision' : ''}`
+    : attempts(state)
+  const resources = results.map(
+    (r) => `${nameOf(r)}${r.hookType === undefined ? '' : ` (${r.hookType} hook)`}${because(r.message)}`,
+  )
+  const message = `${what}${because(state.message)}${some(resources, '; ')}`
+  if (isOther && !isSynced) return pending(`${message}; a sync to the observed revision is to come`)
+  if (identified || isWanted(operatedRevisions(application))) return failing(message)
+  return pending(`${message}; that was before the release that is waited for`)
+}
+
+/** Argo CD's limit is of retries, so there is one attempt more; below 0 it retries for ever. */
+function attempts({ phase, finishedAt, retryCount, operation }: OperationState): string {
+  const { limit } = operation.retry
+  const failed = Math.max(retryCount, 1)
+  const of = limit < 0 ? 'of as many as it takes' : `of ${limit + 1}`
+  if (phase === 'Terminating') return `attempt ${failed} ${of} of the operation failed, and it is Terminating`
+  const next = finishedAt === undefined ? 'the next one is under way' : 'the next one is to come'
+  return `attempt ${failed} ${of} of the operation failed, ${next}`
+}
+
+/** The results of the last operation that made it fail: hooks that failed, resources that could not be applied. */
+export function failedResults({ status: { operationState } }: Application) {
+  return (operationState?.syncResult?.resources ?? []).filter(
+    ({ status, hookPhase }) => status === 'SyncFailed' || hookPhase === 'Failed' || hookPhase === 'Error',
+  )
+}
+
+function isHook({ hookType }: { hookType: string | undefined }): boolean {
+  return hookType !== undefined
+}
+
+/** The revision of each source that the last operation was for, in the order of `spec.sources`; `''`: not said. */
+export function operatedRevisions(application: Application): readonly string[] {
+  const { operationState } = application.status
+  const done = operationState?.syncResult ?? operationState?.operation.sync
+  if (done === undefined) return []
+  return hasMultipleSources(application) ? done.revisions : [done.revision ?? '']
+}
+
+/** Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
+function operationIsForOtherRevisions(application: Application): boolean {
+  const operated = operatedRevisions(application)
+  return observedRevisions(application).some((revision, i) => {
+    const other = operated[i] ?? ''
+    if (revision === '' || other === '' || isFullSha(revision) !== isFullSha(other)) return false
+    return revision.toLowerCase() !== other.toLowerCase()
+  })
+}
+
+/**
+ * The operation that ended after the last reconciliation, by when it finished; `undefined` where there is none.
+ * Both times are the server's, so its clock may be off by hours.
+ */
+export function staleOperation({ status }: Application): string | undefined {
+  const { operationState, reconciledAt } = status
+  if (operationState === undefined || !hasEnded(operationState) || isDryRun(operationState)) return undefined
+  const finished = parseTime(operationState.finishedAt)
+  const reconciled = parseTime(reconciledAt)
+  return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
+}
