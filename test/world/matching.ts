@@ -6,13 +6,25 @@ import type { Cached } from './store.ts'
 import type { World } from './world.ts'
 
 /** Those in the cache that a query is about. */
-export function matching({ store }: World, query: ApplicationQuery): Cached[] {
-  return [...store.cached.values()].filter((cached) => isAbout(query, cached))
+export function matching({ store }: World, query: ApplicationQuery, isStream = false): Cached[] {
+  return [...store.cached.values()].filter((cached) => isAbout(query, cached, isStream))
 }
 
-export function isAbout(query: ApplicationQuery, { labels, subject: { plan } }: Cached): boolean {
+/**
+ * @param isStream a stream heeds the namespace only beside a name (`server/application`, isApplicationPermitted)
+ */
+export function isAbout(
+  query: ApplicationQuery,
+  { labels, subject: { plan } }: Cached,
+  isStream: boolean,
+): boolean {
   // A name is one of the server's own namespace unless another is given; no name means all of them.
-  const namespace = query.namespace ?? (query.name === undefined ? undefined : SERVER_NAMESPACE)
+  const namespace =
+    query.name === undefined
+      ? isStream
+        ? undefined
+        : query.namespace
+      : (query.namespace ?? SERVER_NAMESPACE)
   return (
     (query.name === undefined || plan.name === query.name) &&
     (namespace === undefined || plan.namespace === namespace) &&

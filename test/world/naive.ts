@@ -33,6 +33,18 @@ export type Defect =
   /** Wakes up over and over for nothing. */
   | 'restless'
 
+export const DEFECTS = [
+  'hasty',
+  'blind to hooks',
+  'forgetful',
+  'nervous',
+  'unpunctual',
+  'lazy',
+  'greedy',
+  'easily offended',
+  'restless',
+] as const satisfies readonly Defect[]
+
 interface Subject {
   readonly ref: ApplicationRef
   readonly wanted: Wanted
@@ -48,7 +60,6 @@ interface State {
   readonly roundAt: number
   readonly answered: ReadonlySet<string>
   readonly refusal: boolean
-  readonly restless: number
 }
 
 /** The naive gate, with a defect more. */
@@ -76,7 +87,7 @@ export function naive(defect?: Defect): Opponent<State> {
     if (done.size < Math.max(state.subjects.size, 1)) return { ...state, answered: done }
     const pause =
       defect === 'lazy'
-        ? state.policy.interval * (state.round + 3)
+        ? state.policy.interval * (10 + state.round)
         : defect === 'greedy'
           ? 20
           : state.policy.interval
@@ -152,7 +163,6 @@ export function naive(defect?: Defect): Opponent<State> {
       roundAt: now,
       answered: new Set(),
       refusal: false,
-      restless: 0,
     }),
   }
 }

@@ -45,6 +45,8 @@ export interface Oracle {
   /** Takes in what has changed by now. */
   readonly look: () => Breach | undefined
   readonly sent: () => Breach | undefined
+  /** The server has answered something. */
+  readonly answered: () => void
   /** Judges how the run has ended, now. */
   readonly judge: (ending: Ending) => Breach | undefined
 }
@@ -70,6 +72,7 @@ export function createOracle(world: World): Oracle {
   let visibleSince: number | undefined
   const requests: number[] = []
   let oldest = 0
+  let hasAnswered = false
 
   const wantedOf = ({ plan }: Subject): Wanted | undefined => {
     if (target.kind === 'selector')
@@ -175,7 +178,9 @@ export function createOracle(world: World): Oracle {
       case 'failed':
         return late() ?? judgeNo(ending.key, now)
       case 'refused':
-        return isHopeless(world, now) ? undefined : breach('never early', 'refused, and the server was there')
+        return isHopeless(world, now, hasAnswered)
+          ? undefined
+          : breach('never early', 'refused, and the server was there')
       case 'interrupted':
         return scenario.interruptedAt === now ? undefined : breach('on time', 'interrupted, and nobody did')
     }
@@ -214,19 +219,34 @@ export function createOracle(world: World): Oracle {
       : undefined
   }
 
-  return { look, sent, judge }
+  return {
+    look,
+    sent,
+    answered: () => {
+      hasAnswered = true
+    },
+    judge,
+  }
 }
 
-/** Whether somebody who asks at this server is right to give up: it has refused, or nobody is there. */
-function isHopeless({ scenario }: World, now: number): boolean {
-  return scenario.faults.some(
-    ({ kind, from, until }) =>
-      (kind === 'hopeless' || kind === 'unauthorized') &&
-      from <= now &&
-      now < until + 2000 &&
-      until - from > 3000,
-  )
+/** Whether who asks at this server is right to give up: it refuses the token for good, or nobody is there. */
+function isHopeless(
+  { scenario: { faults, policy, startsAt } }: World,
+  now: number,
+  hasAnswered: boolean,
+): boolean {
+  return faults.some(({ kind, from, until }) => {
+    const isRecent = from <= now && now < until + REFUSAL_AGE
+    if (kind === 'unauthorized') return isRecent && (!hasAnswered || until - from > LONGEST_BLIP)
+    return kind === 'hopeless' && isRecent && !hasAnswered && now - startsAt >= policy.failAfter
+  })
 }
+
+/** How old a refusal may be that ends a run. */
+const REFUSAL_AGE = 5000
+
+/** So long a token may be refused by mistake, once it has worked. */
+const LONGEST_BLIP = 1000
 
 function needsOf({ scenario: { target, applications, policy } }: World) {
   const wanted = target.kind === 'names' ? target.applications.map((one) => one.wanted) : [target.wanted]

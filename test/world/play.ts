@@ -21,6 +21,9 @@ export interface History {
 /** More turns than this in one and the same millisecond are a loop that waits for nothing. */
 const MOST_TURNS_AT_ONCE = 500
 
+/** More wake-ups than this in a second, by the clock alone, are a loop that waits for next to nothing. */
+const MOST_WAKES_A_SECOND = 60
+
 /** More things than this do not happen in a history. */
 const MOST_EVENTS = 2_000_000
 
@@ -59,21 +62,37 @@ export function play<K>(
       ended: () => {
         underWay--
       },
+      answered: () => oracle?.answered(),
     })
     const interruption = new AbortController()
     if (scenario.interruptedAt !== undefined) time.at(scenario.interruptedAt, () => interruption.abort())
+    const guard = (now: number) => {
+      turns = turnedAt === now ? turns + 1 : 0
+      turnedAt = now
+      if (turns > MOST_TURNS_AT_ONCE) throw new BusyLoop()
+    }
     const watched = {
       ...machine,
+      plan: (knowledge: K, now: number) => {
+        guard(now)
+        return machine.plan(knowledge, now)
+      },
       decide: (knowledge: K, now: number) => {
-        turns = turnedAt === now ? turns + 1 : 0
-        turnedAt = now
-        if (turns > MOST_TURNS_AT_ONCE) throw new BusyLoop()
+        guard(now)
         ending = machine.decide(knowledge, now)
         return ending
       },
     }
+    const wakes: number[] = []
+    const at = (due: number, wake: () => void) =>
+      surroundings.at(due, () => {
+        wakes.push(time.now())
+        if ((wakes.at(-MOST_WAKES_A_SECOND) ?? Number.NEGATIVE_INFINITY) > time.now() - 1000)
+          throw new BusyLoop()
+        wake()
+      })
     const initial = opponent.initial(target, policy, time.now(), scenario.seed)
-    void run(watched, initial, surroundings, interruption.signal)
+    void run(watched, initial, { ...surroundings, at }, interruption.signal)
   }
 
   scheduleSteps(world)

@@ -46,7 +46,6 @@ export function render(subject: Subject): Application {
               operation: {
                 sync: renderSync(several, operationState.operation),
                 retry: { limit: operationState.operation.retries },
-                info: [],
               },
               syncResult:
                 operationState.synced === undefined
@@ -98,6 +97,32 @@ export function render(subject: Subject): Application {
   return application
 }
 
+/** An application as a stream tells of it: without what the gate does not ask a stream for. */
+export function cut(application: Application): Application {
+  const { status } = application
+  const { operationState } = status
+  const syncResult = operationState?.syncResult
+  if (operationState === undefined || syncResult === undefined)
+    return { ...application, status: { ...status, resources: [] } }
+  const resources = syncResult.resources.map((one) => ({ ...one, ...UNSTREAMED }))
+  return {
+    ...application,
+    status: {
+      ...status,
+      resources: [],
+      operationState: { ...operationState, syncResult: { ...syncResult, resources } },
+    },
+  }
+}
+
+const UNSTREAMED = {
+  group: undefined,
+  kind: undefined,
+  namespace: undefined,
+  name: undefined,
+  message: undefined,
+}
+
 function renderAnnotations(
   { plan }: Subject,
   { refresh, refreshTimestamp, hydrate }: Subject['annotations'],
@@ -117,8 +142,7 @@ function renderSync(
   return {
     ...revisionFields(several, revisions),
     dryRun: isDryRun || undefined,
-    manifests: isLocal ? ['{}'] : [],
-    resources: [],
+    manifests: isLocal ? 1 : 0,
   }
 }
 

@@ -20,6 +20,8 @@ import { rfc3339, type Subject, type World } from './world.ts'
 export interface Watchdog {
   readonly sent: (request: Request, attempt: number) => void
   readonly ended: (request: Request) => void
+  /** The server has answered. */
+  readonly answered: () => void
 }
 
 /** What a machine runs in. */
@@ -40,6 +42,7 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
       journal.tell(() => `asked: ${describe(request)}${attempt === 0 ? '' : ` (once more, ${attempt})`}`)
       const guarded: Reporter<News> = {
         brought: (news) => {
+          watchdog.answered()
           if (!isOver) report.brought(news)
         },
         ended: (failure) => {
@@ -67,7 +70,7 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
                     guarded.ended(brought)
                     return
                   }
-                  guarded.brought(brought)
+                  guarded.brought(isUnread(request) ? { kind: 'refreshed' } : brought)
                   guarded.ended()
                 })
               },
@@ -82,6 +85,11 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
       }
     },
   }
+}
+
+/** Whether a refresh is asked for, and its answer is not read. */
+function isUnread(request: Request): boolean {
+  return request.kind === 'refresh' && !request.isRead
 }
 
 /** Answers at this moment, or, a refresh, when it is done. */

@@ -9,6 +9,7 @@ import type { Reporter } from '../../lib/run.ts'
 import { activeFaults, isFaulty } from './faults.ts'
 import { isAbout, matching } from './matching.ts'
 import type { Network } from './network.ts'
+import { cut } from './render.ts'
 import type { Change } from './store.ts'
 import type { World } from './world.ts'
 
@@ -55,12 +56,12 @@ export function openStream(
     deliver(() => report.brought({ kind: 'changes', events }))
   }
   const subscriber = ({ type, cached }: Change) => {
-    if (!isAbout(query, cached)) return
+    if (!isAbout(query, cached, true)) return
     if (isFaulty(world, 'lost')) {
       journal.count('fault lost')
       return
     }
-    send([{ type, application: cached.application }])
+    send([{ type, application: cut(cached.application) }])
   }
   const close = () => {
     isClosed = true
@@ -77,8 +78,8 @@ export function openStream(
   time.after(passage.readAfter, () => {
     if (isClosed) return
     deliver(() => report.brought({ kind: 'opened' }))
-    const events = matching(world, query).map(
-      ({ application }): WatchEvent => ({ type: 'ADDED', application }),
+    const events = matching(world, query, true).map(
+      ({ application }): WatchEvent => ({ type: 'ADDED', application: cut(application) }),
     )
     if (events.length > 0) send(events)
     let gap = USUAL_GAP * random.next()

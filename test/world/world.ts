@@ -132,14 +132,17 @@ const EPOCH = Date.UTC(2026, 10, 24)
 /** A time of the server as Kubernetes writes it. */
 export function rfc3339(time: number): string {
   const second = Math.floor(time / 1000)
-  if (second === lastSecond) return lastText
-  lastSecond = second
-  lastText = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`
-  return lastText
+  let text = TIMES.get(second)
+  if (text === undefined) {
+    text = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`
+    if (TIMES.size > 10_000) TIMES.clear()
+    TIMES.set(second, text)
+  }
+  return text
 }
 
-let lastSecond = Number.NaN
-let lastText = ''
+/** Times come again and again, and writing them is slow. */
+const TIMES = new Map<number, string>()
 
 /** Calls back unless the application has been deleted meanwhile. */
 export function later({ time }: World, subject: Subject, delay: number, action: () => void): void {
