@@ -5,6 +5,7 @@ export type FailureReason = 'Unreachable' | 'Unauthorized' | 'InvalidSettings' |
 
 interface FailureOptions {
   readonly fatal?: boolean
+  readonly isMistake?: boolean
   readonly retryAfter?: number | undefined
   readonly certificateCode?: string
 }
@@ -15,6 +16,8 @@ export class RequestFailure extends Error {
   readonly reason: FailureReason
   /** Trying again cannot help: refused credentials, a bad certificate, a rejected request. */
   readonly fatal: boolean
+  /** Where no answer ever came before, it is a mistake in the settings far more often than an outage. */
+  readonly isMistake: boolean
   /** How long the server asked to be left alone, in milliseconds. */
   readonly retryAfter: number | undefined
   /** What the handshake said of a certificate that does not verify. */
@@ -24,6 +27,7 @@ export class RequestFailure extends Error {
     super(message)
     this.reason = reason
     this.fatal = options.fatal ?? false
+    this.isMistake = options.isMistake ?? reason === 'NotArgoCD'
     this.retryAfter = options.retryAfter
     this.certificateCode = options.certificateCode
   }
@@ -72,6 +76,9 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
     'does not speak TLS on this port; check the port, or set KPCEA_PLAINTEXT=true (--plaintext) for plain HTTP',
 }
 
+/** No such name, nothing that listens there, something that does not speak TLS: typos, far more often than outages. */
+const MISTAKES: ReadonlySet<string> = new Set(['ENOTFOUND', 'ECONNREFUSED', 'ConnectionRefused', 'EPROTO'])
+
 /**
  * Sorts what `fetch` threw.
  *
@@ -82,13 +89,22 @@ export function networkFailure(error: unknown, host: string, proxyVariable?: str
   if (error instanceof RequestFailure) return error
   const code = codeOf(error)
   if (CERTIFICATE_CODE.test(code)) return certificateFailure(host, code)
-  const through = proxyVariable === undefined ? '' : `; it was asked through the proxy in ${proxyVariable}`
+  const through = throughProxy(proxyVariable)
   if (error instanceof Error && error.name === 'TimeoutError')
-    return new RequestFailure('Unreachable', `${host} did not answer in time${through}`)
+    return new RequestFailure('Unreachable', silenceOf(host, proxyVariable))
   const what =
     NETWORK_PROBLEMS[code] ??
     `cannot be asked (${code || (error instanceof Error ? error.message : String(error))})`
-  return new RequestFailure('Unreachable', `${host} ${what}${through}`)
+  return new RequestFailure('Unreachable', `${host} ${what}${through}`, { isMistake: MISTAKES.has(code) })
+}
+
+/** What is said of a request that took too long. */
+export function silenceOf(host: string, proxyVariable?: string): string {
+  return `${host} did not answer in time${throughProxy(proxyVariable)}`
+}
+
+function throughProxy(variable: string | undefined): string {
+  return variable === undefined ? '' : `; it was asked through the proxy in ${variable}`
 }
 
 /**
