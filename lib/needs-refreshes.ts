@@ -68,7 +68,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
 
 /** Each application that is not as wanted, once; and again where the request or its answer was lost. */
 function first({ refreshes }: Known): number {
-  return refreshes.answered < refreshes.asked || refreshes.asked === 0 ? NEVER : NOT
+  return refreshes.asked === 0 || refreshes.startedAt > refreshes.servedAskedAt ? NEVER : NOT
 }
 
 /** An operation that ended after the last reconciliation leaves health from before it. */
