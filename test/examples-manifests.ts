@@ -8,7 +8,7 @@ import { array, at, type Json, type JsonObject, object } from './argocd/json.ts'
 const ROOT = join(import.meta.dir, '..')
 
 /** The image that holds the gate, without its tag. */
-export const IMAGE = 'ghcr.io/kpcea/kpcea'
+export const IMAGE = 'registry.example.com/kpcea'
 
 /** A manifest, and where it stands. */
 export interface Manifest {
