@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { resultSchema } from '../lib/result-schema.ts'
 import { type Setting, settingEntries } from '../lib/settings.ts'
+import definitions from './definitions.json'
 import { blocks, FLAGS, flagsIn, pages, VARIABLES } from './examples-manifests.ts'
 
 const ROOT = join(import.meta.dir, '..')
@@ -97,6 +98,20 @@ describe('docs/troubleshooting.md', () => {
       for (const piece of COMPOSED[quote] ?? quote.split('…').map((text) => text.trim()))
         if (!sources.includes(piece)) missing.push(quote)
     expect(missing).toEqual([])
+  })
+})
+
+describe('docs/kubernetes.md', () => {
+  test('names the versions whose definitions the examples are checked against', () => {
+    const names: Readonly<Record<string, string>> = {
+      'akuity/kargo': 'Kargo',
+      'argoproj/argo-cd': 'Argo CD',
+      'argoproj/argo-rollouts': 'Argo Rollouts',
+      'argoproj/argo-workflows': 'Argo Workflows',
+    }
+    const page = read('docs/kubernetes.md')
+    for (const { repository, version } of definitions)
+      expect(page).toContain(`${names[repository]} ${/^v(\d+\.\d+)/.exec(version)?.[1]}`)
   })
 })
 
