@@ -6,7 +6,7 @@ import { type CliContext, readCliContext } from './cli-context.ts'
 import { formatDuration } from './duration.ts'
 import type { ImageReference } from './image.ts'
 import type { WantedRevision } from './revision.ts'
-import { type SettingName, type SettingValues, settingEntries, settingLabel } from './settings.ts'
+import { type SettingName, type SettingValues, settingEntries, settingLabel, settings } from './settings.ts'
 import { oneLine } from './text.ts'
 
 /** How the run proves who it is. */
@@ -24,8 +24,11 @@ export type Credentials =
 /** What an application must be to be verified. */
 export interface Wanted {
   readonly revision: WantedRevision | undefined
-  /** `at-least` also takes a revision that was deployed after the wanted one. */
-  readonly revisionPolicy: 'exact' | 'at-least'
+  /**
+   * `at-least` also takes a revision that was deployed after the wanted one, `equivalent` also one that renders the
+   * same manifests.
+   */
+  readonly revisionPolicy: 'exact' | 'at-least' | 'equivalent'
   readonly images: readonly ImageReference[]
   /** Text that the synced commit's message must contain. */
   readonly commitMessage: string | undefined
@@ -46,6 +49,8 @@ export type Target = { readonly project: string | undefined } & (
   | {
       readonly kind: 'selector'
       readonly selector: string
+      /** How many applications it must match at least, 1 or more. */
+      readonly min: number
       readonly namespace: string | undefined
       readonly wanted: Wanted
     }
@@ -131,6 +136,10 @@ export function loadConfig(sources: Sources): Loaded {
     warnings.push(`using context ${context.name} of the argocd CLI (${context.file}): ${context.server}`)
   const connection = resolveConnection(values, context, sources, problems)
   const target = resolveTarget(values, problems, warnings)
+  if (target !== undefined && isEmptied(sources, 'revision') && isWithoutRevision(target))
+    warnings.push(
+      `${settingLabel('revision')} is there and empty, so no revision is verified, only images; remove it where that is meant`,
+    )
   const policy = resolvePolicy(values, problems, warnings)
   const { NO_COLOR, FORCE_COLOR, GITHUB_STEP_SUMMARY } = sources.env
   const output: OutputOptions = {
@@ -191,6 +200,17 @@ function readSettings({ args, env }: Sources) {
     }
   }
   return { values: { ...read, broken, from } as Values, problems, warnings }
+}
+
+/** Whether a variable of a setting is there with nothing in it: the check that it stood for is gone. */
+function isEmptied({ env }: Sources, name: SettingName): boolean {
+  return settings[name].variables.some((variable) => env[variable]?.trim() === '')
+}
+
+/** Whether some application may be at any revision. */
+function isWithoutRevision(target: Target): boolean {
+  const all = target.kind === 'names' ? target.applications.map(({ wanted }) => wanted) : [target.wanted]
+  return all.some(({ revision, commitMessage }) => revision === undefined && commitMessage === undefined)
 }
 
 /** Values that the tool before took for something else without a word; here they mean the same, with one. */
@@ -369,6 +389,8 @@ function resolveTarget(values: Values, problems: string[], warnings: string[]): 
     problems.push(
       `${settingLabel('applications')} and ${settingLabel('selector')} exclude each other; give one of them`,
     )
+  if (values.selector === undefined && values.from.has('selectorMin') && !anyBroken(values, 'selector'))
+    warnings.push(`${settingLabel('selectorMin')} is not used without ${settingLabel('selector')}`)
 
   const search = values.verifyMode === 'SEARCH_COMMIT_MSG'
   if (search && values.commitMessage === undefined)
@@ -409,6 +431,7 @@ function resolveTarget(values: Values, problems: string[], warnings: string[]): 
     return {
       kind: 'selector',
       selector: values.selector,
+      min: values.selectorMin ?? 1,
       namespace: values.appNamespace,
       project: values.project,
       wanted,

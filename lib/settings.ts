@@ -65,12 +65,23 @@ const duration = reads(
 )
 
 const oneOf = <T extends string>(values: readonly T[]) =>
-  reads<T>((raw) => values.find((value) => value === raw), `must be ${values.join(' or ')}`)
+  reads<T>(
+    (raw) => values.find((value) => value === raw),
+    `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`,
+  )
 
 const VERIFY_MODES = ['EXACT', 'SEARCH_COMMIT_MSG'] as const
-const REVISION_POLICIES = ['exact', 'at-least'] as const
+const REVISION_POLICIES = ['exact', 'at-least', 'equivalent'] as const
 const REFRESH_TYPES = ['none', 'normal', 'hard'] as const
 const FORMATS = ['text', 'json'] as const
+
+/** More applications than any Argo CD holds would be a slip. */
+const MOST_APPLICATIONS = 1_000_000
+
+const positiveInteger = reads((raw) => {
+  const value = /^\d+$/.test(raw) ? Number(raw) : 0
+  return value >= 1 && value <= MOST_APPLICATIONS ? value : undefined
+}, `is no whole number from 1 to ${MOST_APPLICATIONS}`)
 
 const strictBoolean = reads((raw) => ({ true: true, false: false })[raw], 'must be true or false')
 
@@ -206,6 +217,17 @@ export const settings = {
       'is no label selector; write for example team=web,tier!=cache,env in (acc, prod)',
     ),
   },
+  selectorMin: {
+    group: 'Target',
+    variables: ['KPCEA_SELECTOR_MIN'],
+    flag: 'selector-min',
+    kind: 'text',
+    placeholder: 'NUMBER',
+    default: '1',
+    help: 'how many the selector must match',
+    note: 'at least; for an ApplicationSet, which creates its applications one after the other',
+    schema: positiveInteger,
+  },
   appNamespace: {
     group: 'Target',
     variables: ['KPCEA_APP_NAMESPACE'],
@@ -278,7 +300,7 @@ export const settings = {
     kind: 'text',
     placeholder: 'POLICY',
     default: 'exact',
-    help: 'exact; at-least: or deployed later',
+    help: 'exact; at-least: or deployed later; equivalent: or with the same manifests',
     values: REVISION_POLICIES,
     schema: oneOf(REVISION_POLICIES),
   },

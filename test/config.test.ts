@@ -127,6 +127,13 @@ const CASES: Readonly<
     bad: 'a=b c',
     env: { ARGOCD_APP_NAME: '' },
   },
+  selectorMin: {
+    good: '12',
+    reads: (c) => (c.target.kind === 'selector' ? c.target.min : 0),
+    as: 12,
+    bad: '0',
+    env: { ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b' },
+  },
   appNamespace: {
     good: 'team-a',
     reads: (c) => (c.target.kind === 'names' ? c.target.applications[0]?.namespace : ''),
@@ -159,9 +166,9 @@ const CASES: Readonly<
     bad: 'Not An Image',
   },
   revisionPolicy: {
-    good: 'at-least',
+    good: 'equivalent',
     reads: (c) => wantedOf(c)?.revisionPolicy,
-    as: 'at-least',
+    as: 'equivalent',
     bad: 'newer',
   },
   health: {
@@ -310,6 +317,31 @@ describe('together', () => {
   })
   test('names and a selector exclude each other', () =>
     expect(problems({ KPCEA_SELECTOR: 'a=b' })).toContain('exclude each other'))
+  test('how many a selector must match: one, unless told otherwise; a whole number', () => {
+    const selected = { ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b' }
+    const minOf = ({ target }: Config) => (target.kind === 'selector' ? target.min : undefined)
+    expect(minOf(config(selected))).toBe(1)
+    for (const bad of ['-1', '1.5', '1e3', 'all', '0x10', '9999999999'])
+      expect(problems({ ...selected, KPCEA_SELECTOR_MIN: bad })).toBe(
+        `KPCEA_SELECTOR_MIN (--selector-min): "${bad}" is no whole number from 1 to 1000000`,
+      )
+    expect(warnings({ KPCEA_SELECTOR_MIN: '2' })).toContain('is not used without KPCEA_SELECTOR (--selector)')
+    expect(warnings(selected)).toBe('')
+  })
+  test('the policies are named where another is given', () =>
+    expect(problems({ KPCEA_REVISION_POLICY: 'newer' })).toContain('must be exact, at-least or equivalent'))
+  test.each(['', ' \n'])('a revision that is there and empty beside images is warned of: %j', (empty) => {
+    const env = { KPCEA_TARGET_REVISION: empty, KPCEA_TARGET_IMAGES: 'shop:1' }
+    expect(warnings(env)).toBe(
+      'KPCEA_TARGET_REVISION (--revision) is there and empty, so no revision is verified, only images; remove it where that is meant',
+    )
+    expect(warnings({ ...env, KPCEA_TARGET_REVISION: undefined })).toBe('')
+    expect(warnings({ ...env, ARGOCD_APP_NAME: 'web@1111111' })).toBe('')
+    expect(warnings(env, ['--revision', '1111111'])).toBe('')
+    expect(warnings({ ...env, KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG', KPCEA_SEARCH_COMMIT_MSG: 'x' })).toBe(
+      '',
+    )
+  })
   test('images are enough in EXACT', () =>
     expect(wantedOf(config({ KPCEA_TARGET_REVISION: '', KPCEA_TARGET_IMAGES: 'a:1' }))?.images).toHaveLength(
       1,

@@ -234,6 +234,7 @@ describe('a selector', () => {
     const target: Target = {
       kind: 'selector',
       selector: 'a=b',
+      min: 1,
       namespace: undefined,
       project: undefined,
       wanted: wanting({ revision: 'main' }),

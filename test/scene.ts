@@ -30,6 +30,7 @@ export function named(...names: string[]): Target {
 export const SELECTED: Target = {
   kind: 'selector',
   selector: 'a=b',
+  min: 1,
   namespace: undefined,
   project: undefined,
   wanted: wanting({ revision: SHA.b }),
