@@ -19,6 +19,7 @@ import { createArgoCD } from './lib/argocd.ts'
 import { systemClock } from './lib/clock.ts'
 import { completionScript, SHELLS } from './lib/completion.ts'
 import { type Config, loadConfig, type OutputOptions } from './lib/config.ts'
+import { silenceOf } from './lib/failure.ts'
 import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from './lib/github.ts'
 import { formatHelp } from './lib/help.ts'
@@ -75,7 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
   follower.say({ level: 'info', event: 'start', message: formatStart(config) })
   const outcome = await run(config, follower, secrets)
   const { server } = config.connection
-  const result = createResult({ ...config, server, outcome, times: times(), mask: secrets.mask })
+  const result = createResult({ server, outcome, times: times(), mask: secrets.mask })
   const paint = paintFor(isTerminal(1), config.output)
   return finish(result, config.output, formatResult(result, paint, adviceFor(result, config.policy)))
 }
@@ -106,11 +107,10 @@ async function run({ connection, target, policy }: Config, follower: Follower, s
   const outcome = await verify(target, policy, {
     client: createArgoCD(connection, { version, readFile, secrets }),
     clock: systemClock,
-    random: Math.random,
-    // Whole applications of hundreds of resources, one poll after the other, would pile up until the engine minds.
-    tidy: () => Bun.gc(true),
+    silence: silenceOf(new URL(connection.server.origin).host, connection.proxyVariable),
+    seed: Math.floor(Math.random() * 2 ** 31),
     interrupted: interrupted.signal,
-    emit: (progress) => follower.progress(progress),
+    onTurn: (before, now) => follower.turned(before, now),
   })
   ended.abort()
   await following

@@ -111,6 +111,12 @@ const sourceHydrator = z.looseObject({
   syncSource: wholeObject({ repoURL: text, targetBranch: text, path: text }),
 })
 
+/** By this a refresh is asked for; the controller removes it when it is done. */
+export const REFRESH_ANNOTATION = 'argocd.argoproj.io/refresh'
+
+/** When it was asked for, where the server (3.6 and later) tells; it goes when that very refresh was done. */
+export const REFRESH_TIMESTAMP_ANNOTATION = 'argocd.argoproj.io/refresh-timestamp'
+
 /** An Application as the gate sees it. */
 export const applicationSchema = z.object({
   metadata: z.object({

@@ -6,59 +6,51 @@ import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
 import { describeCertificate } from './certificate.ts'
 import type { Connection } from './config.ts'
+import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
 import { lazily } from './lazily.ts'
+import { compareManifests } from './rendering.ts'
+import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
-import { readEvents, type WatchEvent } from './stream.ts'
+import { readEvents } from './stream.ts'
 import { cut, oneLine } from './text.ts'
 import { createTransport } from './transport.ts'
 import { WATCH_FIELDS } from './watch-fields.ts'
 
-/** An application as requests name it. */
-export interface ApplicationRef {
-  readonly name: string
-  readonly namespace: string | undefined
-  readonly project: string | undefined
+/** How a request is sent. */
+export interface How {
+  readonly signal: AbortSignal
+  /** On a connection of its own, because the answer to the same question is overdue on another one. */
+  readonly isAnotherConnection?: boolean
 }
-
-/** Which applications a list or a stream is about. */
-export interface ApplicationQuery {
-  readonly name?: string | undefined
-  readonly namespace?: string | undefined
-  readonly project?: string | undefined
-  readonly selector?: string | undefined
-}
-
-/** A node of the resource tree, as far as a diagnosis reads it. */
-export type TreeNode = NonNullable<z.output<ReturnType<typeof treeSchema>>['nodes']>[number]
 
 /** What the gate asks of Argo CD. Every call rejects with a {@link RequestFailure}, also where its signal aborts. */
 export interface ArgoCD {
   /** @returns `undefined`: it does not exist, or may not be seen; Argo CD does not tell which */
-  application(ref: ApplicationRef, signal: AbortSignal): Promise<Application | undefined>
-  /** Asks for a refresh and answers with the application after it, which may take as long as the controller does. */
-  refresh(ref: ApplicationRef, type: 'normal' | 'hard', signal: AbortSignal): Promise<Application | undefined>
-  /** As {@link refresh}, for those who learn of the application otherwise: its body is not read. */
-  requestRefresh(ref: ApplicationRef, type: 'normal' | 'hard', signal: AbortSignal): Promise<void>
-  /** What may not be seen is not in it. */
-  applications(query: ApplicationQuery, signal: AbortSignal): Promise<readonly Application[]>
-  /** The names of what {@link applications} would bring, for a fraction of the bytes. */
-  applicationNames(query: ApplicationQuery, signal: AbortSignal): Promise<readonly ApplicationRef[]>
-  /** Changes as they happen, in batches as they arrive, from the present state on. An empty batch says: still alive. */
-  watch(query: ApplicationQuery, signal: AbortSignal): AsyncGenerator<readonly WatchEvent[]>
-  commit(
+  look(ref: ApplicationRef, how: How): Promise<Application | undefined>
+  /**
+   * Asks for a refresh, which may take as long as the controller does.
+   *
+   * @param isRead whether the application after it is wanted; otherwise its body is not read
+   */
+  refresh(
     ref: ApplicationRef,
-    revision: string,
-    sourceIndex: number | undefined,
-    signal: AbortSignal,
-  ): Promise<Commit>
-  resourceTree(ref: ApplicationRef, signal: AbortSignal): Promise<readonly TreeNode[]>
+    type: 'normal' | 'hard',
+    isRead: boolean,
+    how: How,
+  ): Promise<Application | undefined>
+  /** What may not be seen is not in it. */
+  list(query: ApplicationQuery, how: How): Promise<readonly Application[]>
+  /** The names of what {@link list} would bring, for a fraction of the bytes. */
+  names(query: ApplicationQuery, how: How): Promise<readonly ApplicationRef[]>
+  /** Changes as they happen, in batches as they arrive, from the present state on. An empty batch says: still alive; the first one: it has begun. */
+  watch(query: ApplicationQuery, how: How): AsyncGenerator<readonly WatchEvent[]>
+  commit(ref: ApplicationRef, commit: CommitRequest, how: How): Promise<Commit>
+  tree(ref: ApplicationRef, how: How): Promise<readonly TreeNode[]>
+  /** Has Argo CD render both sets of revisions, and compares what comes. */
+  compare(ref: ApplicationRef, comparison: Comparison, how: How): Promise<Rendering>
 }
-
-/** How long one request may take, in milliseconds; a refresh waits for Git and the application controller. */
-const REQUEST_TIMEOUT = 15_000
-const REFRESH_TIMEOUT = 60_000
 
 const listSchema = lazily(() => z.object({ items: z.nullish(z.array(z.unknown())) }))
 const nameSchema = lazily(() =>
@@ -68,10 +60,21 @@ const nameSchema = lazily(() =>
 )
 const treeSchema = lazily(() => {
   const text = z.nullish(z.string())
-  const health = z.nullish(z.object({ status: text, message: text }))
-  const node = z.object({ group: text, kind: text, namespace: text, name: text, health })
+  const node = z.object({
+    group: text,
+    kind: text,
+    namespace: text,
+    name: text,
+    uid: text,
+    parentRefs: z.nullish(z.array(z.object({ uid: text }))),
+    health: z.nullish(z.object({ status: text, message: text })),
+    images: z.nullish(z.array(z.string())),
+    info: z.nullish(z.array(z.object({ name: text, value: text }))),
+    createdAt: text,
+  })
   return z.object({ nodes: z.nullish(z.array(node)) })
 })
+const manifestsSchema = lazily(() => z.object({ manifests: z.nullish(z.array(z.string())) }))
 
 /** What a client needs besides the connection. */
 export interface ClientOptions {
@@ -93,7 +96,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   async function send<T>(
     path: string,
     options: Options,
-    signal: AbortSignal,
+    { signal, isAnotherConnection = false }: How,
     read: (response: Response) => T | Promise<T>,
   ) {
     try {
@@ -101,15 +104,14 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         const response = await transport('get', path, {
           ...options,
           signal,
+          ...(isAnotherConnection ? { keepalive: false } : {}),
           headers: { ...options.headers, authorization: `Bearer ${token}` },
         })
         if (response.ok) return await read(response)
         return await refuse(response, host, mask)
       }, signal)
     } catch (error) {
-      throw await explained(
-        networkFailure(signal.aborted ? signal.reason : error, host, connection.proxyVariable),
-      )
+      throw await explained(networkFailure(signal.aborted ? signal.reason : error, host, connection))
     }
   }
 
@@ -121,29 +123,15 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     return what === undefined ? failure : certificateFailure(host, certificateCode, what)
   }
 
-  const within = (signal: AbortSignal, milliseconds: number) =>
-    AbortSignal.any([signal, AbortSignal.timeout(milliseconds)])
-
-  async function getJson<T>(
-    path: string,
-    searchParams: SearchParams,
-    schema: z.ZodMiniType<T>,
-    signal: AbortSignal,
-    timeout = REQUEST_TIMEOUT,
-  ) {
-    return send(path, { searchParams }, within(signal, timeout), async (response) =>
+  async function getJson<T>(path: string, searchParams: SearchParams, schema: z.ZodMiniType<T>, how: How) {
+    return send(path, { searchParams }, how, async (response) =>
       parseAnswer(await readJson(response, host, mask), schema, host),
     )
   }
 
-  async function getApplication(
-    ref: ApplicationRef,
-    refresh: string | undefined,
-    signal: AbortSignal,
-    timeout?: number,
-  ) {
+  async function getApplication(ref: ApplicationRef, refresh: string | undefined, how: How) {
     const searchParams = { ...identity(ref), refresh }
-    const application = await getJson(pathOf(ref), searchParams, applicationSchema, signal, timeout)
+    const application = await getJson(pathOf(ref), searchParams, applicationSchema, how)
     if (application !== undefined && !isAbout(application, ref))
       throw new RequestFailure(
         'NotArgoCD',
@@ -152,50 +140,91 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     return application
   }
 
+  async function manifests(
+    ref: ApplicationRef,
+    revisions: readonly string[],
+    several: boolean,
+    how: How,
+  ): Promise<readonly string[]> {
+    const searchParams = new URLSearchParams()
+    for (const [name, value] of Object.entries(identity(ref)))
+      if (value !== undefined) searchParams.set(name, String(value))
+    if (several)
+      for (const [index, revision] of revisions.entries()) {
+        searchParams.append('sourcePositions', String(index + 1))
+        searchParams.append('revisions', revision)
+      }
+    else searchParams.set('revision', revisions[0] ?? '')
+    const answer = await send(`${pathOf(ref)}/manifests`, { searchParams }, how, async (response) =>
+      parseAnswer(await readJson(response, host, mask), manifestsSchema(), host),
+    )
+    if (answer === undefined)
+      throw new RequestFailure('Unreachable', `${host} does not show the manifests of ${ref.name}`)
+    return answer.manifests ?? []
+  }
+
   return {
-    application: (ref, signal) => getApplication(ref, undefined, signal),
-    refresh: (ref, type, signal) => getApplication(ref, type, signal, REFRESH_TIMEOUT),
-    async requestRefresh(ref, type, signal) {
-      const searchParams = { ...identity(ref), refresh: type }
-      await send(pathOf(ref), { searchParams }, within(signal, REFRESH_TIMEOUT), (response) =>
+    look: (ref, how) => getApplication(ref, undefined, how),
+    async refresh(ref, type, isRead, how) {
+      if (isRead) return getApplication(ref, type, how)
+      await send(pathOf(ref), { searchParams: { ...identity(ref), refresh: type } }, how, (response) =>
         response.body?.cancel(),
       )
+      return undefined
     },
-    async applications(query, signal) {
-      const list = await getJson('applications', listParams(query), listSchema(), signal)
+    async list(query, how) {
+      const list = await getJson('applications', listParams(query), listSchema(), how)
       return (list?.items ?? []).map((item) => parseAnswer(item, applicationSchema, host))
     },
-    async applicationNames(query, signal) {
+    async names(query, how) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
-      const list = await getJson('applications', searchParams, listSchema(), signal)
+      const list = await getJson('applications', searchParams, listSchema(), how)
       return (list?.items ?? []).map((item) => {
         const { name, namespace } = parseAnswer(item, nameSchema(), host).metadata
         return { name, namespace: namespace ?? undefined, project: query.project }
       })
     },
-    async *watch(query, signal) {
+    async *watch(query, how) {
       const searchParams = { ...listParams(query), fields: WATCH_FIELDS.join(',') }
       const headers = { accept: 'text/event-stream' }
-      const response = await send(
-        'stream/applications',
-        { searchParams, headers },
-        signal,
-        (answer) => answer,
-      )
+      const response = await send('stream/applications', { searchParams, headers }, how, (answer) => answer)
       if (response === undefined)
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
       yield* readEvents(response, host, LARGEST_BODY)
     },
-    async commit(ref, revision, sourceIndex, signal) {
+    async commit(ref, { revision, sourceIndex }, how) {
       const path = `${pathOf(ref)}/revisions/${encodeURIComponent(revision)}/metadata`
-      const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, signal)
+      const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, how)
       if (commit === undefined)
         throw new RequestFailure('Unreachable', `${host} does not know revision ${revision}`)
       return commit
     },
-    async resourceTree(ref, signal) {
-      const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema(), signal)
-      return tree?.nodes ?? []
+    async tree(ref, how) {
+      const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema(), how)
+      return (tree?.nodes ?? []).map(
+        ({ group, kind, namespace, name, uid, parentRefs, health, images, info, createdAt }) => ({
+          group: group ?? undefined,
+          kind: kind ?? undefined,
+          namespace: namespace ?? undefined,
+          name: name ?? undefined,
+          uid: uid ?? undefined,
+          parentUids: (parentRefs ?? []).flatMap((parent) => parent.uid ?? []),
+          health:
+            health === null || health === undefined
+              ? undefined
+              : { status: health.status ?? undefined, message: health.message ?? undefined },
+          images: images ?? [],
+          info: Object.fromEntries((info ?? []).map((entry) => [entry.name ?? '', entry.value ?? ''])),
+          createdAt: createdAt ?? undefined,
+        }),
+      )
+    },
+    async compare(ref, { wanted, observed, several }, how) {
+      const [one, other] = await Promise.all([
+        manifests(ref, wanted, several, how),
+        manifests(ref, observed, several, how),
+      ])
+      return compareManifests(one, other)
     },
   }
 }

@@ -6,6 +6,8 @@ export interface Clock {
   date(): Date
   /** Resolves after some milliseconds, or at once when the signal aborts. Never rejects. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
+  /** Calls back at a time of the clock, or soon after; returns what cancels that. */
+  at(time: number, wake: () => void): () => void
 }
 
 /** A timer takes at most 2^31-1 ms; longer sleeps are cut, and callers look at the clock again. */
@@ -26,9 +28,8 @@ export const systemClock: Clock = {
       const timer = setTimeout(done, Math.min(Math.max(milliseconds, 0), LONGEST_TIMER))
       signal?.addEventListener('abort', done)
     }),
-}
-
-/** Sleeps until a time of the clock, or until the signal aborts. */
-export async function sleepUntil(clock: Clock, time: number, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && clock.now() < time) await clock.sleep(time - clock.now(), signal)
+  at: (time, wake) => {
+    const timer = setTimeout(wake, Math.min(Math.max(time - performance.now(), 0), LONGEST_TIMER))
+    return () => clearTimeout(timer)
+  },
 }

@@ -1,9 +1,8 @@
-/** Goes to the root of a no: which resources are not healthy, down to the Pod. It changes no verdict. */
+/** Goes to the root of a no: which resources are not healthy, down to the Pod. Pure; it changes no verdict. */
 
 import type { Application } from './application.ts'
-import type { ArgoCD, TreeNode } from './argocd.ts'
+import { applicationOf, type Known } from './knowledge.ts'
 import { failedResults } from './operation-rules.ts'
-import { applicationOf, type Subject } from './subject.ts'
 
 /** A resource that is not as it should be. */
 export interface UnhealthyResource {
@@ -18,43 +17,7 @@ export interface UnhealthyResource {
   readonly message: string
 }
 
-/** A person reads the first few applications; for more, each would cost the server two requests. */
-const MOST_APPLICATIONS = 5
-
-/**
- * Asks for the trees of applications that are not healthy, or whose operation failed; and, where a stream brought
- * such an application without the results of that operation, once for the whole of it. What cannot be had is left.
- */
-export async function diagnose(
-  subjects: readonly Subject[],
-  client: Pick<ArgoCD, 'application' | 'resourceTree'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const ill = subjects.filter((subject) => {
-    const application = applicationOf(subject)
-    return application !== undefined && isIll(application, subject)
-  })
-  await Promise.all(
-    ill.slice(0, MOST_APPLICATIONS).flatMap((subject) => [
-      client.resourceTree(subject.ref, signal).then(
-        (tree) => {
-          subject.tree = tree
-        },
-        () => {},
-      ),
-      subject.origin === 'request' || !operationFailed(applicationOf(subject))
-        ? undefined
-        : client.application(subject.ref, signal).then(
-            (detail) => {
-              subject.detail = detail
-            },
-            () => {},
-          ),
-    ]),
-  )
-}
-
-function isIll(application: Application, { wanted }: Subject): boolean {
+function isIll(application: Application, { wanted }: Known): boolean {
   const { status } = application
   return !wanted.health.includes(status.health.status ?? '') || operationFailed(application)
 }
@@ -71,32 +34,37 @@ const WELL: ReadonlySet<string> = new Set(['', 'Healthy'])
  * The resources that are not healthy, or failed to sync, from the Application and its resource tree, each once:
  * failed ones first, then by what they are.
  */
-export function unhealthyResources(subject: Subject): readonly UnhealthyResource[] {
-  const last = applicationOf(subject)
-  if (last === undefined || !isIll(last, subject)) return []
-  const application = subject.detail ?? last
+export function unhealthyResources(known: Known): readonly UnhealthyResource[] {
+  const application = applicationOf(known)
+  if (application === undefined || !isIll(application, known)) return []
   const found = new Map<string, UnhealthyResource>()
   const add = (resource: UnhealthyResource) => {
     const key = [resource.group, resource.kind, resource.namespace, resource.name].join('/')
     const before = found.get(key)
     found.set(key, before === undefined ? resource : merge(before, resource))
   }
-  for (const r of failedResults(application))
+  // A stream brings what became of each resource, and not which one that is.
+  for (const r of failedResults(application).filter(({ kind, name }) => (kind ?? name) !== undefined))
     add({ ...names(r), health: '', status: r.hookPhase ?? r.status ?? '', message: r.message ?? '' })
   for (const r of application.status.resources) {
     const health = r.health?.status ?? ''
-    const explained = WELL.has(health) || subject.wanted.health.includes(health)
+    const explained = WELL.has(health) || known.wanted.health.includes(health)
     if (!explained) add({ ...names(r), health, status: r.status ?? '', message: r.health?.message ?? '' })
   }
-  for (const node of subject.tree) {
+  for (const node of known.evidence.tree ?? []) {
     const health = node.health?.status ?? ''
-    const explained = WELL.has(health) || subject.wanted.health.includes(health)
+    const explained = WELL.has(health) || known.wanted.health.includes(health)
     if (!explained) add({ ...names(node), health, status: '', message: node.health?.message ?? '' })
   }
   return [...found.values()].sort((a, b) => rank(a) - rank(b))
 }
 
-function names({ group, kind, namespace, name }: TreeNode) {
+function names({
+  group,
+  kind,
+  namespace,
+  name,
+}: Partial<Record<'group' | 'kind' | 'namespace' | 'name', string | undefined>>) {
   return { group: group ?? '', kind: kind ?? '', namespace: namespace ?? '', name: name ?? '' }
 }
 

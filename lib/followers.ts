@@ -1,17 +1,17 @@
 /** Those who follow a run on stderr: a live view on a terminal, log lines elsewhere. */
 
 import type { Clock } from './clock.ts'
-import { eraseLines, type LiveApplication, renderLive, type Size } from './live.ts'
+import type { Knowledge } from './knowledge.ts'
+import { eraseLines, renderLive, type Size } from './live.ts'
 import { formatEntry, type LogEntry, ProgressLog } from './progress.ts'
 import type { Paint } from './report.ts'
 import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
-import { namingCheck } from './verdict.ts'
-import type { Progress } from './verify.ts'
 
 /** Somebody who is told of a run. */
 export interface Follower {
   say(entry: LogEntry): void
-  progress(progress: Progress): void
+  /** Told after each turn what was known before it and what is known now. */
+  turned(before: Knowledge, now: Knowledge): void
   /** Follows until the signal aborts. */
   follow(deadline: number, signal: AbortSignal): Promise<void>
 }
@@ -49,9 +49,8 @@ export class LogFollower implements Follower {
     write(`${formatEntry({ ...entry, message }, clock.date(), this.#format)}\n`)
   }
 
-  progress(progress: Progress): void {
-    const entry = this.#log.entry(progress)
-    if (entry !== undefined) this.say(entry)
+  turned(before: Knowledge, now: Knowledge): void {
+    for (const entry of this.#log.entries(before, now)) this.say(entry)
   }
 
   async follow(deadline: number, signal: AbortSignal): Promise<void> {
@@ -72,9 +71,7 @@ export class LiveFollower implements Follower {
   readonly #tools: FollowerTools
   readonly #paint: Paint
   readonly #size: () => Size
-  readonly #applications = new Map<string, LiveApplication>()
-  readonly #startedAt: number
-  #failure: string | undefined
+  #knowledge: Knowledge | undefined
   #drawn: readonly string[] = []
   #changed = new AbortController()
 
@@ -82,7 +79,6 @@ export class LiveFollower implements Follower {
     this.#paint = paint
     this.#size = size
     this.#tools = tools
-    this.#startedAt = tools.clock.now()
   }
 
   say({ message, level }: LogEntry): void {
@@ -92,47 +88,17 @@ export class LiveFollower implements Follower {
     )
   }
 
-  progress(progress: Progress): void {
-    switch (progress.type) {
-      case 'observed': {
-        const { subject, checks } = progress
-        const before = this.#applications.get(subject.key)
-        const same =
-          before !== undefined && namingCheck(before.checks, false)?.code === namingCheck(checks, false)?.code
-        this.#applications.set(subject.key, {
-          subject,
-          checks,
-          since: same ? before.since : this.#tools.clock.now(),
-        })
-        break
-      }
-      case 'gone':
-        this.#applications.delete(progress.subject.key)
-        break
-      case 'failure':
-        this.#failure = this.#tools.mask(progress.failure.message)
-        break
-      case 'recovered':
-        this.#failure = undefined
-        break
-      case 'refreshing':
-      case 'nothing-selected':
-        break
-    }
-    this.#changed.abort()
+  turned(before: Knowledge, now: Knowledge): void {
+    const isSame = before.applications === now.applications && before.server.failure === now.server.failure
+    this.#knowledge = now
+    if (!isSame) this.#changed.abort()
   }
 
-  async follow(deadline: number, signal: AbortSignal): Promise<void> {
+  async follow(_: number, signal: AbortSignal): Promise<void> {
     const { clock, mask, write } = this.#tools
     while (!signal.aborted) {
-      const view = {
-        applications: [...this.#applications.values()],
-        now: clock.now(),
-        startedAt: this.#startedAt,
-        deadline,
-        failure: this.#failure,
-      }
-      const lines = renderLive(view, this.#size(), this.#paint, mask)
+      const known = this.#knowledge
+      const lines = known === undefined ? [] : renderLive(known, clock.now(), this.#size(), this.#paint, mask)
       const erase = this.#erased()
       this.#drawn = lines
       write(erase + lines.map((line) => `${line}\n`).join(''))

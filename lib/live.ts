@@ -1,31 +1,11 @@
 /** The live view of a run on a terminal: one line an application, those that are not ready first. Pure. */
 
-import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
+import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { nameOf } from './progress.ts'
 import type { Paint } from './report.ts'
 import { isFullSha } from './revision.ts'
-import { applicationOf, type Subject } from './subject.ts'
 import { namingCheck } from './verdict.ts'
-
-/** An application as the view shows it. */
-export interface LiveApplication {
-  readonly subject: Subject
-  readonly checks: readonly Check[]
-  /** When what it waits for now began, in milliseconds of the run's clock. */
-  readonly since: number
-}
-
-/** What the view shows. */
-export interface LiveView {
-  readonly applications: readonly LiveApplication[]
-  /** Milliseconds of the run's clock. */
-  readonly now: number
-  readonly startedAt: number
-  readonly deadline: number
-  /** Why the server cannot be asked at the moment. */
-  readonly failure: string | undefined
-}
 
 /** The terminal's size, in characters. */
 export interface Size {
@@ -38,46 +18,45 @@ const NARROW = 90
 
 /** The lines of the view: never more than fit on the screen, and none wider than it. */
 export function renderLive(
-  view: LiveView,
+  { applications, startedAt, deadline, server }: Knowledge,
+  now: number,
   { columns, rows }: Size,
   paint: Paint,
   mask: (text: string) => string,
 ): readonly string[] {
-  const { applications, now, startedAt, deadline, failure } = view
-  const waiting = applications.filter(({ checks }) => namingCheck(checks, false) !== undefined)
-  const ready = applications.filter(({ checks }) => namingCheck(checks, false) === undefined)
+  const all = [...applications.values()].filter(({ checks }) => checks.length > 0)
+  const waiting = all.filter(({ met }) => met === undefined)
+  const ready = all.filter(({ met }) => met !== undefined)
   const left = Math.max(deadline - now, 0)
-  const count = applications.length > 1 ? `${ready.length} of ${applications.length} verified, ` : ''
+  const failure = server.failure?.message
+  const count = all.length > 1 ? `${ready.length} of ${all.length} verified, ` : ''
   const head = `${count}waited ${formatDuration(wholeSeconds(now - startedAt))}, ${formatDuration(wholeSeconds(left))} left`
   const room = Math.max(rows - 3 - (failure === undefined ? 0 : 1), 1)
   const ordered = [...waiting, ...ready]
   const shown = ordered.slice(0, ordered.length > room ? Math.max(room - 1, 1) : room)
-  const names = Math.min(
-    Math.max(4, ...shown.map(({ subject }) => nameOf(subject).length)),
-    Math.floor(columns / 3),
-  )
+  const names = Math.min(Math.max(4, ...shown.map((known) => nameOf(known).length)), Math.floor(columns / 3))
   const hidden = ordered.length - shown.length
   return [
     paint('dim', fit(head, columns)),
-    ...shown.map((application) => line(application, now, names, columns, paint, mask)),
+    ...shown.map((known) => line(known, now, names, columns, paint, mask)),
     ...(hidden > 0 ? [paint('dim', fit(`  … and ${hidden} more`, columns))] : []),
     ...(failure === undefined ? [] : [paint('yellow', fit(mask(`! ${failure}`), columns))]),
   ]
 }
 
 function line(
-  { subject, checks, since }: LiveApplication,
+  known: Known,
   now: number,
   names: number,
   columns: number,
   paint: Paint,
   mask: (text: string) => string,
 ): string {
-  const naming = namingCheck(checks, false)
-  const { sync, health, operationState } = applicationOf(subject)?.status ?? {}
+  const naming = namingCheck(known.checks, false)
+  const { sync, health, operationState } = applicationOf(known)?.status ?? {}
   const revisions = sync === undefined ? [] : sync.revision === undefined ? sync.revisions : [sync.revision]
   const cells = [
-    fit(nameOf(subject), names + 1).padEnd(names),
+    fit(nameOf(known), names + 1).padEnd(names),
     (sync?.status ?? '-').padEnd(9),
     ...(columns < NARROW ? [] : [(revisions.map(short).join(' ') || '-').padEnd(SHORT_SHA)]),
     (health?.status ?? '-').padEnd(11),
@@ -88,7 +67,7 @@ function line(
   const rest =
     naming === undefined
       ? 'as wanted'
-      : `${formatDuration(wholeSeconds(now - since))} ${naming.code}: ${naming.message}`
+      : `${formatDuration(wholeSeconds(now - known.waitingSince))} ${naming.code}: ${naming.message}`
   const text = fit(mask(`${mark} ${cells.join('  ')}  ${rest}`), columns)
   return paint(style, text.slice(0, 1)) + text.slice(1)
 }

@@ -1,16 +1,24 @@
-/** From the progress of a run to what a log says of it: an entry when something changes, none while nothing does. */
+/** From what is known before and after something to what a log says of it: an entry when something changes, none while nothing does. */
 
 import { applicationKey } from './application.ts'
 import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
-import { applicationOf, type Subject } from './subject.ts'
+import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { namingCheck } from './verdict.ts'
-import type { Progress } from './verify.ts'
 
 /** One entry of the log. */
 export interface LogEntry {
   readonly level: 'info' | 'warning'
-  readonly event: 'start' | 'warning' | Progress['type'] | 'waiting'
+  readonly event:
+    | 'start'
+    | 'warning'
+    | 'observed'
+    | 'gone'
+    | 'refreshing'
+    | 'nothing-selected'
+    | 'failure'
+    | 'recovered'
+    | 'waiting'
   readonly message: string
   /** `namespace/name` of the application that it is about. */
   readonly application?: string
@@ -26,13 +34,13 @@ export const FEW = 10
 const FIRST_SILENCE = 15_000
 const LONGEST_SILENCE = 600_000
 
-/** Turns progress into log entries. */
+/** Turns what is learnt into log entries. */
 export class ProgressLog {
   readonly #last = new Map<string, string>()
-  readonly #waiting = new Map<string, Check | undefined>()
-  /** How many of those wait for nothing; counted along, because it is asked with every message. */
-  #done = 0
+  #knowledge: Knowledge | undefined
   #failure: string | undefined
+  /** How many applications are as wanted, as last said of many. */
+  #done = -1
   #silence = FIRST_SILENCE
 
   /** When the next word is due where nothing happens, in milliseconds after the last. */
@@ -40,59 +48,19 @@ export class ProgressLog {
     return this.#silence
   }
 
-  /** @returns `undefined` where there is nothing new to say */
-  entry(progress: Progress): LogEntry | undefined {
-    const entry = this.#entry(progress)
-    if (entry !== undefined) this.#silence = FIRST_SILENCE
-    return entry
-  }
-
-  #entry(progress: Progress): LogEntry | undefined {
-    const { type } = progress
-    switch (type) {
-      case 'observed':
-        return this.#observed(progress.subject, progress.checks)
-      case 'gone': {
-        const { key } = progress.subject
-        this.#last.delete(key)
-        if (this.#waiting.has(key) && this.#waiting.get(key) === undefined) this.#done--
-        this.#waiting.delete(key)
-        return this.#isFew
-          ? about(progress.subject, { event: type, message: 'no longer selected' })
-          : undefined
-      }
-      case 'refreshing':
-        return this.#isFew
-          ? about(progress.subject, { event: type, message: 'asking Argo CD for a refresh' })
-          : undefined
-      case 'nothing-selected':
-        return this.#once('', {
-          level: 'info',
-          event: type,
-          message: 'the selector matches no application so far',
-        })
-      case 'failure': {
-        // A reason is shown once, not with every try.
-        const { message } = progress.failure
-        if (this.#failure === message) return undefined
-        this.#failure = message
-        return {
-          level: 'warning',
-          event: type,
-          message: progress.isLast ? message : `${message}; trying again`,
-        }
-      }
-      case 'recovered':
-        if (this.#failure === undefined) return undefined
-        this.#failure = undefined
-        return { level: 'info', event: type, message: 'Argo CD answers again' }
-    }
+  /** What there is to say of a turn. */
+  entries(before: Knowledge, now: Knowledge): readonly LogEntry[] {
+    this.#knowledge = now
+    const entries = [...this.#applications(before, now), ...this.#members(before, now), ...this.#server(now)]
+    if (entries.length > 0) this.#silence = FIRST_SILENCE
+    return entries
   }
 
   /** What is said when nothing has been said for a while; the next time it takes longer. */
   stillWaiting(remaining: number): LogEntry {
     this.#silence = Math.min(this.#silence * 2, LONGEST_SILENCE)
-    const unmet = [...this.#waiting.values()].filter((check) => check !== undefined)
+    const all = [...(this.#knowledge?.applications.values() ?? [])]
+    const unmet = all.flatMap(({ checks }) => namingCheck(checks, false) ?? [])
     const [only] = unmet
     const what =
       this.#failure !== undefined
@@ -101,7 +69,7 @@ export class ProgressLog {
           ? 'what was seen to last'
           : unmet.length === 1
             ? `${only.code}: ${only.message}`
-            : `${unmet.length} of ${this.#waiting.size} applications`
+            : `${unmet.length} of ${all.length} applications`
     return {
       level: 'info',
       event: 'waiting',
@@ -109,57 +77,104 @@ export class ProgressLog {
     }
   }
 
-  #observed(subject: Subject, checks: readonly Check[]): LogEntry | undefined {
-    const naming = namingCheck(checks, false)
-    const isNew = !this.#waiting.has(subject.key)
-    if (!isNew && this.#waiting.get(subject.key) === undefined) this.#done--
-    if (naming === undefined) this.#done++
-    this.#waiting.set(subject.key, naming)
-    // That the refresh of this run is under way was said when it was asked for.
-    if (subject.refreshing && naming?.code === 'StatusStale') return undefined
-    if (this.#isFew) {
-      const entry = about(subject, { event: 'observed', message: describe(subject, naming) })
-      return this.#once(
-        subject.key,
-        naming === undefined ? entry : { ...entry, code: naming.code, state: naming.state },
-      )
+  *#applications(before: Knowledge, now: Knowledge): Iterable<LogEntry> {
+    if (before.applications === now.applications) return
+    const isFew = now.applications.size <= FEW
+    for (const [key, known] of now.applications) {
+      const was = before.applications.get(key)
+      if (was === known) continue
+      if (isFew) yield* this.#application(was, known)
     }
-    const done = this.#done
-    const total = this.#waiting.size
-    const step = Math.ceil(total / FEW)
+    if (!isFew) yield* this.#count(before, now)
+  }
+
+  *#application(was: Known | undefined, known: Known): Iterable<LogEntry> {
+    if (known.refreshes.asked > (was?.refreshes.asked ?? 0) && known.refreshes.asked === 1)
+      yield about(known, { event: 'refreshing', message: 'asking Argo CD for a refresh' })
+    if (known.checks.length === 0) return
+    const naming = namingCheck(known.checks, false)
+    // That the refresh of this run is under way was said when it was asked for.
+    if (known.refreshes.isUnderWay && naming?.code === 'StatusStale') return
+    const entry = about(known, { event: 'observed', message: describe(known, naming) })
+    yield* this.#once(
+      known.key,
+      naming === undefined ? entry : { ...entry, code: naming.code, state: naming.state },
+    )
+  }
+
+  /** Of many, how many are as wanted, in ten steps. */
+  *#count(before: Knowledge, now: Knowledge): Iterable<LogEntry> {
     // While the first state of all comes in, each of them changes the total, which is no progress.
-    if (isNew || (done % step !== 0 && done !== total)) return undefined
-    return this.#once('', {
+    if (before.applications.size !== now.applications.size) return
+    const total = now.applications.size
+    let done = 0
+    for (const { met, checks } of now.applications.values()) {
+      if (checks.length === 0) return
+      if (met !== undefined) done++
+    }
+    const step = Math.ceil(total / FEW)
+    if (done === this.#done || (Math.floor(done / step) === Math.floor(this.#done / step) && done !== total))
+      return
+    this.#done = done
+    yield* this.#once('', {
       level: 'info',
       event: 'observed',
       message: `${done} of ${total} applications are as wanted`,
     })
   }
 
-  get #isFew(): boolean {
-    return this.#waiting.size <= FEW
+  *#members(before: Knowledge, now: Knowledge): Iterable<LogEntry> {
+    if (now.target.kind !== 'selector') return
+    if (before.applications !== now.applications)
+      for (const [key, known] of before.applications)
+        if (!now.applications.has(key)) {
+          this.#last.delete(key)
+          if (now.applications.size <= FEW)
+            yield about(known, { event: 'gone', message: 'no longer selected' })
+        }
+    const { size } = now.applications
+    if (now.listedAt === before.listedAt || size >= now.target.min) return
+    const message =
+      size === 0
+        ? 'the selector matches no application so far'
+        : `the selector matches ${size} of at least ${now.target.min} applications so far`
+    yield* this.#once('', { level: 'info', event: 'nothing-selected', message })
   }
 
-  #once(key: string, entry: LogEntry): LogEntry | undefined {
-    if (this.#last.get(key) === entry.message) return undefined
+  *#server({ server, policy }: Knowledge): Iterable<LogEntry> {
+    const message = server.failure?.message
+    if (message === this.#failure) return
+    this.#failure = message
+    if (message === undefined) yield { level: 'info', event: 'recovered', message: 'Argo CD answers again' }
+    // A reason is shown once, not with every try.
+    else if (server.refusal === undefined)
+      yield {
+        level: 'warning',
+        event: 'failure',
+        message: policy.timeout === 0 ? message : `${message}; trying again`,
+      }
+  }
+
+  *#once(key: string, entry: LogEntry): Iterable<LogEntry> {
+    if (this.#last.get(key) === entry.message) return
     this.#last.set(key, entry.message)
-    return entry
+    yield entry
   }
 }
 
-function about(subject: Subject, { event, message }: Pick<LogEntry, 'event' | 'message'>): LogEntry {
-  const application = nameOf(subject)
+function about(known: Known, { event, message }: Pick<LogEntry, 'event' | 'message'>): LogEntry {
+  const application = nameOf(known)
   return { level: 'info', event, application, message: `${application}: ${message}` }
 }
 
 /** The name of an application as a person would write it. */
-export function nameOf(subject: Subject): string {
-  const application = applicationOf(subject)
-  return applicationKey(subject.ref.name, application?.metadata.namespace ?? subject.ref.namespace)
+export function nameOf(known: Known): string {
+  const application = applicationOf(known)
+  return applicationKey(known.ref.name, application?.metadata.namespace ?? known.ref.namespace)
 }
 
-function describe(subject: Subject, naming: Check | undefined): string {
-  const { sync, health, operationState } = applicationOf(subject)?.status ?? {}
+function describe(known: Known, naming: Check | undefined): string {
+  const { sync, health, operationState } = applicationOf(known)?.status ?? {}
   const phase = operationState?.phase
   const state = [
     sync?.status,

@@ -1,7 +1,7 @@
 /** What can be asked of an Argo CD, as data with a key, and what can come of it. */
 
 import type { Application, Commit } from './application.ts'
-import type { Comparison, CommitRequest, Rendering, TreeNode } from './evidence.ts'
+import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import type { Occurrence, Task } from './run.ts'
 
 /** An application as requests name it. */
@@ -35,6 +35,8 @@ export type Question =
       readonly application: string
       readonly ref: ApplicationRef
       readonly type: 'normal' | 'hard'
+      /** Whether the answer is wanted, or a stream tells of the application. */
+      readonly isRead: boolean
     }
   /** All that match, from the cache. */
   | { readonly kind: 'list'; readonly query: ApplicationQuery }
@@ -63,6 +65,8 @@ export type Request = Task & Question
 export type News =
   /** Of `look` and `refresh`; `undefined`: it does not exist, or may not be seen; Argo CD does not tell which. */
   | { readonly kind: 'application'; readonly application: Application | undefined }
+  /** Of a `refresh` whose answer was not read. */
+  | { readonly kind: 'refreshed' }
   | { readonly kind: 'list'; readonly applications: readonly Application[] }
   | { readonly kind: 'names'; readonly refs: readonly ApplicationRef[] }
   /** The stream's headers have come; that says nothing yet about any application. */

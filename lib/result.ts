@@ -2,16 +2,15 @@
 
 import { formatServerAddress, type ServerAddress } from './address.ts'
 import { type Application, hasMultipleSources } from './application.ts'
-import type { Check } from './check.ts'
-import type { Policy, Target } from './config.ts'
 import { type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
+import { applicationOf, type Known, NEVER } from './knowledge.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
-import { applicationOf, checkSubject, type Subject } from './subject.ts'
+import { failureOf as lastFailureOf } from './server.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'
-import { checksOf, namingCheck } from './verdict.ts'
-import type { Ending, Outcome } from './verify.ts'
+import { checksOf, type Ending, namingCheck } from './verdict.ts'
+import type { Outcome } from './verify.ts'
 
 /** When a run was, by the local clock. */
 export interface Times {
@@ -23,8 +22,6 @@ export interface Times {
 
 /** What a result is made of. */
 export interface ResultInput {
-  readonly target: Target
-  readonly policy: Policy
   readonly server: ServerAddress
   readonly outcome: Outcome
   readonly times: Times
@@ -33,13 +30,13 @@ export interface ResultInput {
 }
 
 /** The result of a run that could ask. */
-export function createResult({ target, policy, server, outcome, times, mask }: ResultInput): Result {
-  const { ending } = outcome
+export function createResult({ server, outcome, times, mask }: ResultInput): Result {
+  const { decision: ending, knowledge } = outcome
   const verified = ending.kind === 'verified'
   const byKey = new Map(
-    outcome.subjects.map((subject) => [
-      subject.key,
-      applicationResult(subject, outcome, policy, server, mask),
+    [...knowledge.applications.values()].map((known) => [
+      known.key,
+      applicationResult(known, outcome, server, mask),
     ]),
   )
   const applications = [...byKey.values()].sort(
@@ -48,7 +45,7 @@ export function createResult({ target, policy, server, outcome, times, mask }: R
   const culprit = ending.kind === 'failed' ? byKey.get(ending.key) : undefined
   const { reason, message } = verified
     ? { reason: 'Verified' as const, message: verifiedMessage(applications) }
-    : refusal(ending, outcome, applications, culprit, target, policy, mask)
+    : refusal(outcome, applications, culprit, mask)
   return {
     schemaVersion: 1,
     verified,
@@ -84,35 +81,29 @@ function formatTimes({ startedAt, finishedAt, durationSeconds }: Times) {
 }
 
 function applicationResult(
-  subject: Subject,
-  { ending, state, lastFailure }: Outcome,
-  policy: Policy,
+  known: Known,
+  { decision: ending, knowledge }: Outcome,
   server: ServerAddress,
   mask: (text: string) => string,
 ): ApplicationResult {
   const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
-  const application = applicationOf(subject)
-  const tracked = state.get(subject.key)
-  const checks = tracked === undefined ? [] : withDetail(checksOf(tracked, policy), subject, policy)
-  const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === subject.key)
+  const { ref, key } = known
+  const application = applicationOf(known)
+  const checks = checksOf(known, knowledge.policy)
+  const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === key)
   const verified = checks.length > 0 && naming === undefined
-  const name = application?.metadata.name ?? subject.ref.name
-  const namespace = application?.metadata.namespace ?? subject.ref.namespace ?? null
+  const failure = lastFailureOf(knowledge, `look:${key}`)?.failure ?? knowledge.server.failure
+  const name = application?.metadata.name ?? ref.name
+  const namespace = application?.metadata.namespace ?? ref.namespace ?? null
   const status = application?.status
   return {
     name,
     namespace,
-    project: orNull(application?.spec.project ?? subject.ref.project),
+    project: orNull(application?.spec.project ?? ref.project),
     verified,
-    reason: verified
-      ? 'Verified'
-      : (naming?.code ?? failureOf(ending, subject.failure ?? lastFailure).reason),
-    message: shown(
-      verified
-        ? summary(application)
-        : (naming?.message ?? failureOf(ending, subject.failure ?? lastFailure).message),
-    ),
+    reason: verified ? 'Verified' : (naming?.code ?? failureOf(ending, failure).reason),
+    message: shown(verified ? summary(application) : (naming?.message ?? failureOf(ending, failure).message)),
     url: `${formatServerAddress(server)}/applications/${[namespace, name].flatMap((part) => (part === null ? [] : [encodeURIComponent(part)])).join('/')}`,
     sync: { status: orNull(status?.sync.status), revisions: revisionsOf(application).map(shown) },
     health: { status: orNull(status?.health.status), message: orNull(status?.health.message) },
@@ -122,8 +113,8 @@ function applicationResult(
       finishedAt: orNull(status?.operationState?.finishedAt),
     },
     images: (status?.summary.images ?? []).map(shown),
-    checks: checks.map((check) => ({ ...check, message: shown(check.message) })),
-    unhealthyResources: unhealthyResources(subject).map((resource) => mapTexts(resource, shown)),
+    checks: checks.map(({ code, state, message }) => ({ code, state, message: shown(message) })),
+    unhealthyResources: unhealthyResources(known).map((resource) => mapTexts(resource, shown)),
   }
 }
 
@@ -132,18 +123,6 @@ function mapTexts(resource: UnhealthyResource, change: (text: string) => string)
   const texts = { group, kind, namespace, name, health, status, message }
   for (const key of Object.keys(texts) as (keyof UnhealthyResource)[]) texts[key] = change(texts[key])
   return texts
-}
-
-/** A diagnosis has seen the lists of resources that a stream leaves out, so its sentences say more. */
-function withDetail(checks: readonly Check[], subject: Subject, policy: Policy): readonly Check[] {
-  if (subject.detail === undefined) return checks
-  const detailed = checkSubject(
-    { ...subject, snapshot: subject.detail, origin: 'request' },
-    policy.refresh === 'none',
-  )
-  return checks.map(
-    (check) => detailed.find(({ code, state }) => code === check.code && state === check.state) ?? check,
-  )
 }
 
 function revisionsOf(application: Application | undefined): string[] {
@@ -168,18 +147,18 @@ function verifiedMessage(applications: readonly ApplicationResult[]): string {
 
 /** Why a run that did not end verified did not. */
 function refusal(
-  ending: Ending,
   outcome: Outcome,
   applications: readonly ApplicationResult[],
   culprit: ApplicationResult | undefined,
-  target: Target,
-  policy: Policy,
   mask: (text: string) => string,
 ): { reason: Reason; message: string } {
+  const { decision: ending, knowledge } = outcome
+  const { target, policy, server, failures } = knowledge
   const when = ending.kind === 'timed-out' ? ` within ${formatDuration(policy.timeout)}` : ''
   if (ending.kind === 'refused')
     return { reason: ending.failure.reason, message: mask(ending.failure.message) }
-  const failure = outcome.lastFailure ?? outcome.subjects.find((one) => one.failure !== undefined)?.failure
+  const failure =
+    server.failure ?? [...failures].find(([subject]) => subject.startsWith('look:'))?.[1].failure
   const unmet = applications.filter(({ verified, checks }) => !verified && checks.length > 0)
   const naming = ending.kind === 'failed' ? culprit : unmet[0]
   const still =
@@ -219,8 +198,8 @@ function rootCause({ reason, message, unhealthyResources }: ApplicationResult): 
   return `; ${cause.kind} ${cause.name} is ${cause.health || cause.status}: ${cause.message}`
 }
 
-function lookedAgo({ state, endedAt }: Outcome): string {
-  const last = Math.max(...[...state.values()].map(({ observedAt }) => observedAt))
+function lookedAgo({ knowledge, endedAt }: Outcome): string {
+  const last = Math.max(...[...knowledge.applications.values()].map(({ sighting }) => sighting?.at ?? NEVER))
   return `that was seen ${formatDuration(endedAt - last)} before the end`
 }
 

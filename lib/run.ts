@@ -129,11 +129,11 @@ export function run<K, T extends Task, N, D>(
     happened = []
     for (const occurrence of occurrences) knowledge = machine.learn(knowledge, occurrence, time)
     const decision = machine.decide(knowledge, time)
-    if (decision === undefined) cancelWake = (cancelWake(), at(carryOut(time), turn))
+    cancelWake()
+    if (decision === undefined) cancelWake = at(carryOut(time), turn)
     onTurn?.(before, knowledge, time)
     if (decision === undefined) return
     isOver = true
-    cancelWake()
     interrupted?.removeEventListener('abort', interrupt)
     for (const { attempts } of underWay.values()) for (const { abort } of attempts) abort()
     resolve({ decision, knowledge, endedAt: time })
@@ -155,7 +155,8 @@ export function run<K, T extends Task, N, D>(
       let hasStarted = false
       for (const task of tasks) {
         const inLane = running.get(task.lane) ?? 0
-        if (underWay.has(task.key) || inLane >= (machine.limits[task.lane] ?? Number.POSITIVE_INFINITY)) continue
+        if (underWay.has(task.key) || inLane >= (machine.limits[task.lane] ?? Number.POSITIVE_INFINITY))
+          continue
         running.set(task.lane, inLane + 1)
         const entry = { task, startedAt: time, attempts: new Set<Attempt>(), hedged: 0, hasBrought: false }
         underWay.set(task.key, entry)
@@ -198,7 +199,9 @@ export function run<K, T extends Task, N, D>(
         entry.hedged++
         attempt(entry, time)
       }
-      const hedgeAt = hasBrought ? Number.POSITIVE_INFINITY : (task.hedges[entry.hedged] ?? Number.POSITIVE_INFINITY)
+      const hedgeAt = hasBrought
+        ? Number.POSITIVE_INFINITY
+        : (task.hedges[entry.hedged] ?? Number.POSITIVE_INFINITY)
       next = Math.min(next, startedAt + Math.min(task.timeout, hedgeAt))
     }
     return next

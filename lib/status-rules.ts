@@ -1,6 +1,6 @@
 /** What an Application's own status says of it, whatever is wanted: Deleting, StatusStale, Conditions, Hydrating, OutOfSync. */
 
-import { type Application, hasMultipleSources, sourcesOf } from './application.ts'
+import { type Application, hasMultipleSources, REFRESH_ANNOTATION, sourcesOf } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
 import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
@@ -11,9 +11,6 @@ export function notDeleting({ metadata }: Application): Finding {
   if (metadata.deletionTimestamp === undefined) return met('the application is not being deleted')
   return failing(`the application is being deleted (since ${metadata.deletionTimestamp})`)
 }
-
-/** The annotation by which a refresh is asked for; the controller removes it when it is done. */
-const REFRESH_ANNOTATION = 'argocd.argoproj.io/refresh'
 
 /** Likewise for hydration. Without `spec.sourceHydrator` nobody ever removes it. */
 const HYDRATE_ANNOTATION = 'argocd.argoproj.io/hydrate'

@@ -2,14 +2,9 @@
 
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
-import { type Application, applicationSchema } from './application.ts'
+import { applicationSchema } from './application.ts'
 import { RequestFailure } from './failure.ts'
-
-/** A change of one application; ADDED also begins each stream, once for every application that matches. */
-export interface WatchEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
-  readonly application: Application
-}
+import type { WatchEvent } from './requests.ts'
 
 const messageSchema = z.object({
   result: z.nullish(z.object({ type: z.string(), application: z.unknown() })),

@@ -1,160 +1,111 @@
 /**
- * From checks to a verdict. Pure: the time policy is a reducer of observations at given times, so that no test
- * sleeps. Times are milliseconds of a local monotonic clock; the server's clock plays no part.
+ * From what is known to a verdict, or not yet: `(knowledge, now) → ending`. Pure, so that no test sleeps. Times are
+ * milliseconds of a local monotonic clock; the server's clock plays no part.
  */
 
-import type { Check } from './check.ts'
-import type { Policy } from './config.ts'
+import { type Check, isFailing, isMet } from './check.ts'
 import { formatDuration } from './duration.ts'
+import type { RequestFailure } from './failure.ts'
+import { applicationOf, type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
+import { isProven, type Moment, momentOf } from './moment.ts'
+import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
+import type { Policy } from './wanted.ts'
 
-/** Something that was learnt at some time. */
-export type Event =
-  /** Applications were looked at, by their key; a look may show that one is not there. */
-  | { readonly type: 'observed'; readonly checks: Iterable<readonly [key: string, checks: readonly Check[]]> }
-  /** Applications are no longer among those that are selected. */
-  | { readonly type: 'gone'; readonly keys: Iterable<string> }
-  /** What was last observed of these applications still holds: their stream is alive and said nothing. */
-  | { readonly type: 'confirmed'; readonly keys: Iterable<string> }
-
-/** A state that has held without a break, as far as was seen. */
-interface Streak {
-  readonly since: number
-  /** The last time it was seen to hold. */
-  readonly until: number
-}
-
-/** What is known of one application. */
-export interface Tracked {
-  /** The checks of the last observation. */
-  readonly checks: readonly Check[]
-  readonly observedAt: number
-  readonly met: Streak | undefined
-  readonly failing: Streak | undefined
-}
-
-/** All applications by their key. */
-export type State = ReadonlyMap<string, Tracked>
-
-/** Nothing observed yet. */
-export const INITIAL: State = new Map()
-
-/** The parts of the policy that the reducer applies. */
-export type TimePolicy = Pick<Policy, 'interval' | 'stableFor' | 'failAfter'>
-
-/** The longest silence of a stream that counts as alive: two keep-alives of Argo CD (15 s) and a bit. */
-export const LONGEST_SILENCE = 40_000
-
-/** A poll that fails is repeated at least once an interval, so this allows for two that fail. */
-const TOLERATED_INTERVALS = 3
-
-/** Takes one event into account. */
-export function reduce(state: State, event: Event, now: number, policy: TimePolicy): State {
-  const next = new Map(state)
-  switch (event.type) {
-    case 'observed':
-      for (const [key, checks] of event.checks) {
-        const before = state.get(key)
-        next.set(key, {
-          checks,
-          observedAt: now,
-          met: checks.every(isMet)
-            ? extend(before?.met, now, longestGap(policy, policy.stableFor))
-            : undefined,
-          failing: checks.some(isFailing)
-            ? extend(before?.failing, now, longestGap(policy, policy.failAfter))
-            : undefined,
-        })
-      }
-      return next
-    case 'gone':
-      for (const key of event.keys) next.delete(key)
-      return next
-    case 'confirmed':
-      for (const key of event.keys) {
-        const before = state.get(key)
-        if (before !== undefined)
-          next.set(key, { ...before, met: prolong(before.met, now), failing: prolong(before.failing, now) })
-      }
-      return next
-  }
-}
-
-const isMet = (check: Check): boolean => check.state === 'met'
-const isFailing = (check: Check): boolean => check.state === 'failing'
-
-/**
- * Nobody knows what happened while nobody looked, so a streak that was not seen for longer than this begins anew:
- * some missed polls, or the silence that a living stream may keep, but not all of the time that is asked for.
- */
-function longestGap({ interval }: TimePolicy, asked: number): number {
-  return Math.max(TOLERATED_INTERVALS * interval, Math.min(LONGEST_SILENCE, asked + interval))
-}
-
-function extend(streak: Streak | undefined, now: number, gap: number): Streak {
-  return streak !== undefined && now - streak.until <= gap
-    ? { ...streak, until: now }
-    : { since: now, until: now }
-}
-
-function prolong(streak: Streak | undefined, now: number): Streak | undefined {
-  return streak === undefined ? undefined : { ...streak, until: now }
-}
-
-/** What follows from what is known. */
-export type Decision =
+/** Why a run ended. */
+export type Ending =
   | { readonly kind: 'verified' }
-  /** An application has been failing for too long. */
+  /** An application was failing for longer than *fail after*. */
   | { readonly kind: 'failed'; readonly key: string }
-  /** `lookAt`: when another look at everything could decide, where that is known. */
-  | {
-      readonly kind: 'waiting'
-      readonly lookAt: number | undefined
-      /** Everything is met, and *stable for* has not passed. */
-      readonly isSoaking: boolean
-    }
+  /** The deadline came. */
+  | { readonly kind: 'timed-out' }
+  /** The one look of a timeout of 0 said no. */
+  | { readonly kind: 'looked' }
+  /** The server cannot be asked, and trying again would not help. */
+  | { readonly kind: 'refused'; readonly failure: RequestFailure }
+  | { readonly kind: 'interrupted' }
 
-/**
- * Decides on what was seen, never on the time alone: *stable for* and *fail after* have passed only when an
- * observation at their end says that all was still so. No application at all is never verified.
- */
-export function decide(state: State, policy: TimePolicy): Decision {
-  // One pass and no copies: it is asked after every message, with a thousand applications as with one.
-  let failed: string | undefined
-  let failsAt = Number.POSITIVE_INFINITY
-  let unmet = state.size === 0
-  let lastedEnough = true
-  let stableAt = Number.NEGATIVE_INFINITY
-  for (const [key, { met, failing }] of state) {
-    if (failing !== undefined) {
-      failsAt = Math.min(failsAt, failing.since + policy.failAfter)
-      if (lasted(failing) >= policy.failAfter && (failed === undefined || key < failed)) failed = key
-    }
-    if (met === undefined) unmet = true
-    else {
-      stableAt = Math.max(stableAt, met.since + policy.stableFor)
-      if (lasted(met) < policy.stableFor) lastedEnough = false
-    }
-  }
-  if (failed !== undefined) return { kind: 'failed', key: failed }
-  if (!unmet && lastedEnough) return { kind: 'verified' }
-  const lookAt = unmet ? failsAt : Math.min(failsAt, stableAt)
-  return { kind: 'waiting', lookAt: Number.isFinite(lookAt) ? lookAt : undefined, isSoaking: !unmet }
+/** What follows from what is known; `undefined`: it is not decided yet. */
+export function decide(knowledge: Knowledge, now: number): Ending | undefined {
+  const moment = momentOf(knowledge, now)
+  const { server, deadline, isInterrupted } = knowledge
+  if (isProven(moment)) return { kind: 'verified' }
+  if (isInterrupted) return { kind: 'interrupted' }
+  if (server.refusal !== undefined) return { kind: 'refused', failure: server.refusal }
+  if (moment.isOneLook) return now >= deadline ? { kind: 'looked' } : undefined
+  if (isHopeless(knowledge) && server.failure !== undefined)
+    return { kind: 'refused', failure: server.failure }
+  const key = failedKey(moment)
+  if (key !== undefined) return { kind: 'failed', key }
+  return now >= deadline ? { kind: 'timed-out' } : undefined
+}
+
+/** A server that has never answered, for a reason that is a mistake in the settings far more often than an outage. */
+function isHopeless({ server: { hopeless, answeredAt }, policy }: Knowledge): boolean {
+  return answeredAt === undefined && hopeless !== undefined && lasted(hopeless) >= policy.failAfter
+}
+
+/** The application that ends the run, the first by its key; its causes are asked for before that is told. */
+function failedKey(moment: Moment): string | undefined {
+  let failed: Known | undefined
+  for (const known of moment.knowledge.applications.values())
+    if (hasFailed(known, moment.knowledge.policy) && (failed === undefined || known.key < failed.key))
+      failed = known
+  return failed !== undefined && isExplained(failed, moment) ? failed.key : undefined
+}
+
+/** Whether an application has been failing for long enough to end the run. */
+export function hasFailed({ failing, checks, refreshes }: Known, { failAfter }: Policy): boolean {
+  if (failing === undefined || lasted(failing) < failAfter) return false
+  // A comparison error may be a blip at the moment of the last comparison: a later one must have confirmed it.
+  const isConfirmed = refreshes.servedAskedAt >= failing.since || lasted(failing) >= OWN_COMPARISON
+  return isConfirmed || checks.some((check) => isFailing(check) && check.code !== 'Conditions')
+}
+
+/** Whether what explains a no is known, or is not to be had soon. */
+function isExplained(known: Known, { knowledge, now }: Moment): boolean {
+  const since = (known.failing?.since ?? now) + knowledge.policy.failAfter
+  if (now >= Math.min(since + LONGEST_DIAGNOSIS, knowledge.deadline)) return true
+  const isIll = known.checks.some(
+    (check) => !isMet(check) && (check.code === 'NotHealthy' || check.code === 'OperationFailed'),
+  )
+  if (!isIll) return true
+  const hasTree = known.treeAsOf !== NEVER || knowledge.failures.has(`tree:${known.key}`)
+  return hasTree && !lacksResults(known)
+}
+
+/** Whether an operation has failed of whose results only a request would tell: a stream leaves them out. */
+export function lacksResults(known: Known): boolean {
+  if (!known.checks.some((check) => check.code === 'OperationFailed' && !isMet(check))) return false
+  const seen = applicationOf(known)?.status.operationState
+  const whole = known.whole?.status.operationState
+  return seen?.startedAt !== whole?.startedAt || seen?.finishedAt !== whole?.finishedAt
+}
+
+/** When something could be decided although nothing happens. */
+export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableAt }: Moment): number {
+  const { deadline, policy, applications, server } = knowledge
+  const times = [deadline, lastLookAt, diagnosisAt, provableAt ?? deadline]
+  if (server.hopeless !== undefined) times.push(server.hopeless.since + policy.failAfter)
+  for (const { failing } of applications.values())
+    if (failing !== undefined)
+      times.push(failing.since + policy.failAfter, failing.since + policy.failAfter + LONGEST_DIAGNOSIS)
+  return times.reduce((next, time) => (time > now && time < next ? time : next), Number.POSITIVE_INFINITY)
 }
 
 function lasted({ since, until }: Streak): number {
-  return until - since
+  return Math.max(until - since, 0)
 }
 
 /** The checks of an application with NotStable, where *stable for* is asked, as the last of them. */
-export function checksOf({ checks, met }: Tracked, { stableFor }: TimePolicy): readonly Check[] {
-  if (stableFor === 0) return checks
-  const held = met === undefined ? 0 : lasted(met)
+export function checksOf({ checks, met, provenAt }: Known, { stableFor }: Policy): readonly Check[] {
+  if (stableFor === 0 || checks.length === 0) return checks
+  const held = met === undefined ? 0 : Math.max(met.until, provenAt) - met.since
   const stable = met !== undefined && held >= stableFor
   const message = stable
     ? `everything has held for ${formatDuration(stableFor)}`
     : met === undefined
       ? `everything must hold for ${formatDuration(stableFor)}, and something does not hold yet`
-      : `everything has held for ${formatDuration(held)} of ${formatDuration(stableFor)}`
+      : `everything has held for ${formatDuration(Math.max(held, 0))} of ${formatDuration(stableFor)}`
   return [...checks, { code: 'NotStable', state: stable ? 'met' : 'pending', message }]
 }
 

@@ -1,21 +1,14 @@
 /** A client whose answers a test gives, for runs on a clock that only the test moves. */
 
 import type { Application, Commit } from '../lib/application.ts'
-import type { ApplicationQuery, ApplicationRef, ArgoCD, TreeNode } from '../lib/argocd.ts'
+import type { ArgoCD, How } from '../lib/argocd.ts'
+import type { CommitRequest, Comparison, Rendering, TreeNode } from '../lib/evidence.ts'
 import { RequestFailure } from '../lib/failure.ts'
-import type { WatchEvent } from '../lib/stream.ts'
+import type { ApplicationQuery, ApplicationRef, WatchEvent } from '../lib/requests.ts'
 
 /** A request that was made. */
 export interface FakeRequest {
-  readonly call:
-    | 'application'
-    | 'refresh'
-    | 'requestRefresh'
-    | 'applications'
-    | 'applicationNames'
-    | 'watch'
-    | 'commit'
-    | 'resourceTree'
+  readonly call: keyof ArgoCD
   readonly name: string | undefined
 }
 
@@ -70,7 +63,8 @@ export class FakeArgoCD implements ArgoCD {
   /** What a GET brings, by name; `undefined`: it does not exist. */
   readonly present = new Map<string, Application>()
   readonly commits = new Map<string, Commit>()
-  tree: readonly TreeNode[] = []
+  nodes: readonly TreeNode[] = []
+  rendering: Rendering = { kind: 'different', message: 'they differ' }
   /** Throws for calls that shall fail. */
   refuse: (request: FakeRequest) => void = () => {}
   /** Waits for as long as a call shall take. */
@@ -92,33 +86,29 @@ export class FakeArgoCD implements ArgoCD {
     this.refuse(request)
   }
 
-  async application(ref: ApplicationRef, signal: AbortSignal): Promise<Application | undefined> {
-    await this.#ask('application', ref.name, signal)
+  async look(ref: ApplicationRef, { signal }: How): Promise<Application | undefined> {
+    await this.#ask('look', ref.name, signal)
     return this.present.get(ref.name)
   }
 
   async refresh(
     ref: ApplicationRef,
     _: 'normal' | 'hard',
-    signal: AbortSignal,
+    isRead: boolean,
+    { signal }: How,
   ): Promise<Application | undefined> {
     await this.#ask('refresh', ref.name, signal)
     this.onRefresh(ref.name)
-    return this.present.get(ref.name)
+    return isRead ? this.present.get(ref.name) : undefined
   }
 
-  async requestRefresh(ref: ApplicationRef, _: 'normal' | 'hard', signal: AbortSignal): Promise<void> {
-    await this.#ask('requestRefresh', ref.name, signal)
-    this.onRefresh(ref.name)
-  }
-
-  async applications(_: ApplicationQuery, signal: AbortSignal): Promise<readonly Application[]> {
-    await this.#ask('applications', undefined, signal)
+  async list(_: ApplicationQuery, { signal }: How): Promise<readonly Application[]> {
+    await this.#ask('list', undefined, signal)
     return [...this.present.values()]
   }
 
-  async applicationNames(_: ApplicationQuery, signal: AbortSignal): Promise<readonly ApplicationRef[]> {
-    await this.#ask('applicationNames', undefined, signal)
+  async names(_: ApplicationQuery, { signal }: How): Promise<readonly ApplicationRef[]> {
+    await this.#ask('names', undefined, signal)
     return [...this.present.values()].map(({ metadata: { name, namespace } }) => ({
       name,
       namespace,
@@ -126,7 +116,7 @@ export class FakeArgoCD implements ArgoCD {
     }))
   }
 
-  async *watch(query: ApplicationQuery, signal: AbortSignal): AsyncGenerator<readonly WatchEvent[]> {
+  async *watch(query: ApplicationQuery, { signal }: How): AsyncGenerator<readonly WatchEvent[]> {
     await this.#ask('watch', query.name, signal)
     const stream = new FakeStream()
     this.streams.push(stream)
@@ -141,20 +131,20 @@ export class FakeArgoCD implements ArgoCD {
     yield* stream.read(signal)
   }
 
-  async commit(
-    ref: ApplicationRef,
-    revision: string,
-    _: number | undefined,
-    signal: AbortSignal,
-  ): Promise<Commit> {
+  async commit(ref: ApplicationRef, { revision }: CommitRequest, { signal }: How): Promise<Commit> {
     await this.#ask('commit', ref.name, signal)
     const commit = this.commits.get(revision)
     if (commit === undefined) throw new RequestFailure('Unreachable', `unknown revision ${revision}`)
     return commit
   }
 
-  async resourceTree(ref: ApplicationRef, signal: AbortSignal): Promise<readonly TreeNode[]> {
-    await this.#ask('resourceTree', ref.name, signal)
-    return this.tree
+  async tree(ref: ApplicationRef, { signal }: How): Promise<readonly TreeNode[]> {
+    await this.#ask('tree', ref.name, signal)
+    return this.nodes
+  }
+
+  async compare(ref: ApplicationRef, _: Comparison, { signal }: How): Promise<Rendering> {
+    await this.#ask('compare', ref.name, signal)
+    return this.rendering
   }
 }

@@ -18,10 +18,22 @@ export class FakeClock implements Clock {
     this.#latestFirst = latestFirst
   }
 
-  now(): number {
+  readonly now = (): number => {
     if (++this.#looks > MOST_LOOKS)
       throw new Error('a busy loop: the clock is looked at over and over and never slept by')
     return this.#now
+  }
+
+  readonly at = (time: number, wake: () => void): (() => void) => {
+    const sleeper = {
+      at: Math.max(time, this.#now),
+      wake: () => {
+        this.#sleepers.delete(sleeper)
+        wake()
+      },
+    }
+    this.#sleepers.add(sleeper)
+    return () => void this.#sleepers.delete(sleeper)
   }
 
   date(): Date {

@@ -1,8 +1,8 @@
 /** Answers that come late, from a cache, or never: no yes from what is no longer known, and no wait without an end. */
 
 import { describe, expect, test } from 'bun:test'
-import type { Target } from '../lib/config.ts'
 import { RequestFailure } from '../lib/failure.ts'
+import type { Target } from '../lib/wanted.ts'
 import { settled } from './fake-clock.ts'
 import { SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
@@ -20,11 +20,11 @@ function following(revision: string): Target {
 
 /** Lets what a GET brings travel for so long after Argo CD has read it. */
 function slowAnswers(scene: Scene, travel: (nth: number) => number): void {
-  const get = scene.argocd.application.bind(scene.argocd)
+  const get = scene.argocd.look.bind(scene.argocd)
   let asked = 0
-  scene.argocd.application = async (ref, signal) => {
+  scene.argocd.look = async (ref, how) => {
     const nth = ++asked
-    const answer = await get(ref, signal)
+    const answer = await get(ref, how)
     await scene.clock.sleep(travel(nth))
     return answer
   }
@@ -117,8 +117,7 @@ describe('an answer that comes late', () => {
     }
     scene.put('a', SHA.b)
     const deleted = scene.put('b', SHA.b)
-    scene.argocd.delay = ({ call }) =>
-      call === 'application' ? scene.clock.sleep(3 * SECOND) : Promise.resolve()
+    scene.argocd.delay = ({ call }) => (call === 'look' ? scene.clock.sleep(3 * SECOND) : Promise.resolve())
     await scene.start({ watch: true }, target).pass(1)
     scene.argocd.present.delete('b')
     scene.argocd.streams[0]?.send({ type: 'DELETED', application: deleted })
@@ -153,8 +152,7 @@ describe('a selector', () => {
     scene.put('b', SHA.a)
     await scene.start({ watch: true, interval: 60 * SECOND }, SELECTED).pass(5)
     scene.argocd.streamBegins = false
-    scene.argocd.delay = ({ call }) =>
-      call === 'applications' ? scene.clock.sleep(SECOND) : Promise.resolve()
+    scene.argocd.delay = ({ call }) => (call === 'list' ? scene.clock.sleep(SECOND) : Promise.resolve())
     scene.argocd.streams[0]?.end()
     scene.put('c', SHA.a)
     const b = scene.put('b', SHA.b)
@@ -176,9 +174,9 @@ describe('a selector', () => {
     scene.argocd.streamBegins = false
     const a = scene.put('a', SHA.b)
     const unready = scene.put('b', SHA.b, progressing)
-    const list = scene.argocd.applications.bind(scene.argocd)
-    scene.argocd.applications = async (query, signal) => {
-      const answer = await list(query, signal)
+    const list = scene.argocd.list.bind(scene.argocd)
+    scene.argocd.list = async (query, how) => {
+      const answer = await list(query, how)
       await scene.clock.sleep(2 * SECOND)
       return answer
     }
@@ -221,9 +219,9 @@ describe('a selector', () => {
         status: { reconciledAt: '2030-01-01T00:00:05Z', operationState: null, health: { status: health } },
       })
     let cached = false
-    const list = scene.argocd.applications.bind(scene.argocd)
-    scene.argocd.applications = async (query, signal) => {
-      const answer = await list(query, signal)
+    const list = scene.argocd.list.bind(scene.argocd)
+    scene.argocd.list = async (query, how) => {
+      const answer = await list(query, how)
       return cached ? [old] : answer
     }
     scene.argocd.delay = ({ call }) => (call === 'refresh' ? scene.clock.sleep(4900) : Promise.resolve())
@@ -235,6 +233,7 @@ describe('a selector', () => {
       kind: 'selector',
       min: 1,
       selector: 'a=b',
+      min: 1,
       namespace: undefined,
       project: undefined,
       wanted: wanting({ revision: 'main' }),
@@ -291,7 +290,7 @@ describe('a refresh', () => {
     const scene = new Scene()
     scene.put('web', SHA.a)
     scene.argocd.delay = ({ call }) =>
-      call === 'requestRefresh' ? scene.clock.sleep(2 * SECOND) : Promise.resolve()
+      call === 'refresh' ? scene.clock.sleep(2 * SECOND) : Promise.resolve()
     await scene.start({ refresh: 'normal', watch: true, timeout: 600 * SECOND }).pass(1)
     const stale = scene.put('web', SHA.b, {
       status: {
@@ -302,7 +301,7 @@ describe('a refresh', () => {
     scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: stale })
     await scene.pass(300)
     expect(scene.ending).toBeUndefined()
-    expect(scene.argocd.count('requestRefresh')).toBe(2)
+    expect(scene.argocd.count('refresh')).toBe(2)
   })
 })
 
@@ -310,17 +309,16 @@ test('Retry-After holds for names that the stream does not mention', async () =>
   const scene = new Scene()
   scene.put('other', SHA.a)
   scene.argocd.refuse = ({ call }) => {
-    if (call === 'application') throw new RequestFailure('Unreachable', '429', { retryAfter: 55 * SECOND })
+    if (call === 'look') throw new RequestFailure('Unreachable', '429', { retryAfter: 55 * SECOND })
   }
   await scene.start({ watch: true, interval: SECOND }, named('web', 'api')).pass(50)
-  expect(scene.argocd.count('application')).toBeLessThanOrEqual(2)
+  expect(scene.argocd.count('look')).toBeLessThanOrEqual(2)
 })
 
 test('a failure that is certain just before the deadline is told as one, however long its diagnosis hangs', async () => {
   const scene = new Scene()
   scene.put('web', SHA.b, degraded)
-  scene.argocd.delay = ({ call }) =>
-    call === 'resourceTree' ? scene.clock.sleep(60 * SECOND) : Promise.resolve()
+  scene.argocd.delay = ({ call }) => (call === 'tree' ? scene.clock.sleep(60 * SECOND) : Promise.resolve())
   await scene.start({ failAfter: 29 * SECOND, timeout: 30 * SECOND, interval: SECOND }).pass(31)
   expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
   expect(scene.outcome?.endedAt).toBeLessThanOrEqual(30 * SECOND)

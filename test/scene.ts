@@ -1,8 +1,10 @@
 /** One run of the loop against an Argo CD and a clock that only the test moves. */
 
 import type { Application } from '../lib/application.ts'
-import type { Policy, Target } from '../lib/config.ts'
-import { type Outcome, type Progress, verify } from '../lib/verify.ts'
+import { type LogEntry, ProgressLog } from '../lib/progress.ts'
+import type { Ending } from '../lib/verdict.ts'
+import { type Outcome, verify } from '../lib/verify.ts'
+import type { Policy, Target } from '../lib/wanted.ts'
 import { FakeArgoCD } from './fake-argocd.ts'
 import { FakeClock, settled } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
@@ -29,8 +31,8 @@ export function named(...names: string[]): Target {
 
 export const SELECTED: Target = {
   kind: 'selector',
-  min: 1,
   selector: 'a=b',
+  min: 1,
   namespace: undefined,
   project: undefined,
   wanted: wanting({ revision: SHA.b }),
@@ -39,7 +41,7 @@ export const SELECTED: Target = {
 export class Scene {
   readonly clock: FakeClock
   readonly argocd = new FakeArgoCD()
-  readonly progress: Progress[] = []
+  readonly progress: LogEntry[] = []
   readonly interrupt = new AbortController()
   outcome: Outcome | undefined
 
@@ -48,12 +50,15 @@ export class Scene {
   }
 
   start(policy: Partial<Policy> = {}, target: Target = named('web')): this {
+    const log = new ProgressLog()
     const tools = {
       client: this.argocd,
       clock: this.clock,
-      emit: (event: Progress) => void this.progress.push(event),
+      silence: 'argocd did not answer in time',
+      seed: 1,
       interrupted: this.interrupt.signal,
-      random: () => 1,
+      onTurn: (...[before, now]: Parameters<ProgressLog['entries']>) =>
+        void this.progress.push(...log.entries(before, now)),
     }
     void verify(target, { ...POLICY, ...policy }, tools).then((outcome) => {
       this.outcome = outcome
@@ -67,8 +72,8 @@ export class Scene {
     return application
   }
 
-  get ending(): Outcome['ending'] | undefined {
-    return this.outcome?.ending
+  get ending(): Ending | undefined {
+    return this.outcome?.decision
   }
 
   /** Lets seconds pass one by one, with keep-alives on the last stream as Argo CD sends them. */

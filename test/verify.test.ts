@@ -1,8 +1,8 @@
 /** The loop, on a clock that only the test moves: no test sleeps, however long its run lasts. */
 
 import { describe, expect, test } from 'bun:test'
-import type { Target } from '../lib/config.ts'
 import { RequestFailure } from '../lib/failure.ts'
+import type { Target } from '../lib/wanted.ts'
 import { FakeClock, settled } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
@@ -26,7 +26,7 @@ describe('polling', () => {
     scene.put('web', SHA.b)
     await scene.pass(3)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.count('application')).toBe(3)
+    expect(scene.argocd.count('look')).toBe(3)
   })
 
   test('the deadline is kept, and not a moment earlier', async () => {
@@ -60,10 +60,10 @@ describe('polling', () => {
       throw new RequestFailure('Unreachable', 'no')
     }
     await scene.start().pass(30)
-    const tries = scene.argocd.count('application')
+    const tries = scene.argocd.count('look')
     expect(tries).toBeGreaterThan(8)
     expect(tries).toBeLessThan(14)
-    expect(scene.progress.some(({ type }) => type === 'failure')).toBe(true)
+    expect(scene.progress.some(({ event }) => event === 'failure')).toBe(true)
     scene.argocd.refuse = () => {}
     await scene.pass(5)
     expect(scene.ending).toEqual({ kind: 'verified' })
@@ -77,7 +77,7 @@ describe('polling', () => {
       if (refusals-- > 0) throw new RequestFailure('Unreachable', 'no', { retryAfter: 20 * SECOND })
     }
     await scene.start().pass(19)
-    expect(scene.argocd.count('application')).toBe(1)
+    expect(scene.argocd.count('look')).toBe(1)
     await scene.pass(1)
     expect(scene.ending).toEqual({ kind: 'verified' })
   })
@@ -108,14 +108,14 @@ describe('a timeout of 0', () => {
     scene.put('web', SHA.b)
     await scene.start({ timeout: 0, watch: true }).pass(0)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.requests).toEqual([{ call: 'application', name: 'web' }])
+    expect(scene.argocd.requests).toEqual([{ call: 'look', name: 'web' }])
   })
   test('is one look that says no, without a refresh', async () => {
     const scene = new Scene()
     scene.put('web', SHA.a)
     await scene.start({ timeout: 0, refresh: 'normal' }).pass(0)
     expect(scene.ending).toEqual({ kind: 'looked' })
-    expect(scene.argocd.count('refresh') + scene.argocd.count('application')).toBe(1)
+    expect(scene.argocd.count('refresh') + scene.argocd.count('look')).toBe(1)
   })
   test('does not wait for a server that hangs for longer than ten seconds', async () => {
     const scene = new Scene()
@@ -141,15 +141,15 @@ describe('failing', () => {
   test('ends the run after the grace period, with a diagnosis', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, degraded)
-    scene.argocd.tree = [
+    scene.argocd.nodes = [
       { kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'CrashLoopBackOff' } },
     ]
     await scene.start().pass(29)
     expect(scene.ending).toBeUndefined()
     await scene.pass(1)
     expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
-    expect(scene.argocd.count('resourceTree')).toBe(1)
-    expect(scene.outcome?.subjects[0]?.tree).toHaveLength(1)
+    expect(scene.argocd.count('tree')).toBe(1)
+    expect(scene.outcome?.knowledge.applications.get('argocd/web')?.evidence.tree).toHaveLength(1)
   })
   test('a recovery starts the count anew', async () => {
     const scene = new Scene()
@@ -175,9 +175,9 @@ describe('failing', () => {
   test('a diagnosis that hangs holds up nothing for long', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, degraded)
-    scene.argocd.delay = ({ call }) => (call === 'resourceTree' ? new Promise(() => {}) : Promise.resolve())
+    scene.argocd.delay = ({ call }) => (call === 'tree' ? new Promise(() => {}) : Promise.resolve())
     await scene.start({ failAfter: 0 }).pass(60)
-    expect(scene.outcome?.ending.kind).toMatch(/failed|timed-out/)
+    expect(scene.ending?.kind).toMatch(/failed|timed-out/)
   })
 })
 
@@ -231,7 +231,7 @@ test('stable for: where the stream that is to confirm it does not begin, a poll 
   scene.argocd.streamBegins = false
   await scene.pass(6)
   expect(scene.ending).toEqual({ kind: 'verified' })
-  expect(scene.argocd.count('application')).toBe(1)
+  expect(scene.argocd.count('look')).toBe(1)
 })
 
 describe('refreshing', () => {
@@ -362,10 +362,8 @@ describe('watching', () => {
   test('a name that the stream does not mention is asked for', async () => {
     const scene = new Scene()
     await scene.start({ watch: true }).pass(1)
-    expect(scene.argocd.count('application')).toBe(1)
-    expect(
-      scene.progress.some((event) => event.type === 'observed' && event.checks[0]?.state === 'pending'),
-    ).toBe(true)
+    expect(scene.argocd.count('look')).toBe(1)
+    expect(scene.progress.some(({ event, state }) => event === 'observed' && state === 'pending')).toBe(true)
   })
   test('a stream that is refused is replaced by polls', async () => {
     const scene = new Scene()
@@ -377,7 +375,7 @@ describe('watching', () => {
     scene.put('web', SHA.b)
     await scene.pass(5)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.count('application')).toBe(3)
+    expect(scene.argocd.count('look')).toBe(3)
   })
   test('a stream that never begins is replaced by polls', async () => {
     const scene = new Scene()
@@ -424,7 +422,7 @@ describe('watching', () => {
     scene.put('a', SHA.b, degraded)
     scene.argocd.streamBegins = false
     scene.argocd.delay = ({ call, name }) =>
-      call === 'application' && name === 'a' ? new Promise(() => {}) : Promise.resolve()
+      call === 'look' && name === 'a' ? new Promise(() => {}) : Promise.resolve()
     scene.argocd.streams[0]?.end()
     await scene.pass(3)
     scene.argocd.streams.at(-1)?.keepAlive()
@@ -464,7 +462,7 @@ describe('watching', () => {
     )
     await scene.pass(3)
     expect(scene.ending).toBeUndefined()
-    expect(scene.argocd.count('application')).toBe(1)
+    expect(scene.argocd.count('look')).toBe(1)
     stream?.send({ type: 'MODIFIED', application: parsed({ name: 'b', revision: SHA.b }) })
     await settled()
     expect(scene.ending).toEqual({ kind: 'verified' })
@@ -476,7 +474,7 @@ describe('watching', () => {
     scene.argocd.present.clear()
     scene.argocd.streams[0]?.send({ type: 'DELETED', application: parsed({ name: 'web', revision: SHA.b }) })
     await scene.pass(59)
-    expect(scene.outcome?.state.get('argocd/web')?.checks[0]).toMatchObject({
+    expect(scene.outcome?.knowledge.applications.get('argocd/web')?.checks[0]).toMatchObject({
       code: 'NotFound',
       state: 'pending',
     })
@@ -528,8 +526,7 @@ test('the first of many that a stream mentions is no yes before all that match a
   scene.argocd.streamBegins = false
   scene.put('b', SHA.a)
   const a = scene.put('a', SHA.b)
-  scene.argocd.delay = ({ call }) =>
-    call === 'applicationNames' ? scene.clock.sleep(2 * SECOND) : Promise.resolve()
+  scene.argocd.delay = ({ call }) => (call === 'names' ? scene.clock.sleep(2 * SECOND) : Promise.resolve())
   scene.start({ watch: true }, SELECTED)
   await settled()
   scene.argocd.streams[0]?.keepAlive()

@@ -1,0 +1,300 @@
+/** What a run knows at one time: one immutable value, from which everything follows that is done next. */
+
+import { type Application, applicationKey } from './application.ts'
+import type { Check } from './check.ts'
+import { type Evidence, NO_EVIDENCE } from './evidence.ts'
+import type { RequestFailure } from './failure.ts'
+import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
+import type { ApplicationRef } from './requests.ts'
+import type { Policy, Target, Wanted } from './wanted.ts'
+
+/** Before anything: a time that is older than any other. */
+export const NEVER = Number.NEGATIVE_INFINITY
+
+/** An application as it was seen once. Times are milliseconds of the run's clock. */
+export interface Sighting {
+  /** `undefined`: it does not exist, or may not be seen. */
+  readonly application: Application | undefined
+  /** A request for the one reads the cluster; lists and streams are fed by a cache that may be a little behind. */
+  readonly source: 'look' | 'refresh' | 'list' | 'stream'
+  /** It was so at this time or after it: when the request was sent, or the message came. */
+  readonly asOf: number
+  /** When it was learnt. */
+  readonly at: number
+  /** The stream, or the list as a negative number, whose opening it was part of: all of that was so at one instant. */
+  readonly opening: number | undefined
+}
+
+/** Something that has held without a break, as far as was seen. */
+export interface Streak {
+  /** When it was first learnt. */
+  readonly since: number
+  /** The last time at which it was so. */
+  readonly until: number
+}
+
+/** The refreshes of an application that this run asked for. */
+export interface Refreshes {
+  readonly asked: number
+  readonly isUnderWay: boolean
+  readonly startedAt: number
+  /** How many were answered, and when the last was. */
+  readonly answered: number
+  readonly answeredAt: number
+  /** When the last one that was answered had been asked for. */
+  readonly servedAskedAt: number
+  /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
+  readonly reconciledAt: string | undefined
+  /** The operation that had left the status stale when the last one was asked for, by when it finished. */
+  readonly operation: string | undefined
+  /** While the last one was under way, an annotation with its time was seen: the server answers each by itself. */
+  readonly isTimed: boolean
+  /** The answer that says where tracked revisions point, and when it came. */
+  readonly fresh: { readonly application: Application; readonly at: number } | undefined
+}
+
+export const NO_REFRESHES: Refreshes = {
+  asked: 0,
+  isUnderWay: false,
+  startedAt: NEVER,
+  answered: 0,
+  answeredAt: NEVER,
+  servedAskedAt: NEVER,
+  reconciledAt: undefined,
+  operation: undefined,
+  isTimed: false,
+  fresh: undefined,
+}
+
+/** One application of the run. */
+export interface Known {
+  /** Its place in maps, the same for the whole run: `namespace/name` as far as it was given. */
+  readonly key: string
+  readonly ref: ApplicationRef
+  readonly wanted: Wanted
+  /** How it was last seen; `undefined` before that. */
+  readonly sighting: Sighting | undefined
+  /** The last whole Application that a request brought: streams leave out its resources. */
+  readonly whole: Application | undefined
+  readonly evidence: Evidence
+  /** Whether the sighting is from after the fresh evidence of where tracked revisions point. */
+  readonly age: 'before' | 'after' | 'unknown'
+  /** The checks of the sighting; none before it. */
+  readonly checks: readonly Check[]
+  readonly met: Streak | undefined
+  readonly failing: (Streak & { readonly revisions: string }) | undefined
+  /** When the last request was sent whose answer showed all checks met, within the present streak. */
+  readonly provenAt: number
+  /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */
+  readonly lookedAt: number
+  readonly idleLooks: number
+  /** A request and a stream contradict each other, and nobody knows which of them is newer. */
+  readonly isDoubtful: boolean
+  /** The last stream that told of it, and what it told last; `undefined`: that it is gone. */
+  readonly mentionedBy: number
+  readonly told: Application | undefined
+  readonly refreshes: Refreshes
+  /** When the tree of the evidence was asked for. */
+  readonly treeAsOf: number
+  /** When what it waits for now began. */
+  readonly waitingSince: number
+}
+
+/** The streams of a run; only the last of them counts. */
+export interface Streams {
+  /** Counts from 1; 0 before the first. */
+  readonly number: number
+  readonly askedAt: number
+  readonly openedAt: number | undefined
+  /** When it last brought something. */
+  readonly heardAt: number
+  /** When it ended by itself. */
+  readonly endedAt: number | undefined
+  /** It has told of an application. */
+  readonly hasMentioned: boolean
+  /** Some stream of this run has. */
+  readonly hasEverMentioned: boolean
+  /** Applications of which a request has shown what it has not told, by their key, and since when. */
+  readonly unheard: ReadonlyMap<string, number>
+  /** How many streams in a row kept such a thing to themselves. */
+  readonly deaf: number
+}
+
+/** A question that could not be answered, so often in a row. */
+export interface Failure {
+  readonly count: number
+  readonly at: number
+  /** Not to be asked again before. */
+  readonly retryAt: number
+  readonly failure: RequestFailure
+}
+
+/** What is known of the server. */
+export interface Server {
+  /** When it last answered well. */
+  readonly answeredAt: number | undefined
+  /** The last failure, where nothing was answered since. */
+  readonly failure: RequestFailure | undefined
+  readonly failedAt: number
+  /** Since when, and until when, it has never been more than what looks like a mistake in the settings. */
+  readonly hopeless: Streak | undefined
+  /** The first of two refusals of a token that had worked, by when it came. */
+  readonly doubtedAt: number | undefined
+  /** Asking is of no use any more. */
+  readonly refusal: RequestFailure | undefined
+  /** How long answers usually take. */
+  readonly usual: number
+}
+
+/** What a run knows. */
+export interface Knowledge {
+  readonly target: Target
+  readonly policy: Policy
+  /** What is said of a request that took too long. */
+  readonly silence: string
+  /** From which all jitter of the run comes. */
+  readonly seed: number
+  readonly startedAt: number
+  readonly deadline: number
+  readonly applications: ReadonlyMap<string, Known>
+  /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
+  readonly serverNamespace: string | undefined
+  /** Streamed applications that may be meant by a name without a namespace, until that is known. */
+  readonly undecided: ReadonlyMap<string, Application>
+  readonly streams: Streams
+  /** When the last list of what the selector matches was asked for, and how many there were. */
+  readonly listedAt: number
+  readonly lists: number
+  readonly failures: ReadonlyMap<string, Failure>
+  readonly server: Server
+  readonly isInterrupted: boolean
+}
+
+/** What is known at the beginning. */
+export function initialKnowledge(
+  target: Target,
+  policy: Policy,
+  { silence, seed, now }: { readonly silence: string; readonly seed: number; readonly now: number },
+): Knowledge {
+  const applications = new Map<string, Known>()
+  if (target.kind === 'names')
+    for (const { name, namespace, wanted } of target.applications) {
+      const known = unknown({ name, namespace, project: target.project }, wanted, now)
+      applications.set(known.key, known)
+    }
+  return {
+    target,
+    policy,
+    silence,
+    seed,
+    startedAt: now,
+    deadline: now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout),
+    applications,
+    serverNamespace: undefined,
+    undecided: new Map(),
+    streams: {
+      number: 0,
+      askedAt: NEVER,
+      openedAt: undefined,
+      heardAt: NEVER,
+      endedAt: undefined,
+      hasMentioned: false,
+      hasEverMentioned: false,
+      unheard: new Map(),
+      deaf: 0,
+    },
+    listedAt: NEVER,
+    lists: 0,
+    failures: new Map(),
+    server: {
+      answeredAt: undefined,
+      failure: undefined,
+      failedAt: NEVER,
+      hopeless: undefined,
+      doubtedAt: undefined,
+      refusal: undefined,
+      usual: 0,
+    },
+    isInterrupted: false,
+  }
+}
+
+/** An application of which nothing is known yet. */
+export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known {
+  return {
+    key: applicationKey(ref.name, ref.namespace),
+    ref,
+    wanted,
+    sighting: undefined,
+    whole: undefined,
+    evidence: NO_EVIDENCE,
+    age: 'before',
+    checks: [],
+    met: undefined,
+    failing: undefined,
+    provenAt: NEVER,
+    lookedAt: NEVER,
+    idleLooks: 0,
+    isDoubtful: false,
+    mentionedBy: 0,
+    told: undefined,
+    refreshes: NO_REFRESHES,
+    treeAsOf: NEVER,
+    waitingSince: now,
+  }
+}
+
+/** The application as last seen, where it was seen. */
+export function applicationOf({ sighting }: Known): Application | undefined {
+  return sighting?.application
+}
+
+/** One look, and no waiting. */
+export function isOneLook({ policy }: Knowledge): boolean {
+  return policy.timeout === 0
+}
+
+/** Whether the applications are few enough to be read one by one. */
+export function areFew({ applications }: Knowledge): boolean {
+  return applications.size <= FEW
+}
+
+/** Whether there is one application, and a request for it tells all. */
+export function isAlone({ target, applications }: Knowledge): boolean {
+  return target.kind === 'names' && applications.size === 1
+}
+
+/** Since when the stream, which lives now, has been open; `undefined` where none lives. */
+export function aliveSince(knowledge: Knowledge, now: number): number | undefined {
+  const { openedAt } = knowledge.streams
+  return openedAt !== undefined && now < lostAt(knowledge) ? openedAt : undefined
+}
+
+/** When the stream counts as lost: it ended, has been silent for too long, or has kept to itself what it should tell. */
+export function lostAt(knowledge: Knowledge): number {
+  const { endedAt, heardAt } = knowledge.streams
+  return Math.min(endedAt ?? Number.POSITIVE_INFINITY, heardAt + LONGEST_SILENCE, deafAt(knowledge))
+}
+
+/** When the stream counts as deaf: it had the time to tell what a request has shown, and has not. */
+export function deafAt({ streams }: Knowledge): number {
+  return Math.min(...streams.unheard.values(), Number.POSITIVE_INFINITY) + LONGEST_LAG
+}
+
+/** When everything had become met; `undefined` where something is not. */
+export function allMetSince({ applications }: Knowledge): number | undefined {
+  let since = NEVER
+  for (const { met } of applications.values()) {
+    if (met === undefined) return undefined
+    since = Math.max(since, met.since)
+  }
+  return applications.size === 0 ? undefined : since
+}
+
+/** From 0 to 1, the same for the same text in the same run. */
+export function jitter({ seed }: Pick<Knowledge, 'seed'>, text: string): number {
+  let hash = seed | 0
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  hash ^= hash >>> 15
+  return ((Math.imul(hash, 0x2c1b3c6d) >>> 0) % 1_000_000) / 1_000_000
+}

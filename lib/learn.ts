@@ -1,0 +1,390 @@
+/** What is known after something has happened: `(knowledge, event, now) → knowledge`. Pure. */
+
+import type { Application } from './application.ts'
+import { asFailure, RequestFailure } from './failure.ts'
+import { areFew, deafAt, type Knowledge, type Known, type Sighting, type Streams } from './knowledge.ts'
+import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
+import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
+import { MOST_APPLICATIONS } from './promises.ts'
+import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
+import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
+import { LATE } from './run.ts'
+import { answered, failed } from './server.ts'
+
+/** Takes one event into account. */
+export function learn(knowledge: Knowledge, event: Event, now: number): Knowledge {
+  switch (event.type) {
+    case 'started':
+      return started(knowledge, event.task, now)
+    case 'brought':
+      return brought(
+        answered(knowledge, event.task, event.startedAt, now),
+        event.task,
+        event.news,
+        event.startedAt,
+        now,
+      )
+    case 'ended':
+      return ended(knowledge, event.task, event.startedAt, event.failure, now)
+    case 'interrupted':
+      return { ...knowledge, isInterrupted: true }
+  }
+}
+
+function started(knowledge: Knowledge, request: Request, now: number): Knowledge {
+  switch (request.kind) {
+    case 'watch':
+      return { ...knowledge, streams: streamStarted(knowledge, now) }
+    case 'refresh':
+      return change(knowledge, request.application, (known) => ({
+        ...known,
+        refreshes: refreshStarted(known, now),
+      }))
+    default:
+      return knowledge
+  }
+}
+
+function brought(
+  knowledge: Knowledge,
+  request: Request,
+  news: News,
+  startedAt: number,
+  now: number,
+): Knowledge {
+  switch (news.kind) {
+    case 'application':
+      return request.kind === 'refresh'
+        ? refreshed(knowledge, request.application, news.application, startedAt, now)
+        : lookedAt(knowledge, request, news.application, startedAt, now)
+    case 'refreshed':
+      return request.kind === 'refresh'
+        ? change(knowledge, request.application, (known) => ({
+            ...known,
+            refreshes: refreshServed(known, undefined, startedAt, now),
+          }))
+        : knowledge
+    case 'list':
+      return listed(knowledge, news.applications, startedAt, now)
+    case 'names':
+      return named(knowledge, news.refs, startedAt, now)
+    case 'opened':
+      return opened(knowledge, now)
+    case 'changes':
+      return heard(knowledge, news.events, now)
+    case 'commit':
+      return request.kind === 'commit'
+        ? learnt(knowledge, request.application, now, ({ commits }) => ({
+            commits: new Map([...commits, [request.commit.key, news.commit]]),
+          }))
+        : knowledge
+    case 'tree':
+      return request.kind === 'tree'
+        ? learnt(knowledge, request.application, now, () => ({ tree: news.nodes }), startedAt)
+        : knowledge
+    case 'rendering':
+      return request.kind === 'compare'
+        ? learnt(knowledge, request.application, now, ({ renderings }) => ({
+            renderings: new Map([...renderings, [request.comparison.key, news.rendering]]),
+          }))
+        : knowledge
+  }
+}
+
+function ended(
+  knowledge: Knowledge,
+  request: Request,
+  startedAt: number,
+  error: unknown,
+  now: number,
+): Knowledge {
+  if (request.kind === 'watch')
+    return {
+      ...failed(knowledge, request, streamEnding(error), startedAt, now),
+      streams: { ...knowledge.streams, endedAt: now },
+    }
+  if (error === undefined) return knowledge
+  const failure = error === LATE ? new RequestFailure('Unreachable', knowledge.silence) : asFailure(error)
+  const after = failed(knowledge, request, failure, startedAt, now)
+  const problem = { problem: failure.message }
+  switch (request.kind) {
+    case 'refresh':
+      return change(after, request.application, (known) => ({
+        ...known,
+        refreshes: { ...known.refreshes, isUnderWay: false },
+      }))
+    case 'commit':
+      return learnt(after, request.application, now, ({ commits }) => ({
+        commits: new Map([...commits, [request.commit.key, problem]]),
+      }))
+    case 'compare':
+      return learnt(after, request.application, now, ({ renderings }) => ({
+        renderings: new Map([...renderings, [request.comparison.key, problem]]),
+      }))
+    default:
+      return after
+  }
+}
+
+/** That a stream ends is normal. */
+function streamEnding(error: unknown): RequestFailure {
+  return error === undefined
+    ? new RequestFailure('Unreachable', 'the stream of changes ended')
+    : asFailure(error)
+}
+
+// ---- One application
+
+function change(knowledge: Knowledge, key: string, how: (known: Known) => Known): Knowledge {
+  const known = knowledge.applications.get(key)
+  if (known === undefined) return knowledge
+  const after = how(known)
+  return after === known
+    ? knowledge
+    : { ...knowledge, applications: new Map(knowledge.applications).set(key, after) }
+}
+
+/** Something besides the application itself was learnt. */
+function learnt(
+  knowledge: Knowledge,
+  key: string,
+  now: number,
+  evidence: (before: Known['evidence']) => Partial<Known['evidence']>,
+  treeAsOf?: number,
+): Knowledge {
+  return change(knowledge, key, (known) =>
+    assessed(
+      {
+        ...known,
+        evidence: { ...known.evidence, ...evidence(known.evidence) },
+        treeAsOf: treeAsOf ?? known.treeAsOf,
+      },
+      now,
+      knowledge,
+    ),
+  )
+}
+
+function lookedAt(
+  knowledge: Knowledge,
+  request: Request,
+  application: Application | undefined,
+  startedAt: number,
+  now: number,
+): Knowledge {
+  if (request.kind !== 'look') return knowledge
+  const key = request.application
+  const seen: Sighting = { application, source: 'look', asOf: startedAt, at: now, opening: undefined }
+  const after = change(knowledge, key, (known) => {
+    const observed = looked(known, seen, now, knowledge)
+    return { ...observed, refreshes: refreshObserved(observed) }
+  })
+  return listening(withServerNamespace(after, request.ref, application, now), key, application, now)
+}
+
+function refreshed(
+  knowledge: Knowledge,
+  key: string,
+  application: Application | undefined,
+  startedAt: number,
+  now: number,
+): Knowledge {
+  const seen: Sighting = { application, source: 'refresh', asOf: startedAt, at: now, opening: undefined }
+  const after = change(knowledge, key, (known) =>
+    application === undefined
+      ? sighted(known, seen, now, knowledge)
+      : sighted(
+          { ...known, refreshes: refreshServed(known, application, startedAt, now) },
+          seen,
+          now,
+          knowledge,
+        ),
+  )
+  return listening(after, key, application, now)
+}
+
+/** From the answer about a name without a namespace it is learnt which namespace that means. */
+function withServerNamespace(
+  knowledge: Knowledge,
+  ref: ApplicationRef,
+  application: Application | undefined,
+  now: number,
+): Knowledge {
+  const namespace = application?.metadata.namespace
+  if (namespace === undefined || ref.namespace !== undefined || !needsServerNamespace(knowledge))
+    return knowledge
+  const meant = [...knowledge.undecided.values()].filter(({ metadata }) => metadata.namespace === namespace)
+  const decided = { ...knowledge, serverNamespace: namespace, undecided: new Map() }
+  return changed(
+    decided,
+    meant.map((streamed) => ({ type: 'ADDED', application: streamed })),
+    now,
+  )
+}
+
+// ---- Lists of what a selector matches
+
+function listed(
+  knowledge: Knowledge,
+  applications: readonly Application[],
+  startedAt: number,
+  now: number,
+): Knowledge {
+  const number = knowledge.lists + 1
+  const next = new Map<string, Known>()
+  for (const application of applications) {
+    const key = keyOf(knowledge, application)
+    const known = key === undefined ? undefined : member(knowledge, key, application.metadata, now)
+    if (known === undefined) continue
+    // What was learnt since the request was sent is newer than the list.
+    const isNewer = known.sighting !== undefined && known.sighting.at > startedAt
+    const seen: Sighting = { application, source: 'list', asOf: startedAt, at: now, opening: -number }
+    next.set(known.key, isNewer ? known : sighted(known, seen, now, knowledge))
+  }
+  return bounded(withMembers({ ...knowledge, lists: number, listedAt: startedAt }, next, startedAt))
+}
+
+function named(
+  knowledge: Knowledge,
+  refs: readonly ApplicationRef[],
+  startedAt: number,
+  now: number,
+): Knowledge {
+  const next = new Map<string, Known>()
+  for (const ref of refs) {
+    const fresh = newMember(knowledge.target, ref, now)
+    if (fresh !== undefined) next.set(fresh.key, knowledge.applications.get(fresh.key) ?? fresh)
+  }
+  return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt))
+}
+
+function member(
+  knowledge: Knowledge,
+  key: string,
+  ref: { name: string; namespace: string | undefined },
+  now: number,
+) {
+  const { applications, target } = knowledge
+  return applications.get(key) ?? newMember(target, { ...ref, project: target.project }, now)
+}
+
+/** Those that were listed, and those that a stream has brought since the list was asked for. */
+function withMembers(knowledge: Knowledge, listed: Map<string, Known>, startedAt: number): Knowledge {
+  for (const [key, known] of knowledge.applications)
+    if (!listed.has(key) && known.sighting !== undefined && known.sighting.at > startedAt)
+      listed.set(key, known)
+  return { ...knowledge, applications: listed }
+}
+
+function bounded(knowledge: Knowledge): Knowledge {
+  if (knowledge.applications.size <= MOST_APPLICATIONS) return knowledge
+  const message = `the selector matches more than ${MOST_APPLICATIONS} applications; narrow it, or verify them in several runs`
+  const refusal = new RequestFailure('InvalidSettings', message, { fatal: true })
+  return { ...knowledge, server: { ...knowledge.server, refusal } }
+}
+
+// ---- The stream
+
+function streamStarted(knowledge: Knowledge, now: number): Streams {
+  const { streams } = knowledge
+  // One that was given up in time proves nothing, neither good nor bad.
+  const deaf = now >= deafAt(knowledge) ? streams.deaf + 1 : streams.unheard.size > 0 ? streams.deaf : 0
+  return {
+    number: streams.number + 1,
+    askedAt: now,
+    openedAt: undefined,
+    heardAt: now,
+    endedAt: undefined,
+    hasMentioned: false,
+    hasEverMentioned: streams.hasEverMentioned,
+    unheard: new Map(),
+    deaf,
+  }
+}
+
+/** A stream begins with the present state, so of a few applications that are there it must soon tell. */
+function opened(knowledge: Knowledge, now: number): Knowledge {
+  const { streams, applications } = knowledge
+  const unheard = new Map<string, number>()
+  if (areFew(knowledge))
+    for (const [key, { sighting }] of applications)
+      if (sighting?.application !== undefined) unheard.set(key, now)
+  return { ...knowledge, streams: { ...streams, openedAt: now, heardAt: now, unheard } }
+}
+
+function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
+  const { streams } = knowledge
+  if (events.length > 0) return changed({ ...knowledge, streams: { ...streams, heardAt: now } }, events, now)
+  // Nothing has changed of what this stream has told of.
+  const applications = new Map(knowledge.applications)
+  for (const [key, known] of applications)
+    if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
+  return { ...knowledge, applications, streams: { ...streams, heardAt: now } }
+}
+
+/** Applications as a stream tells of them; of several changes of one, the last is its state. */
+function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
+  const applications = new Map(knowledge.applications)
+  const unheard = new Map(knowledge.streams.unheard)
+  const undecided = new Map(knowledge.undecided)
+  const last = new Map<string, WatchEvent>()
+  for (const event of events) {
+    const { application } = event
+    const key = keyOf(knowledge, application)
+    if (key !== undefined) last.set(key, event)
+    else if (isUndecided(knowledge, application))
+      undecided.set(`${application.metadata.namespace ?? ''}/${application.metadata.name}`, application)
+  }
+  const { number } = knowledge.streams
+  const context: Knowledge = { ...knowledge, applications }
+  for (const [key, { type, application }] of last) {
+    const known = member(context, key, application.metadata, now)
+    if (known === undefined) continue
+    unheard.delete(known.key)
+    const isGone = type === 'DELETED'
+    if (isGone && knowledge.target.kind === 'selector') {
+      applications.delete(known.key)
+      continue
+    }
+    const isFirst = known.mentionedBy !== number
+    const seen: Sighting = {
+      application: isGone ? undefined : application,
+      source: 'stream',
+      asOf: now,
+      at: now,
+      opening: isFirst && !isGone ? number : undefined,
+    }
+    const told = isGone ? undefined : application
+    const after = sighted(known, seen, now, context)
+    applications.set(known.key, { ...after, refreshes: refreshObserved(after), mentionedBy: number, told })
+  }
+  const hasMentioned = last.size > 0
+  // While it goes on telling of many, what it has not told of yet may still be on its way.
+  if (hasMentioned && !areFew(context)) for (const key of unheard.keys()) unheard.set(key, now)
+  const streams = {
+    ...knowledge.streams,
+    unheard,
+    hasMentioned: knowledge.streams.hasMentioned || hasMentioned,
+    hasEverMentioned: knowledge.streams.hasEverMentioned || hasMentioned,
+  }
+  return bounded({ ...knowledge, applications, undecided, streams })
+}
+
+/** Whether the stream has told what a request has just shown. */
+function listening(
+  knowledge: Knowledge,
+  key: string,
+  application: Application | undefined,
+  now: number,
+): Knowledge {
+  const { streams } = knowledge
+  const known = knowledge.applications.get(key)
+  if (known === undefined || streams.openedAt === undefined || streams.endedAt !== undefined) return knowledge
+  const hasTold = known.mentionedBy === streams.number
+  const agrees = hasTold ? digest(known.told) === digest(application) : application === undefined
+  if (agrees === !streams.unheard.has(key)) return knowledge
+  const unheard = new Map(streams.unheard)
+  if (agrees) unheard.delete(key)
+  else unheard.set(key, now)
+  return { ...knowledge, streams: { ...streams, unheard } }
+}

@@ -1,0 +1,79 @@
+/** What all needs and the verdict ask about a moment, worked out once: is there a stream, what does a yes still lack. */
+
+import { aliveSince, allMetSince, areFew, isOneLook, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { DIAGNOSIS_SHARE, LAST_LOOK_SHARE, LONGEST_DIAGNOSIS, LONGEST_LAST_LOOK } from './promises.ts'
+
+/** A moment of a run. Times are milliseconds of the run's clock; `Infinity`: not by itself. */
+export interface Moment {
+  readonly knowledge: Knowledge
+  readonly now: number
+  readonly isOneLook: boolean
+  /** Since when the stream has been alive. */
+  readonly aliveSince: number | undefined
+  /** The applications are read one by one, rather than by a list or a stream. */
+  readonly isFew: boolean
+  /**
+   * From when on evidence proves a yes: when everything had become met, and *stable for* had passed; `undefined`
+   * where something is not met.
+   */
+  readonly provableAt: number | undefined
+  /** Whether a yes is proven by the opening of a stream, rather than by requests. */
+  readonly isProvenByStream: boolean
+  /** When everything that is not known to be met is read for the last time. */
+  readonly lastLookAt: number
+  /** When the causes of a no are asked for at the latest. */
+  readonly diagnosisAt: number
+}
+
+/** What can be said of a moment. */
+export function momentOf(knowledge: Knowledge, now: number): Moment {
+  const { policy, deadline } = knowledge
+  const met = allMetSince(knowledge)
+  const alive = aliveSince(knowledge, now)
+  const isFew = areFew(knowledge)
+  return {
+    knowledge,
+    now,
+    isOneLook: isOneLook(knowledge),
+    aliveSince: alive,
+    isFew,
+    provableAt: met === undefined ? undefined : met + policy.stableFor,
+    isProvenByStream: !isFew && alive !== undefined,
+    lastLookAt: deadline - Math.min(policy.timeout * LAST_LOOK_SHARE, LONGEST_LAST_LOOK),
+    diagnosisAt: deadline - Math.min(policy.timeout * DIAGNOSIS_SHARE, LONGEST_DIAGNOSIS),
+  }
+}
+
+/**
+ * Whether a yes is proven: all of it was met at one instant, read from the moment on when everything had become met.
+ * A cache, and a stream, can have missed that something changed; so each application was read from the cluster since
+ * then, or, where there are many, told of by a stream, or a list, that was opened since then. The opening itself is one
+ * instant: where all is met in it, nothing else is needed.
+ */
+export function isProven({ knowledge, provableAt, now, isFew, isProvenByStream }: Moment): boolean {
+  const { applications, target, listedAt, streams } = knowledge
+  if (provableAt === undefined || now < provableAt) return false
+  const all = [...applications.values()]
+  const opening = all[0]?.sighting?.opening
+  const isOneInstant =
+    !isFew &&
+    knowledge.policy.stableFor === 0 &&
+    opening !== undefined &&
+    (opening < 0 || opening === streams.number) &&
+    all.every(({ sighting }) => sighting?.opening === opening)
+  if (target.kind === 'selector') {
+    if (applications.size < target.min) return false
+    // Whatever matches by now must be among them.
+    const since = isOneInstant ? (opening > 0 ? streams.askedAt : NEVER) : provableAt
+    if (listedAt < since) return false
+  }
+  if (isOneInstant) return true
+  if (isProvenByStream)
+    return streams.askedAt >= provableAt && all.every(({ mentionedBy }) => mentionedBy === streams.number)
+  return all.every((known) => isProvenOne(known, provableAt))
+}
+
+/** Whether an application was read from the cluster since then, and was as wanted. */
+export function isProvenOne({ provenAt }: Known, provableAt: number): boolean {
+  return provenAt >= provableAt
+}

@@ -1,0 +1,43 @@
+/** What a need is: requests that ought to be under way now, and when to think again. Pure. */
+
+import type { Knowledge } from './knowledge.ts'
+import { LONGEST_HEDGE, SHORTEST_HEDGE, USUAL_TIMES } from './promises.ts'
+import type { Request } from './requests.ts'
+import type { Plan } from './run.ts'
+
+/** What ought to be under way now for one kind of reason, and when there will be more. */
+export type Need = Plan<Request>
+
+/** Nothing, now or later. */
+export const NOTHING: Need = { tasks: [], wakeAt: Number.POSITIVE_INFINITY }
+
+/** The requests for those of some things for which one is due, and the time of the next that will be. */
+export function needOf<T>(
+  things: Iterable<T>,
+  dueAt: (thing: T) => number,
+  request: (thing: T) => Request,
+  now: number,
+): Need {
+  const tasks: Request[] = []
+  let wakeAt = Number.POSITIVE_INFINITY
+  for (const thing of things) {
+    const at = dueAt(thing)
+    if (at <= now) tasks.push(request(thing))
+    else wakeAt = Math.min(wakeAt, at)
+  }
+  return { tasks, wakeAt }
+}
+
+/** All of several needs, the most urgent first. */
+export function union(needs: readonly Need[]): Need {
+  return {
+    tasks: needs.flatMap(({ tasks }) => tasks),
+    wakeAt: Math.min(...needs.map(({ wakeAt }) => wakeAt)),
+  }
+}
+
+/** When a question that is not answered is asked again elsewhere: after some times of what is usual, and then later. */
+export function hedgesOf({ server }: Knowledge): readonly number[] {
+  const first = Math.min(Math.max(server.usual * USUAL_TIMES, SHORTEST_HEDGE), LONGEST_HEDGE)
+  return [first, first * 3]
+}

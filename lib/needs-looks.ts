@@ -1,0 +1,147 @@
+/** Why an application is asked for by itself. Pure. */
+
+import { isAlone, type Known, lostAt, NEVER } from './knowledge.ts'
+import { needsServerNamespace } from './members.ts'
+import { isProvenOne, type Moment } from './moment.ts'
+import { hedgesOf, type Need, needOf } from './need.ts'
+import {
+  FEW,
+  LONGEST_MENTION_GRACE,
+  LONGEST_MISSING_INTERVAL,
+  MENTION_GRACE,
+  READ_ANEW,
+  REQUEST_TIMEOUT,
+  STREAM_GRACE,
+} from './promises.ts'
+import { hasFailed, lacksResults } from './verdict.ts'
+
+const NOT = Number.POSITIVE_INFINITY
+
+/** Looks that are due: each application for the most urgent reason. */
+export function looksNeeded(moment: Moment): Need {
+  const { knowledge } = moment
+  const hedges = hedgesOf(knowledge)
+  let failing = 0
+  return needOf(
+    knowledge.applications.values(),
+    (known) => {
+      if (known.failing !== undefined) failing++
+      return lookDueAt(known, moment, failing <= FEW)
+    },
+    ({ key, ref }) => ({
+      key: `look:${key}`,
+      kind: 'look',
+      lane: 'look',
+      timeout: REQUEST_TIMEOUT,
+      hedges,
+      application: key,
+      ref,
+    }),
+    moment.now,
+  )
+}
+
+function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): number {
+  const { knowledge, isOneLook } = moment
+  const failure = knowledge.failures.get(`look:${known.key}`)
+  if (isOneLook) return failure === undefined ? Math.min(firstLook(known, moment), proof(known, moment)) : NOT
+  const due = Math.min(
+    firstLook(known, moment),
+    poll(known, moment),
+    unmentioned(known, moment),
+    readAnew(known, moment),
+    contradiction(known),
+    isUrgentFailure ? Math.min(lastFailing(known, moment), explanation(known, moment)) : NOT,
+    proof(known, moment),
+    soak(known, moment),
+  )
+  // However long the server asks to be left alone, there is a last look before the deadline.
+  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment))
+}
+
+/** At the start; of several, a stream tells, and one look only where nothing else says what the server's namespace is. */
+function firstLook({ lookedAt, sighting, key }: Known, { knowledge, isOneLook }: Moment): number {
+  if (knowledge.target.kind === 'selector' || lookedAt !== NEVER || sighting !== undefined) return NOT
+  if (isAlone(knowledge) || isOneLook || !knowledge.policy.watch) return knowledge.startedAt
+  if (!needsServerNamespace(knowledge)) return NOT
+  for (const { key: first, ref, sighting: seen } of knowledge.applications.values())
+    if (ref.namespace === undefined && seen === undefined) return first === key ? knowledge.startedAt : NOT
+  return NOT
+}
+
+/** Each interval where no stream lives; what a selector matches is listed instead. */
+function poll({ lookedAt }: Known, { knowledge, aliveSince }: Moment): number {
+  const { policy, startedAt, streams, target } = knowledge
+  if (aliveSince !== undefined || target.kind === 'selector') return NOT
+  if (!policy.watch) return lookedAt === NEVER ? startedAt : lookedAt + policy.interval
+  // A stream that ends is opened again at once, and one that has never been any may not be one.
+  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
+  return Math.max(lookedAt + policy.interval, Math.max(lost, startedAt) + STREAM_GRACE)
+}
+
+/** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
+function unmentioned(known: Known, { knowledge, aliveSince }: Moment): number {
+  const { streams, policy } = knowledge
+  if (aliveSince === undefined || known.mentionedBy === streams.number) return missing(known, policy.interval)
+  if (known.lookedAt < aliveSince && known.sighting?.application === undefined) {
+    return Math.min(Math.max(aliveSince, streams.heardAt) + MENTION_GRACE, aliveSince + LONGEST_MENTION_GRACE)
+  }
+  return missing(known, policy.interval)
+}
+
+/** What does not exist is asked for less and less often. */
+function missing({ sighting, lookedAt, idleLooks }: Known, interval: number): number {
+  if (sighting === undefined || sighting.application !== undefined) return NOT
+  return lookedAt + Math.min(interval * 2 ** Math.max(idleLooks - 1, 0), LONGEST_MISSING_INTERVAL)
+}
+
+/** While something is unmet, though a stream lives: it may have lost a change. */
+function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
+  const { met, sighting } = known
+  if (!isFew || aliveSince === undefined || met !== undefined || sighting?.application === undefined)
+    return NOT
+  return pausedLook(known, aliveSince)
+}
+
+/** After pauses that grow while looks bring nothing that the stream has not told. */
+function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number {
+  const pause = READ_ANEW[Math.min(idleLooks, READ_ANEW.length) - 1] ?? READ_ANEW[0]
+  return Math.max(lookedAt, aliveSince) + pause
+}
+
+/** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
+function contradiction({ isDoubtful, age }: Known): number {
+  return isDoubtful || age === 'unknown' ? NEVER : NOT
+}
+
+/** An early no rests on what was seen when *fail after* had passed. */
+function lastFailing({ failing }: Known, { knowledge }: Moment): number {
+  if (failing === undefined) return NOT
+  const dueAt = failing.since + knowledge.policy.failAfter
+  return failing.until < dueAt && dueAt > failing.since ? dueAt : NOT
+}
+
+/** An early no tells which hook or resource failed, which only a request shows. */
+function explanation(known: Known, { knowledge }: Moment): number {
+  return hasFailed(known, knowledge.policy) && lacksResults(known) ? NEVER : NOT
+}
+
+/** A yes rests on what was read since everything had become met. */
+function proof(known: Known, { provableAt, isProvenByStream }: Moment): number {
+  if (provableAt === undefined || isProvenByStream || isProvenOne(known, provableAt)) return NOT
+  return provableAt
+}
+
+/** What must hold without a break is looked at meanwhile: each interval, or now and then where a stream lives. */
+function soak(known: Known, { knowledge, provableAt, isProvenByStream, aliveSince, now }: Moment): number {
+  if (known.met === undefined || provableAt === undefined || isProvenByStream || now >= provableAt) return NOT
+  return aliveSince === undefined
+    ? known.met.until + knowledge.policy.interval
+    : pausedLook(known, aliveSince)
+}
+
+/** Before the deadline everything is read once more, unless a fresh stream does that. */
+function lastLook({ lookedAt }: Known, { lastLookAt, isProvenByStream, knowledge }: Moment): number {
+  if (isProvenByStream || lookedAt >= lastLookAt) return NOT
+  return knowledge.target.kind === 'selector' && !(knowledge.applications.size <= FEW) ? NOT : lastLookAt
+}

@@ -1,0 +1,71 @@
+/** Why it is asked what a selector matches. Pure. */
+
+import { lostAt, NEVER } from './knowledge.ts'
+import { queryOf } from './members.ts'
+import type { Moment } from './moment.ts'
+import { hedgesOf, type Need, NOTHING } from './need.ts'
+import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT, STREAM_GRACE } from './promises.ts'
+
+const NOT = Number.POSITIVE_INFINITY
+
+/** The list of all that match while no stream lives, their names alone while one does. */
+export function membersNeeded(moment: Moment): Need {
+  const { knowledge, now, isOneLook } = moment
+  const { target, policy, failures } = knowledge
+  if (target.kind !== 'selector') return NOTHING
+  const ask = (kind: 'list' | 'names', at: number): Need => {
+    const failure = failures.get(kind)
+    const due = isOneLook && failure !== undefined ? NOT : Math.max(at, failure?.retryAt ?? NEVER)
+    const dueAt = Math.min(due, lastLook(moment))
+    if (dueAt > now) return { tasks: [], wakeAt: dueAt }
+    const request = {
+      key: kind,
+      kind,
+      lane: 'list',
+      timeout: REQUEST_TIMEOUT,
+      hedges: hedgesOf(knowledge),
+      query: queryOf(target),
+    }
+    return { tasks: [request], wakeAt: NOT }
+  }
+  const isPolled = isOneLook || !policy.watch || isStreamLost(moment)
+  return isPolled ? ask('list', listAt(moment)) : ask('names', namesAt(moment))
+}
+
+/** Whether polls have taken over from a stream. */
+function isStreamLost({ knowledge, now, aliveSince }: Moment): boolean {
+  const { streams, startedAt } = knowledge
+  if (aliveSince !== undefined) return false
+  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
+  return now >= Math.max(lost, startedAt) + STREAM_GRACE
+}
+
+/** Each interval. */
+function listAt({ knowledge, isOneLook, provableAt }: Moment): number {
+  const { lists, listedAt, startedAt, policy } = knowledge
+  if (lists === 0) return startedAt
+  if (isOneLook) return proof(listedAt, provableAt)
+  return Math.min(listedAt + policy.interval, proof(listedAt, provableAt))
+}
+
+/** A stream does not tell that labels changed, so that an application is no longer selected. */
+function namesAt({ knowledge, provableAt, aliveSince }: Moment): number {
+  const { listedAt, policy, startedAt, streams } = knowledge
+  if (listedAt === NEVER) return startedAt
+  // What began to match while there was no stream may be in a message that is still to come.
+  const reopened = streams.number > 1 && aliveSince !== undefined && listedAt < aliveSince ? aliveSince : NOT
+  return Math.min(
+    listedAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval),
+    proof(listedAt, provableAt),
+    reopened,
+  )
+}
+
+/** A yes is about all that match since everything had become met. */
+function proof(listedAt: number, provableAt: number | undefined): number {
+  return provableAt === undefined || listedAt >= provableAt ? NOT : provableAt
+}
+
+function lastLook({ knowledge, lastLookAt, isOneLook }: Moment): number {
+  return isOneLook || knowledge.listedAt >= lastLookAt ? NOT : lastLookAt
+}

@@ -1,0 +1,116 @@
+/** Why Argo CD is asked to refresh an application. Pure. */
+
+import { REFRESH_ANNOTATION } from './application.ts'
+import { type Check, isMet } from './check.ts'
+import { jitter, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import type { Moment } from './moment.ts'
+import { type Need, NOTHING, needOf } from './need.ts'
+import { isCommitAwaited } from './needs-evidence.ts'
+import { staleOperation } from './operation-rules.ts'
+import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import type { Request } from './requests.ts'
+import { refreshDecides } from './revision-needs.ts'
+
+const NOT = Number.POSITIVE_INFINITY
+
+/** Refreshes that are due, or under way and not to be given up. */
+export function refreshesNeeded(moment: Moment): Need {
+  const { knowledge, isOneLook, now } = moment
+  if (knowledge.policy.refresh === 'none' || isOneLook) return NOTHING
+  return needOf(
+    knowledge.applications.values(),
+    (known) => refreshDueAt(known, knowledge),
+    (known) => refresh(known, moment),
+    now,
+  )
+}
+
+function refresh({ key, ref, refreshes, sighting, wanted }: Known, moment: Moment): Request {
+  const { policy } = moment.knowledge
+  const application = sighting?.application
+  const { asked, isUnderWay } = refreshes
+  return {
+    key: `refresh:${key}:${isUnderWay ? asked : asked + 1}`,
+    kind: 'refresh',
+    lane: 'refresh',
+    timeout: REFRESH_TIMEOUT,
+    // Newer servers begin anew with each one that is asked for.
+    hedges: [],
+    application: key,
+    ref,
+    type: policy.refresh === 'hard' && refreshes.answered === 0 ? 'hard' : 'normal',
+    // The answer is the whole application; of many that a stream tells of, it is read only where it decides.
+    isRead:
+      moment.isFew ||
+      moment.aliveSince === undefined ||
+      (application !== undefined && refreshDecides(application, wanted)),
+  }
+}
+
+function refreshDueAt(known: Known, knowledge: Knowledge): number {
+  const { sighting, refreshes, met, key } = known
+  const application = sighting?.application
+  if (application === undefined) return NOT
+  if (refreshes.isUnderWay) return NEVER
+  if (met !== undefined || isCommitAwaited(known)) return NOT
+  const failure = knowledge.failures.get(`refresh:${key}`)
+  const due = Math.min(
+    first(known),
+    staleness(known),
+    evidence(known),
+    again(known, knowledge),
+    confirmation(known, knowledge),
+  )
+  // Whoever has asked for one, it is under way as long as the annotation is there.
+  if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
+  return Math.max(due, failure?.retryAt ?? NEVER)
+}
+
+/** Each application that is not as wanted, once; and again where the request or its answer was lost. */
+function first({ refreshes }: Known): number {
+  return refreshes.asked === 0 || refreshes.startedAt > refreshes.servedAskedAt ? NEVER : NOT
+}
+
+/** An operation that ended after the last reconciliation leaves health from before it. */
+function staleness({ sighting, refreshes }: Known): number {
+  const application = sighting?.application
+  const stale = application === undefined ? undefined : staleOperation(application)
+  return stale !== undefined && stale !== refreshes.operation ? NEVER : NOT
+}
+
+/**
+ * Where a tracked revision decides, it takes a refresh that is asked for after another one was answered; a second
+ * later, so that `reconciledAt` can tell that it was compared anew.
+ */
+function evidence({ sighting, refreshes, wanted }: Known): number {
+  const application = sighting?.application
+  if (application === undefined || refreshes.fresh !== undefined || !refreshDecides(application, wanted))
+    return NOT
+  const isFutile = refreshes.answered > 3
+  return isFutile ? NOT : refreshes.answeredAt + RECONCILED_STEP
+}
+
+/** What a refresh could mend. */
+const MENDABLE: ReadonlySet<Check['code']> = new Set([
+  'RevisionMismatch',
+  'CommitMessageMismatch',
+  'Conditions',
+  'StatusStale',
+  'Hydrating',
+])
+
+/** Again and again, more and more seldom, while a refresh could mend what is unmet. */
+function again({ checks, refreshes, key }: Known, knowledge: Knowledge): number {
+  if (!checks.some((check) => !isMet(check) && MENDABLE.has(check.code))) return NOT
+  const pause = REFRESH_ANEW[Math.min(refreshes.answered, REFRESH_ANEW.length) - 1] ?? 0
+  return (
+    refreshes.answeredAt + pause * (1 + REFRESH_JITTER * jitter(knowledge, `${key} ${refreshes.answered}`))
+  )
+}
+
+/** A comparison error ends a run only where a later refresh has confirmed it. */
+function confirmation({ failing, refreshes, checks }: Known, { policy }: Knowledge): number {
+  if (failing === undefined || refreshes.servedAskedAt >= failing.since) return NOT
+  if (!checks.some(({ code, state }) => code === 'Conditions' && state === 'failing')) return NOT
+  return failing.since + policy.failAfter
+}

@@ -1,0 +1,198 @@
+/** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
+
+import { type Application, completed, observedRevisions } from './application.ts'
+import { type Check, isFailing, isMet } from './check.ts'
+import { NO_EVIDENCE } from './evidence.ts'
+import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
+import { checkApplication } from './predicates.ts'
+import { LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { parseTime } from './time.ts'
+import type { Policy } from './wanted.ts'
+
+type Context = Pick<Knowledge, 'policy' | 'applications'>
+
+/** Takes in that an application was seen, by whichever way that came last. */
+export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
+  // An application that comes back is a new one: nothing that was learnt of the old one counts.
+  if (seen.application === undefined)
+    return assessed(
+      {
+        ...known,
+        sighting: seen,
+        whole: undefined,
+        evidence: NO_EVIDENCE,
+        treeAsOf: NEVER,
+        refreshes: NO_REFRESHES,
+      },
+      now,
+      context,
+    )
+  const isWhole = isRequested(seen)
+  const application = isWhole ? seen.application : completed(seen.application, known.whole)
+  return assessed(
+    {
+      ...known,
+      sighting: { ...seen, application },
+      whole: isWhole ? application : known.whole,
+      evidence: withHydration(known.evidence, application),
+      isDoubtful: false,
+    },
+    now,
+    context,
+  )
+}
+
+/**
+ * Takes in the answer to a request for the one application. What a stream brought since the request was sent came
+ * later, but from a cache: where the two agree that all is met, or that something is not, nothing is in doubt; where
+ * they don't, the one that says no counts until another look.
+ */
+export function looked(known: Known, seen: Sighting, now: number, context: Context): Known {
+  const { sighting } = known
+  const after = sighted(known, seen, now, context)
+  const isNews = digest(seen.application) !== digest(sighting?.application)
+  const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
+  if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
+  const [was, is] = [known.met !== undefined, after.met !== undefined]
+  if (was !== is) return { ...(is ? known : after), ...counted, isDoubtful: true }
+  const { whole, provenAt } = after
+  const told = sighting.application
+  const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
+  return {
+    ...assessed({ ...known, whole, sighting: detailed }, now, context),
+    ...counted,
+    provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
+    isDoubtful: false,
+  }
+}
+
+/** The checks of an application anew, because it was seen or because something else was learnt of it. */
+export function assessed(known: Known, now: number, { policy, applications }: Context): Known {
+  const { sighting, wanted, treeAsOf } = known
+  if (sighting === undefined) return known
+  const { application, asOf, at } = sighting
+  const age = ageOf(known)
+  const evidence = { ...known.evidence, refreshed: policy.refresh === 'none' || age === 'after' }
+  const checks = checkApplication(application, wanted, evidence)
+  const met = checks.every(isMet)
+    ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor))
+    : undefined
+  // What rests on the tree is as old as the tree.
+  const failed = checks.filter(isFailing)
+  const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
+  const revisions = application === undefined ? '' : observedRevisions(application).join(' ')
+  const before = known.failing?.revisions === revisions ? known.failing : undefined
+  const gap = longestGap(policy, policy.failAfter)
+  const failing = failed.length === 0 ? undefined : { ...extended(before, now, until, gap), revisions }
+  return {
+    ...known,
+    evidence,
+    age,
+    checks,
+    met,
+    failing,
+    provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),
+    waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
+  }
+}
+
+/** A request reads the cluster, so where all is met in its answer, that was so when it was sent or after it. */
+function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOnly: boolean): number {
+  if (met === undefined) return NEVER
+  const begins = met.since !== known.met?.since
+  if (!isAnswer) return begins ? NEVER : known.provenAt
+  // Of the only application, the answer that shows it met is the proof; others must be so at the same time.
+  if (begins) return isOnly ? met.since : (known.sighting?.asOf ?? NEVER)
+  return Math.max(known.provenAt, known.sighting?.asOf ?? NEVER)
+}
+
+/** It was seen that nothing has changed. */
+export function confirmed(known: Known, now: number): Known {
+  const { met, failing, treeAsOf, checks } = known
+  if (met === undefined && failing === undefined) return known
+  const restsOnTree = checks.every((check) => !isFailing(check) || check.basis === 'tree')
+  return {
+    ...known,
+    met: met && { ...met, until: now },
+    failing: failing && {
+      ...failing,
+      until: restsOnTree ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
+    },
+  }
+}
+
+/**
+ * Whether the application was seen after the fresh evidence of where tracked revisions point. A request is answered
+ * from the cluster, so what was asked for after that is newer. Streams and lists are fed by a cache: what they bring
+ * may be older than what has come back already, and only `reconciledAt`, in whole seconds, tells.
+ */
+function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
+  const application = sighting?.application
+  if (fresh === undefined || sighting === undefined || application === undefined) return 'before'
+  if (application === fresh.application || (isRequested(sighting) && sighting.asOf >= fresh.at))
+    return 'after'
+  const then = parseTime(fresh.application.status.reconciledAt)
+  const now = parseTime(application.status.reconciledAt)
+  if (now > then) return 'after'
+  if (now < then) return 'before'
+  return observedRevisions(application).join(' ') === observedRevisions(fresh.application).join(' ')
+    ? 'after'
+    : 'unknown'
+}
+
+/** Whether it is the answer to a request for the one application, which reads the cluster. */
+export function isRequested({ source }: Sighting): boolean {
+  return source === 'look' || source === 'refresh'
+}
+
+/** What a stream tells of at once when it changes: two texts differ where something that matters has changed. */
+export function digest(application: Application | undefined): string {
+  if (application === undefined) return ''
+  const { metadata, spec, operation, status } = application
+  const { sync, health, operationState, conditions, summary, sourceHydrator } = status
+  const last = operationState
+  return [
+    metadata.deletionTimestamp,
+    sync.status,
+    sync.revision,
+    sync.revisions.join(' '),
+    health.status,
+    operation === undefined ? '' : 'asked',
+    last?.phase,
+    last?.startedAt,
+    last?.finishedAt,
+    last?.retryCount,
+    conditions.map(({ type }) => type).join(' '),
+    summary.images.join(' '),
+    sourceHydrator.currentOperation?.phase,
+    sourceHydrator.lastSuccessfulOperation?.drySHA,
+    spec.source?.targetRevision,
+  ].join('|')
+}
+
+/** What a hydrated revision came of is remembered: the status only tells it of the last. */
+function withHydration(evidence: Known['evidence'], { status }: Application): Known['evidence'] {
+  const { drySHA, hydratedSHA } = status.sourceHydrator.lastSuccessfulOperation ?? {}
+  if (drySHA === undefined || hydratedSHA === undefined) return evidence
+  const dry = drySHA.toLowerCase()
+  if (evidence.hydrations.get(dry) === hydratedSHA) return evidence
+  return { ...evidence, hydrations: new Map([...evidence.hydrations, [dry, hydratedSHA]]) }
+}
+
+/**
+ * Nobody knows what happened while nobody looked, so a streak that was not seen for longer than this begins anew:
+ * some missed polls, or the silence that a living stream may keep, but not all of the time that is asked for.
+ */
+function longestGap({ interval }: Policy, asked: number): number {
+  return Math.max(TOLERATED_INTERVALS * interval, Math.min(LONGEST_SILENCE, asked + interval))
+}
+
+function extended(streak: Streak | undefined, now: number, asOf: number, gap: number): Streak {
+  return streak !== undefined && now - streak.until <= gap
+    ? { since: streak.since, until: Math.max(streak.until, asOf) }
+    : { since: now, until: asOf }
+}
+
+function unmetCode(checks: readonly Check[]): string | undefined {
+  return checks.find((check) => !isMet(check))?.code
+}

@@ -1,0 +1,71 @@
+/** What the answers to refreshes show: where a tracked revision points now. Pure. */
+
+import { type Application, REFRESH_ANNOTATION, REFRESH_TIMESTAMP_ANNOTATION } from './application.ts'
+import type { Known, Refreshes } from './knowledge.ts'
+import { staleOperation } from './operation-rules.ts'
+import { REFRESH_LOST } from './promises.ts'
+import { parseTime } from './time.ts'
+
+/** A refresh was asked for. */
+export function refreshStarted({ refreshes, sighting }: Known, now: number): Refreshes {
+  const application = sighting?.application
+  return {
+    ...refreshes,
+    asked: refreshes.asked + 1,
+    isUnderWay: true,
+    startedAt: now,
+    reconciledAt: refreshes.answered > 0 ? refreshes.reconciledAt : application?.status.reconciledAt,
+    operation: application === undefined ? undefined : staleOperation(application),
+    isTimed: false,
+  }
+}
+
+/**
+ * A refresh has come back with this Application, or its answer was not read.
+ *
+ * Up to Argo CD 3.5 a refresh that is asked for while another is under way is answered by that other one, which may
+ * have read Git before the push. So it takes the answer to one that was asked for after another one of this run had
+ * been answered; or one answer of a server that gives each its time, which was seen while it was under way and is
+ * gone in the answer. `reconciledAt` must have advanced, or nothing was compared.
+ */
+export function refreshServed(
+  { refreshes }: Known,
+  application: Application | undefined,
+  startedAt: number,
+  now: number,
+): Refreshes {
+  const served = {
+    ...refreshes,
+    isUnderWay: false,
+    answered: refreshes.answered + 1,
+    answeredAt: now,
+    servedAskedAt: startedAt,
+  }
+  if (application === undefined) return served
+  const { reconciledAt } = application.status
+  const isLater = refreshes.answered > 0 && startedAt >= refreshes.answeredAt
+  const isOwn = refreshes.isTimed && !(REFRESH_TIMESTAMP_ANNOTATION in application.metadata.annotations)
+  const before = parseTime(refreshes.reconciledAt)
+  const isCompared = Number.isNaN(before) ? reconciledAt !== undefined : parseTime(reconciledAt) > before
+  return {
+    ...served,
+    reconciledAt: reconciledAt ?? refreshes.reconciledAt,
+    fresh: (isLater || isOwn) && isCompared ? { application, at: now } : refreshes.fresh,
+  }
+}
+
+/** While a refresh is under way, the Application tells how that goes, as a request for it shows. */
+export function refreshObserved(known: Known): Refreshes {
+  const { refreshes, sighting } = known
+  const application = sighting?.application
+  if (!refreshes.isUnderWay || application === undefined || sighting === undefined) return refreshes
+  const { annotations } = application.metadata
+  if (REFRESH_TIMESTAMP_ANNOTATION in annotations && sighting.asOf > refreshes.startedAt)
+    return refreshes.isTimed ? refreshes : { ...refreshes, isTimed: true }
+  // Nobody is at it: the request, or its answer, was lost on the way. It is asked for again.
+  const isLost =
+    sighting.source === 'look' &&
+    sighting.asOf > refreshes.startedAt + REFRESH_LOST &&
+    !(REFRESH_ANNOTATION in annotations)
+  return isLost ? { ...refreshes, isUnderWay: false } : refreshes
+}
