@@ -73,6 +73,16 @@ export function knownTags(git: Git, sha: string): string[] {
   return tags
 }
 
+/** The commit that a person means: a SHA in either case, the beginning of one, or a branch or tag. */
+export function findCommit({ commits, refs }: Git, repoURL: string, text: string): string {
+  const lower = text.toLowerCase()
+  if (commits.has(lower)) return lower
+  const pointed = refs.get(`${repoURL}@${text}`)?.at(-1)?.sha
+  if (pointed !== undefined) return pointed
+  if (/^[0-9a-f]{7,40}$/.test(lower)) for (const sha of commits.keys()) if (sha.startsWith(lower)) return sha
+  return text
+}
+
 /** What a path holds at a revision: manifests by their id; a chart's are the same for each version. */
 export function contentAt(git: Git, revision: string, path: string | undefined): number | undefined {
   return path === undefined ? CHART : git.commits.get(revision)?.contents.get(path)

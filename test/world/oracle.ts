@@ -100,7 +100,7 @@ export function createOracle(world: World): Oracle {
     if (turns.at(-1)?.value !== value) turns.push({ at: time.now(), value })
   }
   const allowedFrom = (since: number, to: number) => {
-    let allowed = policy.stableFor + yesWithin(policy, needs)
+    let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, since, to)
     return allowed
   }
@@ -254,7 +254,7 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     policy.refresh !== 'none' &&
     (applications.some(({ hydration }) => hydration !== 'none') ||
       wanted.some(({ revision }) => revision !== undefined && !/[0-9a-f]{7}/.test(JSON.stringify(revision))))
-  return { refreshes, reads: true }
+  return { refreshes, trees: wanted.some(({ images }) => images.length > 0) }
 }
 
 /** The last span within two instants in which it was true. */

@@ -1,5 +1,6 @@
 /** What the gate promises, as numbers. Milliseconds. */
 
+import { REFRESH_ANEW, REFRESH_JITTER, TREE_INTERVAL } from '../../lib/promises.ts'
 import type { Policy } from '../../lib/wanted.ts'
 import type { Fault } from './scenario.ts'
 
@@ -15,17 +16,37 @@ export function resolutionOf({ interval, stableFor, failAfter }: Policy): number
   return Math.max(3 * interval, Math.min(40_000, asked + interval)) + 2000
 }
 
-/** How long after everything has become true and visible a yes comes at most, where nothing breaks. */
-export function yesWithin({ interval, watch }: Policy, needs: Needs): number {
-  return (watch ? 3000 : interval + 3000) + (needs.refreshes ? 20_000 : 0) + (needs.reads ? 5000 : 0)
+/**
+ * How long after everything has become true and visible a yes comes at most, where nothing breaks.
+ *
+ * @param age of the run at that time
+ */
+export function yesWithin({ interval, watch }: Policy, needs: Needs, age: number): number {
+  return (
+    (watch ? 3000 : interval + 3000) +
+    (needs.refreshes ? refreshWithin(age) + 10_000 : 0) +
+    (needs.trees ? TREE_INTERVAL + 1000 : 0) +
+    5000
+  )
+}
+
+/** How long it takes at most until a refresh is asked for once more. */
+export function refreshWithin(age: number): number {
+  let passed = 0
+  let pause = 0
+  for (pause of REFRESH_ANEW) {
+    passed += pause
+    if (age < passed) break
+  }
+  return pause * (1 + REFRESH_JITTER)
 }
 
 /** What a yes takes besides the Application. */
 export interface Needs {
   /** Fresh evidence of where a branch or tag points. */
   readonly refreshes: boolean
-  /** Commits, manifests or trees. */
-  readonly reads: boolean
+  /** Which Pods have ended. */
+  readonly trees: boolean
 }
 
 /** How much later a yes may come for a fault that was there meanwhile. */

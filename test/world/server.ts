@@ -1,19 +1,19 @@
 /** The API server as the gate meets it: answers the questions of lib/requests.ts from the store and from the cache. */
 
 import type { Application } from '../../lib/application.ts'
-import type { TreeNode } from '../../lib/evidence.ts'
 import { RequestFailure } from '../../lib/failure.ts'
 import type { ApplicationRef, News, Request } from '../../lib/requests.ts'
 import type { Reporter, Surroundings } from '../../lib/run.ts'
 import { annotateRefresh } from './controller.ts'
 import { isFaulty } from './faults.ts'
-import { contentAt, contentOf, knownTags } from './git.ts'
+import { contentAt, contentOf, findCommit, knownTags } from './git.ts'
 import { requestHydration } from './hydrator.ts'
 import { matching } from './matching.ts'
 import { createNetwork } from './network.ts'
 import { SERVER_NAMESPACE } from './scenario.ts'
 import type { Change } from './store.ts'
 import { openStream } from './stream.ts'
+import { treeOf } from './tree.ts'
 import { rfc3339, type Subject, type World } from './world.ts'
 
 /** Told of each request: that it is sent, and that it has ended, whichever way. */
@@ -131,7 +131,7 @@ function answer(
     }
     case 'tree': {
       const subject = find(world, request.ref)
-      bring(subject === undefined ? FAILED : { kind: 'tree', nodes: treeOf(subject) })
+      bring(subject === undefined ? FAILED : { kind: 'tree', nodes: treeOf(world, subject) })
       return
     }
     case 'compare':
@@ -204,65 +204,16 @@ function compare(
   if (subject === undefined) return FAILED
   const { sources } = subject.spec
   const render = (revisions: readonly string[]) =>
-    sources.map(({ path }, i) => contentAt(git, revisions[i] ?? '', path))
+    sources.map(({ path, repoURL }, i) => contentAt(git, findCommit(git, repoURL, revisions[i] ?? ''), path))
   const [ours, theirs] = [render(wanted), render(observed)]
   if (ours.includes(undefined) || theirs.includes(undefined)) return FAILED
-  const hasSecret = [...ours, ...theirs].some(
-    (id) => id !== undefined && id >= 0 && contentOf(git, id).hasSecret,
-  )
+  const hasSecret = [ours[0], theirs[0]].some((id) => id !== undefined && contentOf(git, id).hasSecret)
   if (ours.some((id, i) => id !== theirs[i]) && !hasSecret)
     return { kind: 'rendering', rendering: { kind: 'different', message: 'Deployment web differs' } }
   if (hasSecret)
     return { kind: 'rendering', rendering: { kind: 'unknown', message: 'Secret web has its data blanked' } }
   return { kind: 'rendering', rendering: { kind: 'same' } }
 }
-
-/** The resource tree as it is: Deployment, ReplicaSet, Pods. */
-function treeOf({ live, plan }: Subject): TreeNode[] {
-  const node = (kind: string, name: string, status: string | undefined, createdAt: number): TreeNode => ({
-    group: kind === 'Pod' ? undefined : 'apps',
-    kind,
-    namespace: 'default',
-    name,
-    uid: `${kind}/${name}`,
-    parentUids: [],
-    health: status === undefined ? undefined : { status, message: undefined },
-    images: [],
-    info: {},
-    createdAt: rfc3339(createdAt),
-  })
-  if (live.contents === undefined) return []
-  const nodes = [
-    node(
-      'Deployment',
-      plan.name,
-      live.rollout === 'done' ? 'Healthy' : live.rollout === 'degraded' ? 'Degraded' : 'Progressing',
-      0,
-    ),
-  ]
-  if (live.blockedSince !== undefined)
-    nodes.push(node('ReplicaSet', `${plan.name}-new`, 'Degraded', live.blockedSince))
-  for (const { name, image, createdAt, state } of live.pods)
-    nodes.push({
-      ...node('Pod', name, POD_HEALTH[state], createdAt),
-      images: [image],
-      info: { 'Status Reason': POD_REASON[state] },
-    })
-  return nodes
-}
-
-const POD_HEALTH = {
-  starting: 'Progressing',
-  running: 'Healthy',
-  broken: 'Degraded',
-  ended: 'Healthy',
-} as const
-const POD_REASON = {
-  starting: 'ContainerCreating',
-  running: 'Running',
-  broken: 'ImagePullBackOff',
-  ended: 'Completed',
-} as const
 
 /** A request as a person reads it. */
 export function describe(request: Request): string {
