@@ -10,6 +10,9 @@ export interface Live {
   hasDrifted: boolean
   /** The last operation on what is applied has failed its hook. */
   hasFailedHook: boolean
+  failedAt: number
+  /** For how long a run could see that, where nothing is on record of it any more. */
+  failureWasSeenFor: number | undefined
   rollout: 'done' | 'progressing' | 'degraded'
   /** Counts rollouts: what was begun for an earlier one ends with it. */
   generation: number
@@ -31,6 +34,8 @@ export function nothingLive(): Live {
     contents: undefined,
     hasDrifted: false,
     hasFailedHook: false,
+    failedAt: Number.NEGATIVE_INFINITY,
+    failureWasSeenFor: undefined,
     rollout: 'done',
     generation: 0,
     pods: [],

@@ -55,6 +55,7 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 }
 
 function record(world: World, subject: Subject, operationState: OperationState): void {
+  if (operationState.operation.isDryRun) forget(world, subject)
   subject.status.operationState = operationState
   world.journal.tell(
     () => `${subject.plan.name}: operation ${operationState.phase} (attempt ${operationState.retryCount})`,
@@ -62,10 +63,20 @@ function record(world: World, subject: Subject, operationState: OperationState):
   write(world, subject)
 }
 
+/** A dry run takes the place of what is on record; who has not seen that before cannot know of it any more. */
+function forget({ time, scenario }: World, { live, status }: Subject): void {
+  if (!live.hasFailedHook || status.operationState?.operation.isDryRun === true) return
+  live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
+}
+
 function sync(world: World, subject: Subject, operationState: OperationState): void {
   const { git, random } = world
   const { spec } = subject
   const { operation } = operationState
+  if (operation.isLocal && subject.live.contents === undefined) {
+    fail(world, subject, { ...operationState, phase: 'Error', message: 'nothing to begin with' })
+    return
+  }
   if (operation.isLocal) {
     const [id] = localContents(world, subject)
     apply(world, subject, [id, ...(subject.live.contents ?? []).slice(1)])
@@ -144,6 +155,8 @@ function awaitHealth(world: World, subject: Subject, state: OperationState): voi
       if (!isBad) succeed(world, subject, state)
       else {
         subject.live.hasFailedHook = true
+        subject.live.failedAt = world.time.now()
+        subject.live.failureWasSeenFor = undefined
         world.changed(subject)
         fail(world, subject, {
           ...state,

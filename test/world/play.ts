@@ -44,7 +44,7 @@ export function play<K>(
   const world = createWorld(scenario, time, journal)
   const { machine } = opponent
   const { policy, startsAt, target } = scenario
-  let oracle: Oracle | undefined
+  const oracle: Oracle = createOracle(world)
   let ending: Ending | undefined
   let breach: Breach | undefined
   let underWay = 0
@@ -52,17 +52,16 @@ export function play<K>(
   let turnedAt = -1
 
   const begin = () => {
-    oracle = createOracle(world)
     const surroundings = createSurroundings(world, {
       sent: (request: Request) => {
         underWay++
         journal.count(`asked ${request.kind}`)
-        breach ??= oracle?.sent()
+        breach ??= oracle.sent()
       },
       ended: () => {
         underWay--
       },
-      answered: () => oracle?.answered(),
+      answered: () => oracle.answered(),
     })
     const interruption = new AbortController()
     if (scenario.interruptedAt !== undefined) time.at(scenario.interruptedAt, () => interruption.abort())
@@ -95,6 +94,7 @@ export function play<K>(
     void run(watched, initial, { ...surroundings, at }, interruption.signal)
   }
 
+  oracle.look()
   scheduleSteps(world)
   time.at(startsAt, begin)
   const last = startsAt + Math.max(policy.timeout, 60_000)
@@ -104,9 +104,9 @@ export function play<K>(
         breach = { promise: 'on time', at: time.now(), what: 'no end' }
         break
       }
-      breach ??= oracle?.look()
+      breach ??= oracle.look()
     }
-    if (ending !== undefined) breach ??= oracle?.judge(ending)
+    if (ending !== undefined) breach ??= oracle.judge(ending)
     if (ending !== undefined && underWay > 0)
       breach ??= { promise: 'no crash', at: time.now(), what: `${underWay} requests are left under way` }
   } catch (error) {

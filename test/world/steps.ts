@@ -113,12 +113,15 @@ function push(world: World, step: Step & { kind: 'push' }): void {
   const contents = changedContents(parent, changes)
   git.commits.set(sha, { sha, message: step.message, contents, hydratedFrom: undefined })
   point(git, ref, sha, time.now())
+  for (const subject of applications) world.changed(subject)
 }
 
-function tag({ git, time }: World, name: string, sha: string): void {
+function tag(world: World, name: string, sha: string): void {
+  const { git, time } = world
   if (!git.commits.has(sha)) return
   git.tags.set(name, sha)
   point(git, refOf({ repoURL: REPOSITORY }, name), sha, time.now())
+  for (const subject of world.applications) world.changed(subject)
 }
 
 function isBusy({ operation, deletingSince }: Subject): boolean {

@@ -5,7 +5,7 @@
 
 import type { ImageReference } from '../../lib/image.ts'
 import { parseImage } from '../../lib/image.ts'
-import type { Wanted } from '../../lib/wanted.ts'
+import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { contentAt, contentOf, headOf, knownTags, pointedAt, sameContents } from './git.ts'
 import { liveHealth } from './live.ts'
 import { refOf, type Subject, syncedSource, type World } from './world.ts'
@@ -50,6 +50,7 @@ export const ABSENT: Truth = {
 export function truthOf(world: World, subject: Subject, wanted: Wanted, since: number): Truth {
   if (!subject.exists) return ABSENT
   const { status, live, spec, operation, deletingSince } = subject
+  const { scenario } = world
   const { operationState } = status
   const observed = status.revisions.join()
   const isOperating = operation !== undefined || isRunning(subject)
@@ -65,7 +66,7 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
   const isReal =
     deletingSince === undefined &&
     !isOperating &&
-    !live.hasFailedHook &&
+    !(live.hasFailedHook && isKnowable(live, scenario.policy)) &&
     !live.hasDrifted &&
     sameContents(contentsOf(world, subject), live.contents) &&
     isHealthy &&
@@ -83,7 +84,18 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
     isSettled(subject) &&
     isHydrated(subject) &&
     showsImages(wanted.images, subject)
-  return { isStored, isReal, isVisible, failing: failing(world, subject, wanted, isIdentified), observed }
+  return {
+    isStored,
+    isReal,
+    isVisible,
+    failing: failing(world, subject, wanted, isIdentified, since),
+    observed,
+  }
+}
+
+/** Whether a run could know of a failed hook that a dry run has taken the place of. */
+function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
+  return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
 }
 
 function isRunning({ status: { operationState } }: Subject): boolean {
@@ -100,12 +112,17 @@ function contentsOf({ git }: World, { spec, status }: Subject): number[] {
 
 /** Whether the status's revisions are what is wanted, by where refs really pointed and what really was deployed. */
 function claims(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
-  const { git } = world
-  const { spec, status } = subject
-  if (wanted.commitMessage !== undefined) {
-    const text = wanted.commitMessage
-    if (!status.revisions.some((one) => git.commits.get(one)?.message.includes(text) === true)) return false
+  const { commitMessage } = wanted
+  if (commitMessage !== undefined) {
+    const { commits } = world.git
+    const { revisions } = subject.status
+    if (!revisions.some((one) => commits.get(one)?.message.includes(commitMessage) === true)) return false
   }
+  return claimsRevision(world, subject, wanted, since)
+}
+
+function claimsRevision(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
+  const { spec } = subject
   const { revision } = wanted
   if (revision === undefined) return true
   if (revision.kind === 'per-source')
@@ -247,11 +264,17 @@ function hasFailed({ status: { operationState }, live }: Subject): boolean {
 }
 
 /** What is held against this release; what an older one did is not. */
-function failing(world: World, subject: Subject, wanted: Wanted, isIdentified: boolean): Failing | undefined {
+function failing(
+  world: World,
+  subject: Subject,
+  wanted: Wanted,
+  isIdentified: boolean,
+  since: number,
+): Failing | undefined {
   const { status, live, deletingSince, spec } = subject
   const { operationState } = status
   if (deletingSince !== undefined) return 'Deleting'
-  if (hasFailed(subject) && (isIdentified || isOperationWanted(world, subject, wanted)))
+  if (hasFailed(subject) && (isIdentified || isOperationWanted(world, subject, wanted, since)))
     return 'OperationFailed'
   if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
   if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
@@ -271,18 +294,17 @@ function failing(world: World, subject: Subject, wanted: Wanted, isIdentified: b
   return isStuck ? 'NotHealthy' : undefined
 }
 
-function isOperationWanted(
-  { git }: World,
-  { status: { operationState } }: Subject,
-  { revision }: Wanted,
-): boolean {
+/** Whether the last operation was for what is wanted: by its name, or because it is what is observed now. */
+function isOperationWanted(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
+  const { revision } = wanted
+  const { operationState, revisions } = subject.status
+  if (revision === undefined) return false
   const synced = operationState?.synced ?? operationState?.operation.revisions ?? []
-  if (revision === undefined) return true
+  if (synced.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
   const texts =
     revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)
-  return texts.some((text) =>
-    synced.some((one) => isSame(text, one) || isSame(text, git.commits.get(one)?.hydratedFrom?.dry ?? '')),
-  )
+  const dryOf = (one: string) => world.git.commits.get(one)?.hydratedFrom?.dry ?? ''
+  return texts.some((text) => synced.some((one) => isSame(text, one) || isSame(text, dryOf(one))))
 }
 
 function showsSome(images: readonly ImageReference[], { status }: Subject): boolean {
