@@ -76,8 +76,8 @@ const treeSchema = lazily(() => {
 /** What a client needs besides the connection. */
 export interface ClientOptions {
   readonly version: string
-  /** Reads a text file; used where a mounted token may have been rotated. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; used where a mounted token may have been rotated. */
+  readonly readFile: (path: string, most: number) => string
   /** Learns the tokens of sessions, and masks what the server says. */
   readonly secrets: Secrets
 }

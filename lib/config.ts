@@ -5,6 +5,7 @@ import { parseArguments } from './arguments.ts'
 import { type CliContext, readCliContext } from './cli-context.ts'
 import { formatDuration } from './duration.ts'
 import type { ImageReference } from './image.ts'
+import { LARGEST_FILE } from './limit.ts'
 import type { WantedRevision } from './revision.ts'
 import { type SettingName, type SettingValues, settingEntries, settingLabel } from './settings.ts'
 import { oneLine } from './text.ts'
@@ -108,8 +109,8 @@ export interface Sources {
   /** The command line without the program's name. */
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Reads a text file; throws where it can't. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; throws an Error with a `code` where it can't. */
+  readonly readFile: (path: string, most: number) => string
   /** Whether everybody on this machine may read a file; in a container nobody else is there. */
   readonly isExposed?: (path: string) => boolean
 }
@@ -244,7 +245,7 @@ function resolveConnection(
     const path = values[name]
     if (path === undefined) return undefined
     try {
-      const content = readFile(path)
+      const content = readFile(path, name === 'caFile' ? LARGEST_FILE.pem : LARGEST_FILE.secret)
       if (content.trim() !== '') return content
       complain(name, `${shown(path)} is empty`)
     } catch (error) {

@@ -5,6 +5,7 @@ import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
 import type { Connection, Credentials } from './config.ts'
 import { RequestFailure } from './failure.ts'
 import { lazily } from './lazily.ts'
+import { LARGEST_FILE } from './limit.ts'
 import type { Secrets } from './secrets.ts'
 import type { Transport } from './transport.ts'
 
@@ -24,7 +25,7 @@ export interface SessionTools {
   readonly transport: Transport
   /** The server as a person wrote it. */
   readonly host: string
-  readonly readFile: (path: string) => string
+  readonly readFile: (path: string, most: number) => string
   readonly secrets: Secrets
 }
 
@@ -90,7 +91,7 @@ export function createSession(
     }
     if (credentials.tokenFile === undefined) return undefined
     try {
-      const fresh = readFile(credentials.tokenFile).trim()
+      const fresh = readFile(credentials.tokenFile, LARGEST_FILE.secret).trim()
       if (fresh === old || fresh === '') return undefined
       secrets.add(fresh)
       token = Promise.resolve(fresh)
