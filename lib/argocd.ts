@@ -2,8 +2,9 @@
 
 import type { Options } from 'ky'
 import * as z from 'zod/mini'
-import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
+import { parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
+import { LARGEST_BODY } from './body.ts'
 import { describeCertificate } from './certificate.ts'
 import type { Connection } from './config.ts'
 import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'

@@ -292,7 +292,9 @@ function resolveConnection(
 }
 
 /** Which variable sends requests to a proxy; only messages depend on it. */
-function proxyVariable({ origin }: ServerAddress, env: Sources['env']): string | undefined {
+function proxyVariable({ origin, loopback }: ServerAddress, env: Sources['env']): string | undefined {
+  // What stays on this machine goes to no proxy.
+  if (loopback) return undefined
   const { protocol, hostname, host } = new URL(origin)
   const names =
     protocol === 'https:'

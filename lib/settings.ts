@@ -142,8 +142,11 @@ const RESERVED_HEADERS = new Set([
   'proxy-authorization',
   'authorization',
   'host',
+  'accept-encoding',
   'content-length',
   'transfer-encoding',
+  'te',
+  'upgrade',
   'connection',
 ])
 

@@ -3,7 +3,9 @@
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { type Application, applicationSchema } from './application.ts'
+import { bytesOf, checkValues } from './body.ts'
 import { RequestFailure } from './failure.ts'
+import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
 /** A change of one application; ADDED also begins each stream, once for every application that matches. */
 export interface WatchEvent {
@@ -22,12 +24,21 @@ const messageSchema = z.object({
   ),
 })
 
+/** Types of content are short. */
+const LONGEST_TYPE = 100
+
+/**
+ * So many lines without a message are no stream of Argo CD's, whose messages have one each: it keeps a quiet stream
+ * alive with four lines a minute. The parser takes many times more memory for short lines than these are long.
+ */
+const MOST_LINES = 100_000
+
 const CHANGES: ReadonlySet<string> = new Set(['ADDED', 'MODIFIED', 'DELETED'])
 
 /**
  * Reads a stream to its end, in batches as they arrive; an empty batch is a keep-alive, or the beginning.
  *
- * @param largestMessage the size in bytes from which a message that does not end is given up
+ * @param largestMessage the size in characters from which a message that does not end is given up
  * @throws RequestFailure where the stream is no stream of Argo CD's, or ends in an error of its own
  */
 export async function* readEvents(
@@ -40,30 +51,33 @@ export async function* readEvents(
     await response.body?.cancel()
     throw new RequestFailure(
       'NotArgoCD',
-      `${host} answered the stream of changes with ${type || 'no content type'}`,
+      `${host} answered the stream of changes with ${cut(oneLine(type), LONGEST_TYPE) || 'no content type'}`,
     )
   }
   yield []
   let batch: WatchEvent[] = []
   let keptAlive = false
-  let pending = 0
+  let isTooLarge = false
+  let lines = 0
   const parser = createParser({
+    // Counted by the parser itself: comments may interrupt a message, and do not end it.
+    maxBufferSize: largestMessage,
+    onError({ type }) {
+      isTooLarge ||= type === 'max-buffer-size-exceeded'
+    },
     onEvent({ data }) {
-      pending = 0
+      lines = 0
       const event = parseMessage(data, host)
       if (event !== undefined) batch.push(event)
     },
     onComment() {
-      pending = 0
       keptAlive = true
     },
   })
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  for await (const chunk of response.body ?? []) {
-    pending += chunk.byteLength
+  for await (const chunk of bytesOf(response, host)) {
     feed(parser, decoder, chunk, host)
-    if (pending > largestMessage)
-      throw new RequestFailure('NotArgoCD', `${host} sent a message that does not end`)
+    if (isTooLarge) throw new RequestFailure('NotArgoCD', `${host} sent a message that does not end`)
     // A part of a message says nothing yet, not even that nothing has changed.
     if (batch.length > 0 || keptAlive) yield batch
     batch = []
@@ -71,24 +85,24 @@ export async function* readEvents(
   }
 }
 
-function feed(
-  parser: { feed(text: string): void },
-  decoder: TextDecoder,
-  chunk: Uint8Array,
-  host: string,
-): void {
-  let text: string
+function decode(decoder: TextDecoder, chunk: Uint8Array, host: string): string {
   try {
-    text = decoder.decode(chunk, { stream: true })
+    return decoder.decode(chunk, { stream: true })
   } catch {
     throw new RequestFailure('NotArgoCD', `${host} sent bytes that are no text in the stream of changes`)
   }
-  parser.feed(text)
+}
+
+function linesIn(text: string): number {
+  let lines = 0
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++
+  return lines
 }
 
 function parseMessage(data: string, host: string): WatchEvent | undefined {
   const unreadable = () =>
     new RequestFailure('NotArgoCD', `${host} sent a message in the stream of changes that is not Argo CD's`)
+  checkValues(data, host)
   let json: unknown
   try {
     json = JSON.parse(data)
@@ -101,7 +115,7 @@ function parseMessage(data: string, host: string): WatchEvent | undefined {
   if (error !== null && error !== undefined)
     throw new RequestFailure(
       'Unreachable',
-      `${host} ended the stream of changes (${error.message ?? 'without a reason'})`,
+      `${host} ended the stream of changes (${cut(oneLine(error.message ?? 'without a reason'), LONGEST_MESSAGE)})`,
     )
   // What is neither a change nor an error is an error whose words were cut away.
   if (result === null || result === undefined) throw unreadable()

@@ -2,6 +2,7 @@
 
 import ky, { type KyInstance, type Options } from 'ky'
 import { formatServerAddress } from './address.ts'
+import { ACCEPTED_ENCODING } from './body.ts'
 import type { Connection } from './config.ts'
 import { isUnknownAuthority } from './failure.ts'
 
@@ -53,6 +54,7 @@ function createApi(
     headers: [
       ...headers.map(([name, value]): [string, string] => [name, value]),
       ['user-agent', `kpcea/${version}`],
+      ['accept-encoding', ACCEPTED_ENCODING],
     ],
     retry: 0,
     timeout: false,
@@ -60,6 +62,10 @@ function createApi(
     redirect: 'manual',
     tls,
     verbose: false,
+    // Inflated here, where it is counted.
+    decompress: false,
+    // What stays on this machine goes to no proxy, as with Go's clients; Bun's would send it there.
+    ...(server.loopback ? { proxy: false } : {}),
   } as Options)
 }
 

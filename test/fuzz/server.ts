@@ -2,8 +2,9 @@
 
 import fc from 'fast-check'
 import { parseServerAddress } from '../../lib/address.ts'
-import { LARGEST_BODY, parseAnswer, RefusedToken, readJson, refuse } from '../../lib/answer.ts'
+import { parseAnswer, RefusedToken, readJson, refuse } from '../../lib/answer.ts'
 import { type Application, applicationSchema, commitSchema } from '../../lib/application.ts'
+import { LARGEST_BODY } from '../../lib/body.ts'
 import { RequestFailure } from '../../lib/failure.ts'
 import { formatAnnotation, formatJobSummary } from '../../lib/github.ts'
 import { checkApplication } from '../../lib/predicates.ts'
