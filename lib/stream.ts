@@ -76,8 +76,11 @@ export async function* readEvents(
   })
   const decoder = new TextDecoder('utf-8', { fatal: true })
   for await (const chunk of bytesOf(response, host)) {
-    feed(parser, decoder, chunk, host)
-    if (isTooLarge) throw new RequestFailure('NotArgoCD', `${host} sent a message that does not end`)
+    const text = decode(decoder, chunk, host)
+    lines += linesIn(text)
+    parser.feed(text)
+    if (isTooLarge || lines > MOST_LINES)
+      throw new RequestFailure('NotArgoCD', `${host} sent a message that does not end`)
     // A part of a message says nothing yet, not even that nothing has changed.
     if (batch.length > 0 || keptAlive) yield batch
     batch = []
