@@ -7,8 +7,9 @@ import { type Application, applicationSchema, type Commit, commitSchema } from '
 import { LARGEST_BODY } from './body.ts'
 import { describeCertificate } from './certificate.ts'
 import type { Connection } from './config.ts'
-import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
+import { certificateFailure, networkFailure, RequestFailure, tooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
+import { MOST_APPLICATIONS } from './limit.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents, type WatchEvent } from './stream.ts'
@@ -164,12 +165,12 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     },
     async applications(query, signal) {
       const list = await getJson('applications', listParams(query), listSchema(), signal)
-      return (list?.items ?? []).map((item) => parseAnswer(item, applicationSchema, host))
+      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema, host))
     },
     async applicationNames(query, signal) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
       const list = await getJson('applications', searchParams, listSchema(), signal)
-      return (list?.items ?? []).map((item) => {
+      return itemsOf(list, query).map((item) => {
         const { name, namespace } = parseAnswer(item, nameSchema(), host).metadata
         return { name, namespace: namespace ?? undefined, project: query.project }
       })
@@ -185,10 +186,12 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       )
       if (response === undefined)
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
-      yield* readEvents(response, host, LARGEST_BODY)
+      // Without a selector it tells of all that the account may see.
+      const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
+      yield* readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications })
     },
     async commit(ref, revision, sourceIndex, signal) {
-      const path = `${pathOf(ref)}/revisions/${encodeURIComponent(revision)}/metadata`
+      const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`
       const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, signal)
       if (commit === undefined)
         throw new RequestFailure('Unreachable', `${host} does not know revision ${revision}`)
@@ -201,11 +204,27 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   }
 }
 
+/** The items of a list; of more than are verified in one run, a selector matches too many. */
+function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, query: ApplicationQuery) {
+  const items = list?.items ?? []
+  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw tooManyApplications()
+  return items
+}
+
 type SearchParams = Record<string, string | number | undefined>
 
-/** Encoded, so that no name can reach another path. */
 function pathOf({ name }: ApplicationRef): string {
-  return `applications/${encodeURIComponent(name)}`
+  return `applications/${segment(name)}`
+}
+
+/**
+ * A part of a path, encoded, so that no name can reach another one. Two cannot be: they mean another path also where
+ * their dots are encoded.
+ */
+function segment(text: string): string {
+  if (text === '' || text === '.' || text === '..')
+    throw new RequestFailure('NotArgoCD', `${JSON.stringify(text)} can be no name or revision of Argo CD's`)
+  return encodeURIComponent(text)
 }
 
 function identity({ namespace, project }: ApplicationRef): SearchParams {

@@ -95,7 +95,8 @@ const COMMA = ','.charCodeAt(0)
 const BRACKET = '['.charCodeAt(0)
 const BRACE = '{'.charCodeAt(0)
 
-function tooLarge(host: string, limit: string): RequestFailure {
+/** More than an answer of Argo CD takes. */
+export function tooLarge(host: string, limit: string): RequestFailure {
   return new RequestFailure(
     'NotArgoCD',
     `${host} answered with more than ${limit}, which no answer of Argo CD takes`,

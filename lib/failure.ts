@@ -1,5 +1,7 @@
 /** What can go wrong between here and the server, sorted by what it means for the run. */
 
+import { MOST_APPLICATIONS } from './limit.ts'
+
 /** Why the server could not be asked. */
 export type FailureReason = 'Unreachable' | 'Unauthorized' | 'InvalidSettings' | 'NotArgoCD'
 
@@ -27,6 +29,15 @@ export class RequestFailure extends Error {
     this.retryAfter = options.retryAfter
     this.certificateCode = options.certificateCode
   }
+}
+
+/** More applications match a selector than one run verifies. */
+export function tooManyApplications(): RequestFailure {
+  return new RequestFailure(
+    'InvalidSettings',
+    `KPCEA_SELECTOR (--selector) matches more than ${MOST_APPLICATIONS} applications, which is more than one run verifies; narrow it, and verify the rest in runs of their own`,
+    { fatal: true },
+  )
 }
 
 /** What a request threw, as a failure; anything else than a failure is nobody's expectation, and tried again. */
@@ -70,6 +81,18 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   ERR_PROXY_TUNNEL: 'cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY',
   EPROTO:
     'does not speak TLS on this port; check the port, or set KPCEA_PLAINTEXT=true (--plaintext) for plain HTTP',
+}
+
+/** Where these stand in the way, nothing of a request has left: no connection, or none that could be trusted. */
+const NEVER_SENT: ReadonlySet<string> = new Set([
+  ...['ECONNREFUSED', 'ConnectionRefused', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['ERR_PROXY_TUNNEL', 'EPROTO'],
+])
+
+/** Whether a request failed before anything of it could be heard. */
+export function wasNeverSent(error: unknown): boolean {
+  const code = codeOf(error)
+  return NEVER_SENT.has(code) || CERTIFICATE_CODE.test(code)
 }
 
 /**

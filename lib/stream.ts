@@ -3,8 +3,8 @@
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { type Application, applicationSchema } from './application.ts'
-import { bytesOf, checkValues } from './body.ts'
-import { RequestFailure } from './failure.ts'
+import { bytesOf, checkValues, tooLarge } from './body.ts'
+import { RequestFailure, tooManyApplications } from './failure.ts'
 import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
 /** A change of one application; ADDED also begins each stream, once for every application that matches. */
@@ -35,16 +35,44 @@ const MOST_LINES = 100_000
 
 const CHANGES: ReadonlySet<string> = new Set(['ADDED', 'MODIFIED', 'DELETED'])
 
+/** How much a stream may bring. */
+export interface StreamLimits {
+  /** In characters. */
+  readonly largestMessage: number
+  /** How many applications it may tell of that are still there; `Infinity` where it is about more than was asked. */
+  readonly mostApplications: number
+}
+
+/** All that a stream may leave behind, in characters of JSON: what was said last of each application. */
+const MOST_KNOWN = 48 * 1024 * 1024
+
+/** Counts what a stream leaves behind. */
+function createCount(host: string, mostApplications: number): (event: WatchEvent, length: number) => void {
+  const lengths = new Map<string, number>()
+  let known = 0
+  return ({ type, application: { metadata } }, length) => {
+    const key = `${metadata.namespace ?? ''}/${metadata.name}`
+    known -= lengths.get(key) ?? 0
+    lengths.delete(key)
+    if (type === 'DELETED') return
+    known += length
+    lengths.set(key, length)
+    if (lengths.size > mostApplications) throw tooManyApplications()
+    if (known > MOST_KNOWN) throw tooLarge(host, `${MOST_KNOWN / 1024 / 1024} MiB in the stream of changes`)
+  }
+}
+
 /**
  * Reads a stream to its end, in batches as they arrive; an empty batch is a keep-alive, or the beginning.
  *
- * @param largestMessage the size in characters from which a message that does not end is given up
+ * @param limits the size in characters from which a message that does not end is given up, and how many
+ * applications a stream may tell of
  * @throws RequestFailure where the stream is no stream of Argo CD's, or ends in an error of its own
  */
 export async function* readEvents(
   response: Response,
   host: string,
-  largestMessage: number,
+  { largestMessage, mostApplications }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
@@ -57,6 +85,7 @@ export async function* readEvents(
   yield []
   let batch: WatchEvent[] = []
   let keptAlive = false
+  const count = createCount(host, mostApplications)
   let isTooLarge = false
   let lines = 0
   const parser = createParser({
@@ -68,7 +97,9 @@ export async function* readEvents(
     onEvent({ data }) {
       lines = 0
       const event = parseMessage(data, host)
-      if (event !== undefined) batch.push(event)
+      if (event === undefined) return
+      count(event, data.length)
+      batch.push(event)
     },
     onComment() {
       keptAlive = true

@@ -160,7 +160,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   })
   const headers = { 'content-type': 'text/event-stream' }
   const failed = await isRefused(async () => {
-    for await (const batch of readEvents(new Response(body, { headers }), HOST, LARGEST_BODY))
+    for await (const batch of readEvents(new Response(body, { headers }), HOST, LIMITS))
       for (const event of batch) {
         expect(!isVerified(event.application, SHA.b), 'no event is verified at a revision it never had')
         types.push(`${event.type} ${event.application.metadata.name}`)
@@ -168,6 +168,8 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   })
   return { types, failed }
 }
+
+const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000 }
 
 function cutAt(bytes: Buffer, places: readonly number[]): readonly Uint8Array[] {
   const sorted = [0, ...places.map((place) => Math.floor(place * bytes.length)), bytes.length].sort(
