@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import { parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
 import { LARGEST_BODY } from './body.ts'
-import { describeCertificate } from './certificate.ts'
+import { describeCertificate, verifies } from './certificate.ts'
 import type { Connection } from './config.ts'
 import { certificateFailure, networkFailure, RequestFailure, tooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
@@ -100,7 +100,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   ) {
     try {
       return await session.authorized(async (token) => {
-        const response = await transport('get', path, {
+        const response = await transport.send('get', path, {
           ...options,
           signal,
           headers: { ...options.headers, authorization: `Bearer ${token}` },
@@ -116,11 +116,19 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   }
 
   async function explained(failure: RequestFailure): Promise<RequestFailure> {
-    const { certificateCode } = failure
+    const { certificateCode: code } = failure
+    if (code === undefined) return failure
+    const { server, proxyVariable, secureProxy } = connection
+    if (secureProxy !== undefined && !(await verifies(secureProxy, transport.authorities()))) {
+      const what = await describeCertificate(secureProxy, code)
+      const who = `the proxy in ${proxyVariable} (${new URL(secureProxy).host})`
+      return certificateFailure({ who, address: `${proxyVariable}`, code, what })
+    }
     // A look of its own would not go through the proxy.
-    if (certificateCode === undefined || connection.proxyVariable !== undefined) return failure
-    const what = await describeCertificate(connection.server.origin, certificateCode)
-    return what === undefined ? failure : certificateFailure(host, certificateCode, what)
+    if (proxyVariable !== undefined) return failure
+    const what = await describeCertificate(server.origin, code)
+    const address = 'ARGOCD_SERVER (--server)'
+    return what === undefined ? failure : certificateFailure({ who: host, address, code, what })
   }
 
   const within = (signal: AbortSignal, milliseconds: number) =>

@@ -6,8 +6,9 @@ import { type CliContext, readCliContext } from './cli-context.ts'
 import { formatDuration } from './duration.ts'
 import type { ImageReference } from './image.ts'
 import { LARGEST_FILE } from './limit.ts'
+import { certificatesProblem, keyProblem } from './pem.ts'
 import type { WantedRevision } from './revision.ts'
-import { type SettingName, type SettingValues, settingEntries, settingLabel } from './settings.ts'
+import { type SettingName, type SettingValues, settingEntries, settingLabel, settings } from './settings.ts'
 import { oneLine } from './text.ts'
 
 /** How the run proves who it is. */
@@ -75,6 +76,8 @@ export interface Connection {
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** The variable that names the proxy in between; Bun's fetch goes by it. */
   readonly proxyVariable: string | undefined
+  /** Where that proxy is, where TLS is spoken to it: `https://proxy.example.com:3128`. */
+  readonly secureProxy: string | undefined
 }
 
 /** Where the verdict goes. */
@@ -131,6 +134,12 @@ export function loadConfig(sources: Sources): Loaded {
   if (context !== undefined)
     warnings.push(`using context ${context.name} of the argocd CLI (${context.file}): ${context.server}`)
   const connection = resolveConnection(values, context, sources, problems)
+  if (values.from.get('headers') === 'flag')
+    for (const [name] of (values.headers ?? []).filter(looksSecret))
+      warnings.push(
+        `${settingLabel('headers')}: the value of ${name} looks like a secret, and command lines can be read by others; ` +
+          `set ${settingLabel('headersFile')}, or KPCEA_HEADERS`,
+      )
   const target = resolveTarget(values, problems, warnings)
   const policy = resolvePolicy(values, problems, warnings)
   const { NO_COLOR, FORCE_COLOR, GITHUB_STEP_SUMMARY } = sources.env
@@ -145,11 +154,15 @@ export function loadConfig(sources: Sources): Loaded {
   }
   // In a Pod, where Secrets are mounted readable by all, there is nobody else.
   const isPod = Boolean(sources.env.KUBERNETES_SERVICE_HOST)
-  for (const name of ['tokenFile', 'passwordFile', 'clientKeyFile'] as const) {
+  for (const name of ['tokenFile', 'passwordFile', 'headersFile', 'clientKeyFile'] as const) {
     const path = values[name]
     if (path !== undefined && !isPod && sources.isExposed?.(path) === true)
       warnings.push(`${settingLabel(name)}: everybody on this machine can read ${shown(path)}; chmod 600 it`)
   }
+  if (context?.token !== undefined && !isPod && sources.isExposed?.(context.file) === true)
+    warnings.push(
+      `${settingLabel('context')}: everybody on this machine can read ${shown(context.file)}, and the token in it; chmod 600 it`,
+    )
   if (problems.length > 0 || connection === undefined || target === undefined)
     return { ok: false, problems: [...new Set(problems.map(oneLine))], output }
   return {
@@ -157,6 +170,14 @@ export function loadConfig(sources: Sources): Loaded {
     config: { connection, target, policy, output },
     warnings: warnings.map(oneLine),
   }
+}
+
+/** Names of headers that carry secrets, and values that are made as secrets are. */
+const SECRET_NAME = /auth|token|secret|passw|key|cookie|session|credential|jwt|assertion/i
+const SECRET_VALUE = /^(?:bearer|basic|token) |^[\w+/=.~-]{20,}$/i
+
+function looksSecret([name, value]: readonly [name: string, value: string]): boolean {
+  return SECRET_NAME.test(name) || SECRET_VALUE.test(value)
 }
 
 /** The settings as read; one that could not be read is absent, and `broken` knows it. */
@@ -234,6 +255,14 @@ function withCliContext(values: Values, sources: Sources, problems: string[]) {
   }
 }
 
+type FileSetting =
+  | 'caFile'
+  | 'clientCertFile'
+  | 'clientKeyFile'
+  | 'tokenFile'
+  | 'passwordFile'
+  | 'headersFile'
+
 function resolveConnection(
   values: Values,
   context: CliContext | undefined,
@@ -241,7 +270,7 @@ function resolveConnection(
   problems: string[],
 ): Connection | undefined {
   const complain = (name: SettingName, message: string) => problems.push(`${settingLabel(name)}: ${message}`)
-  const file = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile' | 'tokenFile' | 'passwordFile') => {
+  const file = (name: FileSetting) => {
     const path = values[name]
     if (path === undefined) return undefined
     try {
@@ -253,10 +282,14 @@ function resolveConnection(
     }
     return undefined
   }
-  const pem = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile', what: 'CERTIFICATE' | 'PRIVATE KEY') => {
+  const pem = (
+    name: 'caFile' | 'clientCertFile' | 'clientKeyFile',
+    problemOf: (content: string) => string | undefined,
+  ) => {
     const content = file(name)
-    if (content === undefined || new RegExp(`-----BEGIN [A-Z ]*${what}-----`).test(content)) return content
-    complain(name, `${shown(values[name] ?? '')} holds no PEM ${what.toLowerCase()}`)
+    const problem = content === undefined ? undefined : problemOf(content)
+    if (problem === undefined) return content
+    complain(name, `${shown(values[name] ?? '')} ${problem}`)
     return undefined
   }
 
@@ -269,9 +302,19 @@ function resolveConnection(
     }
   }
   const credentials = resolveCredentials(values, context, file, problems)
-  const ca = pem('caFile', 'CERTIFICATE')
-  const cert = pem('clientCertFile', 'CERTIFICATE')
-  const key = pem('clientKeyFile', 'PRIVATE KEY')
+  const headersText = file('headersFile')
+  const fromFile = headersText === undefined ? undefined : settings.headers.schema.safeParse(headersText)
+  if (fromFile?.success === false)
+    complain(
+      'headersFile',
+      `${shown(values.headersFile ?? '')} ${fromFile.error.issues[0]?.message ?? 'cannot be read'}`,
+    )
+  const headersFromFile = fromFile?.success === true ? fromFile.data : []
+  const ca = pem('caFile', certificatesProblem)
+  const cert = pem('clientCertFile', certificatesProblem)
+  const key = pem('clientKeyFile', (content) => keyProblem(content, cert))
+  const broken = context === undefined ? undefined : contextProblem(context)
+  if (broken !== undefined) complain('context', broken)
   for (const [one, other] of [
     ['clientCertFile', 'clientKeyFile'],
     ['clientKeyFile', 'clientCertFile'],
@@ -280,15 +323,32 @@ function resolveConnection(
       complain(one, `needs ${settingLabel(other)} beside it`)
   }
   if (server === undefined || credentials === undefined) return undefined
+  const variable = proxyVariable(server, env)
+  const proxy = variable === undefined ? null : URL.parse(env[variable] ?? '')
   return {
     server,
     credentials,
     insecure: values.insecure ?? false,
     ca: ca ?? context?.ca,
     clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
-    headers: values.headers ?? [],
-    proxyVariable: proxyVariable(server, env),
+    headers: [...(values.headers ?? []), ...headersFromFile],
+    proxyVariable: variable,
+    secureProxy: proxy?.protocol === 'https:' ? proxy.origin : undefined,
   }
+}
+
+/** What is wrong with the certificates of a context of the argocd CLI. */
+function contextProblem({ name, ca, clientCertificate }: CliContext): string | undefined {
+  const problems = [
+    ['certificate-authority-data', ca === undefined ? undefined : certificatesProblem(ca)],
+    ['client-certificate-data', clientCertificate && certificatesProblem(clientCertificate.cert)],
+    [
+      'client-certificate-key-data',
+      clientCertificate && keyProblem(clientCertificate.key, clientCertificate.cert),
+    ],
+  ] as const
+  const [field, problem] = problems.find(([, problem]) => problem !== undefined) ?? []
+  return problem === undefined ? undefined : `the ${field} of context ${name} ${problem}; run argocd login`
 }
 
 /** Which variable sends requests to a proxy; only messages depend on it. */

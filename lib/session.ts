@@ -57,7 +57,7 @@ export function createSession(
     if (pause > 0) throw new RequestFailure('Unreachable', postponed, { retryAfter: pause })
     let response: Response
     try {
-      response = await transport('post', 'session', {
+      response = await transport.send('post', 'session', {
         json: { username, password },
         signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
       })

@@ -483,6 +483,16 @@ export const settings = {
     secret: true,
     schema: headers,
   },
+  headersFile: {
+    group: 'Connection',
+    variables: ['KPCEA_HEADERS_FILE'],
+    flag: 'headers-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'file with extra headers',
+    note: '`Name: value`, one a line; sent beside the others',
+    schema: text,
+  },
   output: {
     group: 'Output',
     variables: ['KPCEA_OUTPUT'],
