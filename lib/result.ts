@@ -122,7 +122,7 @@ function applicationResult(
       finishedAt: orNull(status?.operationState?.finishedAt),
     },
     images: (status?.summary.images ?? []).map(shown),
-    checks: checks.map((check) => ({ ...check, message: shown(check.message) })),
+    checks: checks.map(({ code, state, message }) => ({ code, state, message: shown(message) })),
     unhealthyResources: unhealthyResources(subject).map((resource) => mapTexts(resource, shown)),
   }
 }
