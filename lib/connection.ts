@@ -186,7 +186,7 @@ export function resolveConnection(
   }
   const credentials = resolveCredentials(values, context, file, failed, complaints)
   const headersText = file('headersFile')
-  const fromFile = headersText === undefined ? undefined : settings.headers.schema.safeParse(headersText)
+  const fromFile = headersText === undefined ? undefined : settings.headers.schema().safeParse(headersText)
   if (fromFile?.success === false)
     complain(
       'headersFile',

@@ -40,7 +40,7 @@ export interface SessionTools {
 
 /** The session of a connection. Nothing is sent before the first request. */
 export function createSession(
-  { credentials, proxyVariable }: Connection,
+  { credentials, proxyVariable, server }: Connection,
   { transport, host, readFile, secrets }: SessionTools,
 ): Session {
   const { mask } = secrets
@@ -77,7 +77,7 @@ export function createSession(
 
   /** Sent once more where nothing was answered, but not for ever: each time it may have been heard. */
   function unanswered(error: unknown): unknown {
-    return wasNeverSent(error) ? error : later(networkFailure(error, host, proxyVariable))
+    return wasNeverSent(error) ? error : later(networkFailure(error, host, { proxyVariable, server }))
   }
 
   /** A failure after which the login may be sent once more, in a while. */
