@@ -133,6 +133,8 @@ export interface Failure {
 export interface Server {
   /** When it last answered well. */
   readonly answeredAt: number | undefined
+  /** Since when it has been asked for something that it has not answered. */
+  readonly askedAt: number | undefined
   /** The last failure, where nothing was answered since. */
   readonly failure: RequestFailure | undefined
   readonly failedAt: number
@@ -208,6 +210,7 @@ export function initialKnowledge(
     failures: new Map(),
     server: {
       answeredAt: undefined,
+      askedAt: undefined,
       failure: undefined,
       failedAt: NEVER,
       hopeless: undefined,

@@ -11,9 +11,10 @@ import {
   MENTION_GRACE,
   READ_ANEW,
   REQUEST_TIMEOUT,
+  SHORTEST_PAUSE,
   STREAM_GRACE,
 } from './promises.ts'
-import { hasFailed, lacksResults } from './verdict.ts'
+import { lacksResults } from './verdict.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -51,7 +52,8 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     unmentioned(known, moment),
     readAnew(known, moment),
     contradiction(known),
-    isUrgentFailure ? Math.min(lastFailing(known, moment), explanation(known, moment)) : NOT,
+    isUrgentFailure ? lastFailing(known, moment) : NOT,
+    results(known),
     proof(known, moment),
     soak(known, moment),
   )
@@ -110,8 +112,13 @@ function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number 
 }
 
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
-function contradiction({ isDoubtful, age }: Known): number {
-  return isDoubtful || age === 'unknown' ? NEVER : NOT
+function contradiction(known: Known): number {
+  return known.isDoubtful || known.age === 'unknown' ? atOnce(known) : NOT
+}
+
+/** Now, where nothing was asked for since it was last seen; otherwise a little later, so that no answer is asked for over and over. */
+function atOnce({ lookedAt, sighting }: Known): number {
+  return lookedAt < (sighting?.at ?? NEVER) ? NEVER : lookedAt + SHORTEST_PAUSE
 }
 
 /** An early no rests on what was seen when *fail after* had passed. */
@@ -121,9 +128,9 @@ function lastFailing({ failing }: Known, { knowledge }: Moment): number {
   return failing.until < dueAt && dueAt > failing.since ? dueAt : NOT
 }
 
-/** An early no tells which hook or resource failed, which only a request shows. */
-function explanation(known: Known, { knowledge }: Moment): number {
-  return hasFailed(known, knowledge.policy) && lacksResults(known) ? NEVER : NOT
+/** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */
+function results(known: Known): number {
+  return lacksResults(known) ? atOnce(known) : NOT
 }
 
 /** A yes rests on what was read since everything had become met. */
