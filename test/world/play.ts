@@ -91,7 +91,14 @@ export function play<K>(
         wake()
       })
     const initial = opponent.initial(target, policy, time.now(), scenario.seed)
-    void run(watched, initial, { ...surroundings, at }, interruption.signal)
+    let explained = ''
+    const explain = (_: K, knowledge: K) => {
+      const explanation = opponent.explain?.(knowledge) ?? ''
+      if (explanation !== explained) journal.tell(() => `thinks: ${explanation}`)
+      explained = explanation
+    }
+    const onTurn = lines === undefined ? undefined : explain
+    void run(watched, initial, { ...surroundings, at }, interruption.signal, onTurn)
   }
 
   oracle.look()
