@@ -176,11 +176,20 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   return {
     look: (ref, how) => getApplication(ref, undefined, how),
     async refresh(ref, type, isRead, how) {
-      if (isRead) return getApplication(ref, type, how)
-      await send(pathOf(ref), { searchParams: { ...identity(ref), refresh: type } }, how, (response) =>
-        response.body?.cancel(),
-      )
-      return undefined
+      const searchParams = { ...identity(ref), refresh: type }
+      const served = isRead
+        ? await getApplication(ref, type, how)
+        : await send(pathOf(ref), { searchParams }, how, async (response) => {
+            await response.body?.cancel()
+            return 'unread' as const
+          })
+      // Whether it is there, a request without a refresh tells: this one may just not be permitted.
+      if (served === undefined)
+        throw new RequestFailure(
+          'Unauthorized',
+          `${host} does not let ${ref.name} be refreshed, or it is gone`,
+        )
+      return served === 'unread' ? undefined : served
     },
     async list(query, how) {
       const list = await getJson('applications', listParams(query), listSchema(), how)

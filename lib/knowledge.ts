@@ -41,6 +41,7 @@ export interface Refreshes {
   /** How many were answered, and when the last was. */
   readonly answered: number
   readonly answeredAt: number
+  readonly firstAnsweredAt: number
   /** When the last one that was answered had been asked for. */
   readonly servedAskedAt: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
@@ -59,6 +60,7 @@ export const NO_REFRESHES: Refreshes = {
   startedAt: NEVER,
   answered: 0,
   answeredAt: NEVER,
+  firstAnsweredAt: NEVER,
   servedAskedAt: NEVER,
   reconciledAt: undefined,
   operation: undefined,

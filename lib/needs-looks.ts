@@ -1,9 +1,9 @@
 /** Why an application is asked for by itself. Pure. */
 
-import { isAlone, type Known, lostAt, NEVER } from './knowledge.ts'
+import { type Failure, isAlone, type Known, lostAt, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
-import { hedgesOf, type Need, needOf } from './need.ts'
+import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
 import {
   FEW,
   LONGEST_MENTION_GRACE,
@@ -57,8 +57,7 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     proof(known, moment),
     soak(known, moment),
   )
-  // However long the server asks to be left alone, there is a last look before the deadline.
-  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment))
+  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment, failure))
 }
 
 /** At the start; of several, a stream tells, and one look only where nothing else says what the server's namespace is. */
@@ -147,8 +146,16 @@ function soak(known: Known, { knowledge, provableAt, isProvenByStream, aliveSinc
     : pausedLook(known, aliveSince)
 }
 
-/** Before the deadline everything is read once more, unless a fresh stream does that. */
-function lastLook({ lookedAt }: Known, { lastLookAt, isProvenByStream, knowledge }: Moment): number {
-  if (isProvenByStream || lookedAt >= lastLookAt) return NOT
-  return knowledge.target.kind === 'selector' && !(knowledge.applications.size <= FEW) ? NOT : lastLookAt
+/**
+ * Before the deadline everything is read once more, unless a fresh stream does that; however long the server asks to
+ * be left alone, and again where it fails.
+ */
+function lastLook(
+  { lookedAt }: Known,
+  { lastLookAt, isProvenByStream, isFew, knowledge }: Moment,
+  failure: Failure | undefined,
+): number {
+  if (isProvenByStream || lookedAt >= lastLookAt || (knowledge.target.kind === 'selector' && !isFew))
+    return NOT
+  return lastTry(lastLookAt, failure)
 }

@@ -99,13 +99,16 @@ const MENDABLE: ReadonlySet<Check['code']> = new Set([
   'Hydrating',
 ])
 
-/** Again and again, more and more seldom, while a refresh could mend what is unmet. */
+/** Again and again, more and more seldom, while a refresh could mend what is unmet; what was asked for meanwhile aside. */
 function again({ checks, refreshes, key }: Known, knowledge: Knowledge): number {
-  if (!checks.some((check) => !isMet(check) && MENDABLE.has(check.code))) return NOT
-  const pause = REFRESH_ANEW[Math.min(refreshes.answered, REFRESH_ANEW.length) - 1] ?? 0
-  return (
-    refreshes.answeredAt + pause * (1 + REFRESH_JITTER * jitter(knowledge, `${key} ${refreshes.answered}`))
-  )
+  const isMendable = checks.some((check) => !isMet(check) && MENDABLE.has(check.code))
+  if (refreshes.answered === 0 || !isMendable) return NOT
+  let at = refreshes.firstAnsweredAt
+  for (let i = 0; at <= refreshes.answeredAt; i++)
+    at +=
+      (REFRESH_ANEW[Math.min(i, REFRESH_ANEW.length - 1)] ?? 0) *
+      (1 + REFRESH_JITTER * jitter(knowledge, `${key} ${i}`))
+  return at
 }
 
 /** A comparison error ends a run only where a later refresh has confirmed it. */
