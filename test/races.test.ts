@@ -166,7 +166,11 @@ describe('a selector', () => {
     stream?.send({ type: 'ADDED', application: scene.put('c', SHA.b) })
     await scene.pass(5)
     expect(scene.ending).toEqual(VERIFIED)
-    expect(scene.outcome?.subjects.map(({ key }) => key).sort()).toEqual(['argocd/a', 'argocd/b', 'argocd/c'])
+    expect([...(scene.outcome?.knowledge.applications.keys() ?? [])].sort()).toEqual([
+      'argocd/a',
+      'argocd/b',
+      'argocd/c',
+    ])
   })
 
   test('a list that was read before does not throw out what the stream has brought since', async () => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Target } from '../lib/wanted.ts'
 import { FakeClock, settled } from './fake-clock.ts'
-import { parsed, SHA, wanting } from './fixtures.ts'
+import { node, parsed, SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
 
 const degraded = { status: { health: { status: 'Degraded' } } }
@@ -142,7 +142,7 @@ describe('failing', () => {
     const scene = new Scene()
     scene.put('web', SHA.b, degraded)
     scene.argocd.nodes = [
-      { kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'CrashLoopBackOff' } },
+      node({ kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'CrashLoopBackOff' } }),
     ]
     await scene.start().pass(29)
     expect(scene.ending).toBeUndefined()
