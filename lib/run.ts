@@ -129,7 +129,10 @@ export function run<K, T extends Task, N, D>(
     happened = []
     for (const occurrence of occurrences) knowledge = machine.learn(knowledge, occurrence, time)
     const decision = machine.decide(knowledge, time)
-    if (decision === undefined) cancelWake = (cancelWake(), at(carryOut(time), turn))
+    if (decision === undefined) {
+      cancelWake()
+      cancelWake = at(carryOut(time), turn)
+    }
     onTurn?.(before, knowledge, time)
     if (decision === undefined) return
     isOver = true
