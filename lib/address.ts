@@ -10,17 +10,22 @@ export interface ServerAddress {
 }
 
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
+
+/** Pages of Argo CD's UI, and its API, as they are copied from a browser. */
+const PAGE = /\/(applications(?:\/.*)?|login|api\/v1(?:\/.*)?|swagger-ui)\/?$/
+
 const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 /**
  * Reads an address. Plain HTTP is used where `plaintext` is set, or where the text says `http://`.
  *
+ * @param isRoot whether the path is known to be the root path; otherwise a page of Argo CD's UI is refused
  * @throws Error with a sentence for a person that says what is wrong, never showing credentials
  */
-export function parseServerAddress(text: string, plaintext: boolean): ServerAddress {
+export function parseServerAddress(text: string, plaintext: boolean, isRoot = false): ServerAddress {
   const scheme = SCHEME.exec(text)?.[1]?.toLowerCase()
   const rest = scheme === undefined ? text : text.replace(SCHEME, '')
-  const shown = rest.includes('@') ? 'the address' : JSON.stringify(text)
+  const shown = rest.includes('@') ? 'the address' : JSON.stringify(text.split(/[?#]/, 1)[0])
   if (scheme !== undefined && scheme !== 'http' && scheme !== 'https')
     throw new Error(
       `${shown} begins with ${scheme}://; write host[:port][/root-path], with https:// or nothing in front`,
@@ -33,6 +38,10 @@ export function parseServerAddress(text: string, plaintext: boolean): ServerAddr
   if (rest.includes('@') || url.username !== '' || url.password !== '')
     throw new Error(
       'holds a username or password; set ARGOCD_API_TOKEN, or ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD',
+    )
+  if (!isRoot && PAGE.test(url.pathname))
+    throw new Error(
+      `${shown} is a page of Argo CD, not the server; write the part before /${PAGE.exec(url.pathname)?.[1]?.split('/', 1)[0]} only, or give the page of an application as ARGOCD_APP_NAME (--app)`,
     )
   if (url.search !== '' || url.hash !== '')
     throw new Error(`${shown} has a query or a fragment; write host[:port][/root-path] only`)
@@ -51,4 +60,13 @@ export function parseServerAddress(text: string, plaintext: boolean): ServerAddr
 /** The server as a person would write it in a browser. */
 export function formatServerAddress({ origin, rootPath }: ServerAddress): string {
   return `${origin}${rootPath}`
+}
+
+/** Whether two addresses as people write them mean the same server, whatever the scheme. */
+export function sameServer(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((text) => URL.parse(`https://${text.replace(SCHEME, '')}`))
+  const path = (url: URL) => url.pathname.replace(/\/+$/, '')
+  return (
+    a !== null && b !== null && a !== undefined && b !== undefined && a.host === b.host && path(a) === path(b)
+  )
 }

@@ -19,6 +19,9 @@ const errorSchema = lazily(() =>
   }),
 )
 
+/** What servers answer to plain HTTP on a port of TLS: Go's, nginx, Apache, Envoy. */
+const TLS_EXPECTED = /plain HTTP|HTTP request to an HTTPS server|HTTP request was sent to HTTPS/i
+
 /** gRPC codes in the bodies of Argo CD's errors. */
 const PERMISSION_DENIED = 7
 const NOT_FOUND = 5
@@ -41,6 +44,16 @@ export async function refuse(
   const { status, headers } = response
   if (status >= 300 && status < 400) {
     await response.body?.cancel()
+    const location = URL.parse(headers.get('location') ?? '')
+    if (
+      location?.protocol === 'https:' &&
+      location.hostname === hostname(host) &&
+      response.url.startsWith('http:')
+    )
+      throw new RequestFailure(
+        'NotArgoCD',
+        `${host} redirects to https://, so it speaks TLS; use https:// in ARGOCD_SERVER (--server), without KPCEA_PLAINTEXT (--plaintext)`,
+      )
     throw new RequestFailure(
       'NotArgoCD',
       `${host} redirects to ${cut(oneLine(mask(destination(headers.get('location')))), LONGEST_QUOTE)}, which is not followed; ` +
@@ -58,6 +71,11 @@ export async function refuse(
     ((status === 403 && error.code === PERMISSION_DENIED) || (status === 404 && error.code === NOT_FOUND))
   )
     return undefined
+  if (status === 400 && TLS_EXPECTED.test(said))
+    throw new RequestFailure(
+      'NotArgoCD',
+      `${host} speaks TLS on this port; use https:// in ARGOCD_SERVER (--server), without KPCEA_PLAINTEXT (--plaintext)`,
+    )
   if (status === 400)
     throw new RequestFailure('InvalidSettings', `${host} rejected the request (${answer})`, { fatal: true })
   if (status === 408 || status === 429 || status >= 500)
@@ -82,6 +100,10 @@ function retryAfterOf(headers: Headers): number | undefined {
   if (/^\d+$/.test(value)) return Number(value) * 1000
   const wait = Date.parse(value) - Date.parse(headers.get('date') ?? '')
   return wait > 0 ? wait : undefined
+}
+
+function hostname(host: string): string | undefined {
+  return URL.parse(`https://${host}`)?.hostname
 }
 
 /** Where a redirect leads, without the query, which may hold anything. */

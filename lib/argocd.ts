@@ -111,9 +111,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         return await refuse(response, host, mask)
       }, signal)
     } catch (error) {
-      throw await explained(
-        networkFailure(signal.aborted ? signal.reason : error, host, connection.proxyVariable),
-      )
+      throw await explained(networkFailure(signal.aborted ? signal.reason : error, host, connection))
     }
   }
 

@@ -1,147 +1,229 @@
 /**
- * The command line, read strictly: in a gate a misspelt flag that is ignored is a wrong verdict waiting to
- * happen, so whatever is not understood is an error that names the nearest flag.
+ * The command line. Its flags are declared to citty from the table of settings, and citty reads them; what citty
+ * takes in silence is refused here. In a gate a misspelt flag that is ignored is a wrong verdict waiting to happen.
  */
 
+import { parseArgs as tokenize } from 'node:util'
+import { type ArgsDef, parseArgs } from 'citty'
+import { nearest } from './nearest.ts'
 import { type Setting, type SettingName, settingEntries } from './settings.ts'
-
-/** Flags that are no settings, and stand alone. */
-const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h', '--version', '-V'])
 
 /** What the command line gave: the texts of each setting, and what was wrong with the rest. */
 export interface Arguments {
   readonly given: ReadonlyMap<SettingName, readonly string[]>
+  /** A sentence each. */
   readonly problems: readonly string[]
+  /** Settings that a slip was meant for: that they are missing is no problem of its own. */
+  readonly slips: ReadonlySet<SettingName>
+  /** Whether the help was asked for. */
+  readonly help: boolean
 }
+
+/** The words that ask about the program, and are commands of their own. */
+export const COMMANDS = ['doctor', 'manifest', 'docs', 'schema', 'completion'] as const
+
+const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h'])
+const VERSION_FLAGS: ReadonlySet<string> = new Set(['--version', '-V'])
 
 interface Flag {
   readonly name: SettingName
   readonly setting: Setting
-  /** Set for the flags that take no value. */
-  readonly means?: 'true' | 'false'
 }
 
+/** Settings by their long flag and by their letter, without dashes. */
 const FLAGS: ReadonlyMap<string, Flag> = new Map(
   settingEntries.flatMap(([name, setting]): [string, Flag][] => {
     if (setting.flag === undefined) return []
-    if (setting.kind === 'boolean') {
-      return [
-        [`--${setting.flag}`, { name, setting, means: 'true' }],
-        [`--no-${setting.flag}`, { name, setting, means: 'false' }],
-      ]
-    }
     const flag = { name, setting }
-    const long: [string, Flag] = [`--${setting.flag}`, flag]
-    return setting.short === undefined ? [long] : [long, [`-${setting.short}`, flag]]
+    const long: [string, Flag] = [setting.flag, flag]
+    return setting.short === undefined ? [long] : [long, [setting.short, flag]]
   }),
 )
 
-/** Variables whose values are secrets, by the flag somebody might try. */
-const SECRET_VARIABLES: ReadonlyMap<string, string> = new Map([
-  ['--token', 'ARGOCD_API_TOKEN (or --token-file)'],
-  ['--auth-token', 'ARGOCD_API_TOKEN (or --token-file)'],
-  ['--password', 'ARGOCD_API_PASSWORD (or --password-file)'],
+/** Settings whose values are secrets, by the flag somebody might try. */
+const SECRET_FLAGS: ReadonlyMap<string, { readonly name: SettingName; readonly way: string }> = new Map([
+  ['--token', { name: 'token', way: 'ARGOCD_API_TOKEN (or --token-file)' }],
+  ['--auth-token', { name: 'token', way: 'ARGOCD_API_TOKEN (or --token-file)' }],
+  ['--password', { name: 'password', way: 'ARGOCD_API_PASSWORD (or --password-file)' }],
 ])
 
-/** Reads the command line without the program's name. Pure; never throws. */
-export function parseArguments(raw: readonly string[]): Arguments {
+/** The flags as citty's commands declare them. */
+export const flagDefinitions: ArgsDef = Object.fromEntries(
+  settingEntries.flatMap(([, { flag, short, kind, help }]) => {
+    if (flag === undefined) return []
+    const type = kind === 'boolean' ? 'boolean' : 'string'
+    return [[flag, { type, description: help, ...(short === undefined ? {} : { alias: short }) }]]
+  }),
+)
+
+/** The same for the tokenizer that citty itself reads words with, so that both see the same. */
+const tokenOptions = Object.fromEntries(
+  settingEntries.flatMap(([, { flag, short, kind }]) => {
+    if (flag === undefined) return []
+    const type = kind === 'boolean' ? ('boolean' as const) : ('string' as const)
+    return [[flag, { type, ...(short === undefined ? {} : { short }) }]]
+  }),
+)
+
+/**
+ * Reads the words behind the program's name, or behind a command. Never throws.
+ *
+ * @param parsed what citty made of the same words by {@link flagDefinitions}, where there is no slip among them
+ */
+export function readArguments(
+  words: readonly string[],
+  parsed?: Readonly<Record<string, unknown>>,
+): Arguments {
+  const { problems, slips, help, lists, letters, clean } = inspect(words)
+  // Some slips (`-_`) would upset citty, so it reads what is left without them.
+  const values = parsed ?? parseArgs([...clean], flagDefinitions)
   const given = new Map<SettingName, readonly string[]>()
+  for (const [name, { flag, kind }] of settingEntries) {
+    if (flag === undefined) continue
+    if (slips.has(name)) continue
+    // Of a flag that is repeated citty keeps the last.
+    const value = kind === 'list' ? lists.get(name) : values[flag]
+    if (value === undefined || value === '') continue
+    const texts = Array.isArray(value) ? value : [String(value)]
+    given.set(name, letters.has(name) ? texts.map((text) => text.replace(/^=/, '')) : texts)
+  }
+  return { given, problems, slips, help }
+}
+
+/** Looks for what citty takes in silence: unknown flags, forgotten values, repeats, stray words. */
+function inspect(words: readonly string[]) {
   const problems: string[] = []
-  for (let i = 0; i < raw.length; i++) {
-    const word = raw[i] ?? ''
-    const { spelling, attached } = splitWord(word)
-    const flag = FLAGS.get(spelling)
-    if (flag === undefined) {
-      problems.push(complaint(word, spelling))
-      // The value of a misspelt flag is part of the same mistake.
-      const next = raw[i + 1]
-      const isPartOfIt = next !== undefined && (SECRET_VARIABLES.has(spelling) || !next.startsWith('-'))
-      if (spelling.startsWith('-') && attached === undefined && isPartOfIt) i++
+  const slips = new Set<SettingName>()
+  const seen = new Set<SettingName>()
+  const lists = new Map<SettingName, string[]>()
+  /** Settings whose value is attached to their letter: `-o=json` is `-ojson`. */
+  const letters = new Set<SettingName>()
+  /** The words that are understood. */
+  const clean: string[] = []
+  let help = false
+  /** Words up to this one are part of a slip that was told. */
+  let told = -1
+
+  const { tokens } = tokenize({
+    args: [...words],
+    options: tokenOptions,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  for (const token of tokens) {
+    const { index } = token
+    if (index <= told) continue
+    if (token.kind === 'option-terminator') {
+      problems.push('unexpected word "--"; flags and their values are all there is')
+      break
+    }
+    if (token.kind === 'positional') {
+      problems.push(strayWord(token.value, index === 0, words[index - 1]))
       continue
     }
-    let value = flag.means === undefined ? attached : booleanValue(flag.means, attached)
-    if (value === undefined && flag.means === undefined) {
-      const next = raw[i + 1]
-      if (next !== undefined && !looksLikeFlag(next)) {
-        value = next
-        i++
-      }
+    const { rawName, value, inlineValue } = token
+    const negated = rawName.startsWith('--no-') && !FLAGS.has(token.name)
+    const flag = FLAGS.get(negated ? token.name.slice('no-'.length) : token.name)
+    const takesValue = flag?.setting.kind !== 'boolean'
+    if (HELP_FLAGS.has(rawName) && inlineValue !== true) {
+      help = true
+    } else if (flag !== undefined && negated && takesValue) {
+      problems.push(`unknown flag ${rawName}; leave --${flag.setting.flag} out instead`)
+      slips.add(flag.name)
+    } else if (flag === undefined) {
+      const slip = unknownFlag(rawName)
+      problems.push(slip.problem)
+      if (slip.meant !== undefined) slips.add(slip.meant)
+      // The rest of a word with one dash, and the value of a misspelt flag, are part of the same mistake.
+      const next = words[index + 1]
+      const isValue = next !== undefined && (slip.isSecret ? !isFlag(next) : !next.startsWith('-'))
+      told = value === undefined && rawName.startsWith('--') && isValue ? index + 1 : index
+    } else if (!takesValue) {
+      if (negated && value !== undefined) problems.push(`${rawName} takes no value; leave it out`)
+      else if (value !== undefined && value !== 'true' && value !== 'false')
+        problems.push(`${rawName} must be true or false; write ${rawName}, or --no-${token.name}`)
+      else clean.push(value === undefined ? rawName : `${rawName}=${value}`)
+      noteOnce(flag, rawName)
+    } else if (value === undefined || value.trim() === '' || (inlineValue === false && isFlagLike(value))) {
+      problems.push(
+        `${rawName} needs a value: ${rawName} ${flag.setting.placeholder ?? 'VALUE'}${
+          value !== undefined && isFlagLike(value) ? ` (one that begins with a dash as ${rawName}=VALUE)` : ''
+        }`,
+      )
+      slips.add(flag.name)
+      // The flag that was taken for the value has taken the word behind it from nobody.
+      const swallowed = inlineValue === false ? FLAGS.get((value ?? '').replace(/^--?/, '')) : undefined
+      if (swallowed !== undefined) slips.add(swallowed.name)
+      const next = words[index + 2]
+      told = swallowed !== undefined && next !== undefined && !isFlagLike(next) ? index + 2 : index
+    } else {
+      noteOnce(flag, rawName)
+      const isLetter = !rawName.startsWith('--')
+      if (isLetter && inlineValue) letters.add(flag.name)
+      clean.push(isLetter ? `${rawName}${value}` : `${rawName}=${value}`)
+      if (flag.setting.kind === 'list') lists.set(flag.name, [...(lists.get(flag.name) ?? []), value])
     }
-    if (value === undefined || value.trim() === '') {
-      problems.push(`${spelling} needs a value: ${spelling} ${flag.setting.placeholder ?? 'true|false'}`)
-      continue
-    }
-    const before = given.get(flag.name) ?? []
-    if (before.length > 0 && flag.setting.kind !== 'list')
-      problems.push(`${spelling} is given more than once; give it once`)
-    given.set(flag.name, [...before, value])
   }
-  return { given, problems }
-}
+  return { problems, slips, help, lists, letters, clean }
 
-/** `--flag=value`, `-o=json` and `-ojson` are one word with its value attached. */
-function splitWord(word: string): { spelling: string; attached: string | undefined } {
-  if (word.startsWith('--')) {
-    const at = word.indexOf('=')
-    return at < 0
-      ? { spelling: word, attached: undefined }
-      : { spelling: word.slice(0, at), attached: word.slice(at + 1) }
+  function noteOnce({ name, setting }: Flag, rawName: string): void {
+    if (seen.has(name) && setting.kind !== 'list')
+      problems.push(`${rawName} is given more than once; give it once`)
+    seen.add(name)
   }
-  const short = word.slice(0, 2)
-  if (word.length > 2 && FLAGS.has(short))
-    return { spelling: short, attached: word.slice(2).replace(/^=/, '') }
-  // Of a word with one dash only the letter is a flag; the rest may be anybody's secret.
-  return {
-    spelling: /^-[^-]/.test(word) ? short : word,
-    attached: word.length > 2 && /^-[^-]/.test(word) ? word.slice(2) : undefined,
-  }
-}
-
-function booleanValue(means: 'true' | 'false', attached: string | undefined): string {
-  if (attached === undefined) return means
-  if (means === 'true') return attached
-  return ({ true: 'false', false: 'true' } as Record<string, string>)[attached] ?? attached
 }
 
 /** A value may begin with a dash only where it is attached, so that a forgotten value is noticed. */
-function looksLikeFlag(word: string): boolean {
+function isFlagLike(word: string): boolean {
   return /^-[A-Za-z-]/.test(word)
 }
 
-function complaint(word: string, spelling: string): string {
-  const secret = SECRET_VARIABLES.get(spelling)
-  if (secret !== undefined)
-    return `${spelling} is no flag, because command lines can be read by others; set ${secret}`
-  if (!word.startsWith('-')) return `unexpected word ${JSON.stringify(word)}; ${strayWordHint(word)}`
-  if (HELP_FLAGS.has(spelling)) return `${spelling} stands alone; leave out the other flags`
-  return `unknown flag ${spelling}; did you mean ${nearestFlag(spelling)}?`
+/** Whether a word is a flag that there is. */
+function isFlag(word: string): boolean {
+  return (
+    word.startsWith('-') &&
+    (FLAGS.has(word.replace(/^--?(?:no-)?/, '').replace(/=.*$/s, '')) || HELP_FLAGS.has(word))
+  )
 }
 
-function strayWordHint(word: string): string {
-  if (word === 'completion') return 'write kpcea completion bash, zsh or fish'
-  if (word === 'schema') return 'kpcea schema stands alone'
-  const nearest = nearestFlag(`--${word}`)
-  if (distance(`--${word}`, nearest) <= 2) return `did you mean ${nearest}?`
-  return `did you mean --app ${word}?`
-}
-
-/** The flag with the fewest letters to change, the first in the table among equals. */
-function nearestFlag(word: string): string {
-  const candidates = [...FLAGS.keys()].filter((flag) => !flag.startsWith('--no-') || word.startsWith('--no'))
-  const ranked = candidates.map((flag) => ({ flag, letters: distance(word.toLowerCase(), flag) }))
-  return ranked.reduce((best, next) => (next.letters < best.letters ? next : best)).flag
-}
-
-/** Levenshtein's distance: how many letters to insert, delete or replace. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
+/** What to say of a flag that does not exist; of a word with one dash only the letter, the rest may be a secret. */
+function unknownFlag(rawName: string): { problem: string; meant?: SettingName; isSecret: boolean } {
+  const secret = SECRET_FLAGS.get(rawName)
+  if (secret !== undefined) {
+    const problem = `${rawName} is no flag, because command lines can be read by others; set ${secret.way}`
+    return { problem, meant: secret.name, isSecret: true }
   }
-  return row[b.length] ?? 0
+  if (VERSION_FLAGS.has(rawName))
+    return { problem: `${rawName} stands alone; leave out the other words`, isSecret: false }
+  const likely = nearestFlag(rawName)
+  if (likely === undefined)
+    return { problem: `unknown flag ${rawName}; kpcea --help lists those that there are`, isSecret: false }
+  const meant = FLAGS.get(likely.replace(/^--(?:no-)?/, ''))?.name
+  return {
+    problem: `unknown flag ${rawName}; did you mean ${likely}?`,
+    ...(meant === undefined ? {} : { meant }),
+    isSecret: false,
+  }
+}
+
+function strayWord(word: string, isFirst: boolean, before: string | undefined): string {
+  const unexpected = `unexpected word ${JSON.stringify(word)}; `
+  if (/^(?:true|false)$/.test(word) && before !== undefined && isFlag(before))
+    return `${unexpected}write ${before}=${word}`
+  const command = nearest(word, COMMANDS)
+  if (command === word) return `${unexpected}a command stands first: kpcea ${word}`
+  if (isFirst && command !== undefined) return `${unexpected}did you mean kpcea ${command}?`
+  const flag = nearestFlag(`--${word}`)
+  return `${unexpected}did you mean ${flag ?? `--app ${word}`}?`
+}
+
+/** The flag within two letters, with `--no-` only where that was written. */
+function nearestFlag(word: string): string | undefined {
+  if (!word.startsWith('--')) return undefined
+  const all = settingEntries.flatMap(([, { flag, kind }]) => {
+    if (flag === undefined) return []
+    return kind === 'boolean' && word.startsWith('--no') ? [`--${flag}`, `--no-${flag}`] : [`--${flag}`]
+  })
+  return nearest(word, [...all, '--help', '--version'])
 }

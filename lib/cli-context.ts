@@ -1,6 +1,7 @@
 /** The argocd CLI's own configuration, for a workstation where `argocd login` has been done. */
 
 import * as z from 'zod/mini'
+import { sameServer } from './address.ts'
 import { lazily } from './lazily.ts'
 
 /** What a context of the argocd CLI says of how to reach a server. */
@@ -43,6 +44,8 @@ const configSchema = lazily(() => {
   })
 })
 
+type CliConfiguration = z.output<ReturnType<typeof configSchema>>
+
 /** What the configuration is read from. */
 export interface CliSources {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -72,6 +75,43 @@ export function readCliContext(
   const config = parseConfig(file, content)
   const wanted = name ?? config['current-context']
   if (wanted === null || wanted === undefined || wanted === '') return undefined
+  return contextOf(config, file, wanted)
+}
+
+/**
+ * The context that is logged in at a server: the current one, or else the first.
+ *
+ * @returns `undefined` where there is none, or no configuration that can be read
+ */
+export function contextFor(server: string, sources: CliSources): CliContext | undefined {
+  return readAll(sources)?.find((context) => sameServer(context.server, server))
+}
+
+/** The names of the contexts that can be used, the current one first. Never throws. */
+export function listContexts(sources: CliSources): readonly string[] {
+  return (readAll(sources) ?? []).map(({ name }) => name)
+}
+
+function readAll({ env, readFile }: CliSources): readonly CliContext[] | undefined {
+  const found = firstReadable(configFiles(env), readFile)
+  if (found === undefined) return undefined
+  try {
+    const config = parseConfig(found.file, found.content)
+    const current = config['current-context']
+    const names = (config.contexts ?? []).flatMap(({ name }) => name || [])
+    return [...new Set([...names.filter((name) => name === current), ...names])].flatMap((name) => {
+      try {
+        return [contextOf(config, found.file, name)]
+      } catch {
+        return []
+      }
+    })
+  } catch {
+    return undefined
+  }
+}
+
+function contextOf(config: CliConfiguration, file: string, wanted: string): CliContext {
   const context = config.contexts?.find((one) => one.name === wanted)
   if (context === undefined) {
     const known = (config.contexts ?? []).map((one) => one.name).join(', ')
@@ -120,7 +160,7 @@ function firstReadable(files: readonly string[], readFile: (path: string) => str
   return undefined
 }
 
-function parseConfig(file: string, content: string): z.output<ReturnType<typeof configSchema>> {
+function parseConfig(file: string, content: string): CliConfiguration {
   try {
     return configSchema().parse(Bun.YAML.parse(content) ?? {})
   } catch {

@@ -43,7 +43,8 @@ export function unhealthyResources(known: Known): readonly UnhealthyResource[] {
     const before = found.get(key)
     found.set(key, before === undefined ? resource : merge(before, resource))
   }
-  for (const r of failedResults(application))
+  // A stream brings what became of each resource, and not which one that is.
+  for (const r of failedResults(application).filter(({ kind, name }) => (kind ?? name) !== undefined))
     add({ ...names(r), health: '', status: r.hookPhase ?? r.status ?? '', message: r.message ?? '' })
   for (const r of application.status.resources) {
     const health = r.health?.status ?? ''

@@ -101,10 +101,16 @@ function keyed(
   return [{ key: JSON.stringify([wanted, observed, rendered, destination]), wanted, observed, several }]
 }
 
-/** Whether one of the comparisons has shown it; and what there is to say where none has. */
+/**
+ * Whether one of the comparisons has shown it. The message leads to what is wanted where one has, and goes on from it
+ * where none has.
+ *
+ * @param unmet the sources that do not run what is wanted of them, each with that
+ */
 export function judge(
   { application, evidence, observed, policy }: RevisionContext,
   comparisons: readonly Comparison[],
+  unmet: readonly (readonly [source: ObservedSource, wanted: string])[],
 ): { readonly same: boolean; readonly message: string } {
   if (policy !== 'equivalent') return { same: false, message: '' }
   const [first] = comparisons
@@ -117,9 +123,15 @@ export function judge(
     return { same: false, message: isKnown ? why : '' }
   }
   const results = comparisons.map(({ key }) => evidence.renderings.get(key))
-  const same = results.some((result) => kindOf(result) === 'same')
   const telling = results.toSorted((a, b) => rank(a) - rank(b))[0]
-  return { same, message: sentence(telling) }
+  const isNoted =
+    unmet.length > 0 && unmet.every(([source, wanted]) => changedLastBy(application, source, wanted))
+  if (kindOf(telling) === 'unknown' && isNoted)
+    return {
+      same: true,
+      message: 'by its mrp-controller annotations, the last one to change this application is',
+    }
+  return { same: kindOf(telling) === 'same', message: sentence(telling) }
 }
 
 type Result = Rendering | Problem | undefined
@@ -138,7 +150,7 @@ function rank(result: Result): number {
 function sentence(result: Result): string {
   if (result === undefined) return '; whether they render the same manifests is not known yet'
   if ('problem' in result) return `; whether they render the same manifests cannot be had (${result.problem})`
-  if (result.kind === 'same') return ''
+  if (result.kind === 'same') return 'which renders the same manifests as'
   return result.kind === 'different'
     ? `; they render different manifests (${result.message})`
     : `; whether they render the same manifests cannot be shown (${result.message})`
@@ -147,7 +159,8 @@ function sentence(result: Result): string {
 /**
  * Argo CD Labs' monorepo controller notes which commit was the last to change an application, and for which observed
  * one it has looked that up (argoproj-labs/argocd-monorepo-controller, docs/architecture.md). The annotations without
- * an s are those of the first source.
+ * an s are those of the first source. Where it fails to look it up it notes the observed commit beside the older
+ * answer, so its word counts only where the manifests cannot be compared, and never against them.
  */
 export function changedLastBy(
   { metadata: { annotations } }: Application,

@@ -64,14 +64,11 @@ export function isUnknownAuthority(error: unknown): boolean {
 const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'refuses connections; check the host and the port',
   ConnectionRefused: 'refuses connections; check the host and the port',
-  ECONNRESET:
-    'closed the connection before it answered in full; if that stays so, check the port, and whether it speaks TLS there (KPCEA_PLAINTEXT=true, --plaintext, for plain HTTP)',
   ENOTFOUND: 'is not a name that DNS knows; check ARGOCD_SERVER (--server)',
   EAI_AGAIN: 'could not be looked up in DNS',
   ETIMEDOUT: 'did not accept the connection in time',
   EHOSTUNREACH: 'cannot be reached from here (no route)',
   ENETUNREACH: 'cannot be reached from here (no route)',
-  ERR_PROXY_TUNNEL: 'cannot be reached through the proxy; check HTTPS_PROXY and NO_PROXY',
   EPROTO:
     'does not speak TLS on this port; check the port, or set KPCEA_PLAINTEXT=true (--plaintext) for plain HTTP',
 }
@@ -79,21 +76,47 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
 /** No such name, nothing that listens there, something that does not speak TLS: typos, far more often than outages. */
 const MISTAKES: ReadonlySet<string> = new Set(['ENOTFOUND', 'ECONNREFUSED', 'ConnectionRefused', 'EPROTO'])
 
+/** A connection that ends early may mean the other protocol. */
+const CLOSED = 'closed the connection before it answered in full; if that stays so, check the port, and '
+const CLOSED_TLS = `${CLOSED}whether it speaks TLS there (KPCEA_PLAINTEXT=true, --plaintext, for plain HTTP)`
+const CLOSED_PLAIN = `${CLOSED}use https:// in ARGOCD_SERVER (--server), without KPCEA_PLAINTEXT (--plaintext), where it speaks TLS there`
+
+/** What keeps a connection from being made at all; where there is a proxy, it is the proxy's. */
+const CONNECTING: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ConnectionRefused',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+
+/** How a request travels, as far as what can go wrong depends on it. */
+export interface Way {
+  /** The variable that names the proxy in between. */
+  readonly proxyVariable: string | undefined
+  readonly server: { readonly origin: string }
+}
+
 /**
  * Sorts what `fetch` threw.
  *
  * @param host the server as a person wrote it
- * @param proxyVariable the variable that names the proxy in between
  */
-export function networkFailure(error: unknown, host: string, proxyVariable?: string): RequestFailure {
+export function networkFailure(error: unknown, host: string, way?: Way): RequestFailure {
   if (error instanceof RequestFailure) return error
   const code = codeOf(error)
   if (CERTIFICATE_CODE.test(code)) return certificateFailure(host, code)
+  const { proxyVariable } = way ?? {}
+  if (proxyVariable !== undefined && (CONNECTING.has(code) || code === 'ERR_PROXY_TUNNEL'))
+    return proxyFailure(error, code, host, proxyVariable)
   const through = throughProxy(proxyVariable)
   if (error instanceof Error && error.name === 'TimeoutError')
     return new RequestFailure('Unreachable', silenceOf(host, proxyVariable))
+  const closed = way?.server.origin.startsWith('http:') === true ? CLOSED_PLAIN : CLOSED_TLS
   const what =
-    NETWORK_PROBLEMS[code] ??
+    (code === 'ECONNRESET' ? closed : NETWORK_PROBLEMS[code]) ??
     `cannot be asked (${code || (error instanceof Error ? error.message : String(error))})`
   return new RequestFailure('Unreachable', `${host} ${what}${through}`, { isMistake: MISTAKES.has(code) })
 }
@@ -105,6 +128,32 @@ export function silenceOf(host: string, proxyVariable?: string): string {
 
 function throughProxy(variable: string | undefined): string {
   return variable === undefined ? '' : `; it was asked through the proxy in ${variable}`
+}
+
+/** A proxy that is not there, or lets nothing through: the server behind it was never asked. */
+function proxyFailure(error: unknown, code: string, host: string, variable: string): RequestFailure {
+  const wayOut = `put ${hostnameOf(host)} into NO_PROXY where none is needed`
+  if (code !== 'ERR_PROXY_TUNNEL') {
+    const what = code === 'ENOTFOUND' ? 'is not a name that DNS knows' : NETWORK_PROBLEMS[code]
+    return new RequestFailure(
+      'Unreachable',
+      `the proxy in ${variable} ${what?.split(';', 1)[0]}, so ${host} was not asked; check ${variable}, or ${wayOut}`,
+      { isMistake: MISTAKES.has(code) },
+    )
+  }
+  const status = /\b([45]\d\d)\b/.exec(error instanceof Error ? error.message : '')?.[1]
+  const advice =
+    status === '407'
+      ? `put its user and password into ${variable}`
+      : 'it may not reach that, or not permit it'
+  return new RequestFailure(
+    'Unreachable',
+    `the proxy in ${variable} opens no tunnel to ${host}${status === undefined ? '' : ` (${status})`}; ${advice}, or ${wayOut}`,
+  )
+}
+
+function hostnameOf(host: string): string {
+  return URL.parse(`https://${host}`)?.hostname ?? host
 }
 
 /**

@@ -96,9 +96,15 @@ function missing({ sighting, lookedAt, idleLooks }: Known, interval: number): nu
 }
 
 /** While something is unmet, though a stream lives: it may have lost a change. */
-function readAnew({ met, sighting, lookedAt, idleLooks }: Known, { aliveSince, isFew }: Moment): number {
+function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
+  const { met, sighting } = known
   if (!isFew || aliveSince === undefined || met !== undefined || sighting?.application === undefined)
     return NOT
+  return pausedLook(known, aliveSince)
+}
+
+/** After pauses that grow while looks bring nothing that the stream has not told. */
+function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number {
   const pause = READ_ANEW[Math.min(idleLooks, READ_ANEW.length) - 1] ?? READ_ANEW[0]
   return Math.max(lookedAt, aliveSince) + pause
 }
@@ -126,10 +132,12 @@ function proof(known: Known, { provableAt, isProvenByStream }: Moment): number {
   return provableAt
 }
 
-/** What must hold without a break is looked at as often as without a stream. */
-function soak({ met }: Known, { knowledge, provableAt, isProvenByStream, now }: Moment): number {
-  if (met === undefined || provableAt === undefined || isProvenByStream || now >= provableAt) return NOT
-  return met.until + knowledge.policy.interval
+/** What must hold without a break is looked at meanwhile: each interval, or now and then where a stream lives. */
+function soak(known: Known, { knowledge, provableAt, isProvenByStream, aliveSince, now }: Moment): number {
+  if (known.met === undefined || provableAt === undefined || isProvenByStream || now >= provableAt) return NOT
+  return aliveSince === undefined
+    ? known.met.until + knowledge.policy.interval
+    : pausedLook(known, aliveSince)
 }
 
 /** Before the deadline everything is read once more, unless a fresh stream does that. */

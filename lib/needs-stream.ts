@@ -73,14 +73,18 @@ function distrust({ streams }: Knowledge): number {
 }
 
 /** Of many applications a fresh stream shows the present state, where of few each is asked for. */
-function anewAt({ knowledge, isFew, provableAt, lastLookAt, aliveSince, now }: Moment): number {
+function anewAt({ knowledge, isFew, provableAt, lastLookAt, aliveSince }: Moment): number {
   const { streams } = knowledge
   if (isFew || aliveSince === undefined) return NOT
   // What was asked for since then will do.
   const since = (at: number) => (streams.askedAt >= at ? NOT : at)
-  if (provableAt !== undefined) return isOpeningProof(knowledge) ? NOT : since(provableAt)
+  if (provableAt !== undefined && isOpeningProof(knowledge)) return NOT
   const pause = STREAM_ANEW[Math.min(streams.number, STREAM_ANEW.length) - 1] ?? NOT
-  return Math.min(streams.askedAt + pause, now >= lastLookAt ? since(lastLookAt) : lastLookAt)
+  return Math.min(
+    streams.askedAt + pause,
+    since(lastLookAt),
+    provableAt === undefined ? NOT : since(provableAt),
+  )
 }
 
 /** All is met in what the stream began with: nothing is to be gained from another. */

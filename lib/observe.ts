@@ -29,14 +29,12 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     )
   const isWhole = isRequested(seen)
   const application = isWhole ? seen.application : completed(seen.application, known.whole)
-  const changed = digest(application) !== digest(known.sighting?.application)
   return assessed(
     {
       ...known,
       sighting: { ...seen, application },
       whole: isWhole ? application : known.whole,
       evidence: withHydration(known.evidence, application),
-      idleLooks: changed ? 0 : known.idleLooks,
       isDoubtful: false,
     },
     now,
@@ -52,15 +50,17 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
 export function looked(known: Known, seen: Sighting, now: number, context: Context): Known {
   const { sighting } = known
   const after = sighted(known, seen, now, context)
-  const counted = { lookedAt: seen.asOf, idleLooks: after.idleLooks + 1 }
+  const isNews = digest(seen.application) !== digest(sighting?.application)
+  const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
   if (was !== is) return { ...(is ? known : after), ...counted, isDoubtful: true }
   const { whole, provenAt } = after
+  const told = sighting.application
+  const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
   return {
-    ...known,
+    ...assessed({ ...known, whole, sighting: detailed }, now, context),
     ...counted,
-    whole,
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
   }

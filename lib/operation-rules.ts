@@ -77,7 +77,9 @@ export function operationSucceeded(
   const what = ended
     ? `the last operation ${state.phase === 'Error' ? 'ended in an error' : 'failed'}${isOther ? ' for another revision' : ''}`
     : attempts(state)
-  const resources = results.map(
+  // A stream brings what became of each resource, and not which one that is.
+  const named = results.filter(({ kind, name }) => (kind ?? name) !== undefined)
+  const resources = named.map(
     (r) => `${nameOf(r)}${r.hookType === undefined ? '' : ` (${r.hookType} hook)`}${because(r.message)}`,
   )
   const message = `${what}${because(state.message)}${some(resources, '; ')}`

@@ -49,18 +49,19 @@ function tracked(
   return `; ${wanted} is at ${compared}, and ${last?.drySHA ?? 'nothing'} is what was hydrated last`
 }
 
-/** A dry commit that was looked at and is not the one that was hydrated last. */
+/** A dry commit whose hydration is not what is observed. */
 function notHydrated({ application, policy }: RevisionContext, wanted: string): string | undefined {
   const { spec, status } = application
+  if (spec.sourceHydrator === undefined) return undefined
   const {
     currentOperation,
     lastComparedDryRevision: compared,
     lastSuccessfulOperation: last,
   } = status.sourceHydrator
-  if (spec.sourceHydrator === undefined || !sameRevision(wanted, compared ?? '')) return undefined
   if (sameRevision(wanted, last?.drySHA ?? ''))
-    return `; it is hydrated to ${last?.hydratedSHA ?? 'nothing'}, which is not what is synced yet`
-  if (currentOperation !== undefined && currentOperation.phase !== 'Hydrated') return undefined
+    return `; it is hydrated to ${last?.hydratedSHA ?? 'nothing'}, and that is not what is synced`
+  const isUnderWay = currentOperation !== undefined && currentOperation.phase !== 'Hydrated'
+  if (isUnderWay || !sameRevision(wanted, compared ?? '')) return undefined
   const way = policy === 'equivalent' ? '' : `; ${EQUIVALENT}`
   return `; Argo CD has looked at it and not hydrated it: that is still to come, or it changes nothing here${way}`
 }

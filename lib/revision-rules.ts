@@ -24,7 +24,7 @@ export function matchRevisions(context: RevisionContext, wanted: WantedRevision)
 }
 
 function matchAnySource(context: RevisionContext, wanted: string): Finding {
-  const { observed } = context
+  const { application, observed } = context
   const how = anySourceMatches(context, wanted)
   if (how !== undefined) return met(how)
   const found = observed.map(shown).join(', ')
@@ -36,8 +36,12 @@ function matchAnySource(context: RevisionContext, wanted: string): Finding {
     return pending(
       `revision is ${found}: ${describeSource(torn)} is a source several times, and Argo CD has seen it at several commits`,
     )
-  const rendered = judge(context, anyComparisons(context, wanted))
-  if (rendered.same) return met(`revision is ${found}, which renders the same manifests as ${wanted}`)
+  const rendered = judge(
+    context,
+    anyComparisons(context, wanted),
+    observed.flatMap((one) => (changedLastBy(application, one, wanted) ? [[one, wanted] as const] : [])),
+  )
+  if (rendered.same) return met(`revision is ${found}, ${rendered.message} ${wanted}`)
   return pending(`revision is ${found}, not ${wanted}${rendered.message}${hint(context, observed, wanted)}`)
 }
 
@@ -62,9 +66,17 @@ function matchEachSource(
   }
   const unmet = wanted.entries.filter((entry) => !entryMatches(context, entry))
   if (unmet.length === 0) return met(`revisions are ${formatWantedRevision(wanted)}`)
-  const rendered = judge(context, eachComparison(context, unmet))
+  const rendered = judge(
+    context,
+    eachComparison(context, unmet),
+    unmet.flatMap(({ source: name, revision }) =>
+      observed.filter((one) => isNamed(one, name)).map((one) => [one, revision] as const),
+    ),
+  )
   if (rendered.same)
-    return met(`the observed revisions render the same manifests as ${formatWantedRevision(wanted)}`)
+    return met(
+      `revisions are ${observed.map(shown).join(', ')}, ${rendered.message} ${formatWantedRevision(wanted)}`,
+    )
   const complaints = unmet.map(({ source: name, revision }) => {
     // Where a name fits several sources, each of them is meant.
     const candidates = observed.filter((one) => isNamed(one, name))
@@ -122,8 +134,6 @@ export function matchSource(
     if (deployedAfter(application, index, revision, names))
       return `revision is ${revision}, deployed after ${wanted}`
   }
-  if (policy === 'equivalent' && changedLastBy(application, observed, wanted))
-    return `revision is ${revision}, and the last commit before it that changed this application is ${wanted}`
   return undefined
 }
 

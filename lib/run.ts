@@ -129,14 +129,11 @@ export function run<K, T extends Task, N, D>(
     happened = []
     for (const occurrence of occurrences) knowledge = machine.learn(knowledge, occurrence, time)
     const decision = machine.decide(knowledge, time)
-    if (decision === undefined) {
-      cancelWake()
-      cancelWake = at(carryOut(time), turn)
-    }
+    cancelWake()
+    if (decision === undefined) cancelWake = at(carryOut(time), turn)
     onTurn?.(before, knowledge, time)
     if (decision === undefined) return
     isOver = true
-    cancelWake()
     interrupted?.removeEventListener('abort', interrupt)
     for (const { attempts } of underWay.values()) for (const { abort } of attempts) abort()
     resolve({ decision, knowledge, endedAt: time })

@@ -1,11 +1,13 @@
 /**
- * The one table of settings. The parser, `--help` and the README's table are made from it, so that none of them
- * can say something else.
+ * The one table of settings. The parser, `--help` and the table of docs/settings.md are made from it, so that none
+ * of them can say something else.
  */
 
 import * as z from 'zod/mini'
+import { OBJECT_NAME, parseApplication } from './application-name.ts'
 import { parseDuration } from './duration.ts'
 import { parseImage } from './image.ts'
+import { lazily } from './lazily.ts'
 import { parseWantedRevision } from './revision.ts'
 import { isLabelSelector } from './selector.ts'
 
@@ -29,34 +31,42 @@ export interface Setting<T = unknown> {
   readonly values?: readonly string[]
   /** The text that is read when nothing is given. */
   readonly default?: string
-  /** A few words for `--help` and the README. */
+  /** A few words for `--help` and docs/settings.md. */
   readonly help: string
-  /** What the README adds, in Markdown. */
+  /** What docs/settings.md adds, in Markdown. */
   readonly note?: string
   /** Its value must never be shown. */
   readonly secret?: boolean
-  readonly schema: z.ZodMiniType<T, string>
+  /** Made when it is first asked for: a run pays only for the settings that it is given. */
+  readonly schema: () => z.ZodMiniType<T, string>
 }
 
-const text = z.string()
-const trimmed = z.string().check(z.trim())
+const text = lazily(() => z.string())
+const trimmed = lazily(() => z.string().check(z.trim()))
 
 /** A schema that reads text with `read`; what that throws, or `undefined`, is the complaint. */
-function reads<T>(read: (raw: string) => T | undefined, complaint: string): z.ZodMiniType<T, string> {
-  return z.pipe(
-    trimmed,
-    z.transform((raw: string, context): T => {
-      let message = complaint
-      try {
-        const value = read(raw)
-        if (value !== undefined) return value
-      } catch (error) {
-        message = error instanceof Error ? error.message : String(error)
-      }
-      context.issues.push({ code: 'custom', message, input: raw })
-      return z.NEVER
-    }),
+function reads<T>(read: (raw: string) => T | undefined, complaint: string): () => z.ZodMiniType<T, string> {
+  return lazily(() =>
+    z.pipe(
+      trimmed(),
+      z.transform((raw: string, context): T => {
+        let message = complaint
+        try {
+          const value = read(raw)
+          if (value !== undefined) return value
+        } catch (error) {
+          message = error instanceof Error ? error.message : String(error)
+        }
+        context.issues.push({ code: 'custom', message, input: raw })
+        return z.NEVER
+      }),
+    ),
   )
+}
+
+/** A schema for text that is never refused. */
+function takes<T>(read: (raw: string) => T): () => z.ZodMiniType<T, string> {
+  return lazily(() => z.pipe(trimmed(), z.transform(read)))
 }
 
 const duration = reads(
@@ -65,20 +75,28 @@ const duration = reads(
 )
 
 const oneOf = <T extends string>(values: readonly T[]) =>
-  reads<T>((raw) => values.find((value) => value === raw), `must be ${values.join(' or ')}`)
+  reads<T>(
+    (raw) => values.find((value) => value === raw),
+    `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`,
+  )
 
 const VERIFY_MODES = ['EXACT', 'SEARCH_COMMIT_MSG'] as const
-const REVISION_POLICIES = ['exact', 'at-least'] as const
+const REVISION_POLICIES = ['exact', 'at-least', 'equivalent'] as const
 const REFRESH_TYPES = ['none', 'normal', 'hard'] as const
 const FORMATS = ['text', 'json'] as const
+
+/** More applications than any Argo CD holds would be a slip. */
+const MOST_APPLICATIONS = 1_000_000
+
+const positiveInteger = reads((raw) => {
+  const value = /^\d+$/.test(raw) ? Number(raw) : 0
+  return value >= 1 && value <= MOST_APPLICATIONS ? value : undefined
+}, `is no whole number from 1 to ${MOST_APPLICATIONS}`)
 
 const strictBoolean = reads((raw) => ({ true: true, false: false })[raw], 'must be true or false')
 
 /** Only the word `true` means true, as in the tool before; any other word warns, in config.ts. */
-const onlyTrue = z.pipe(
-  trimmed,
-  z.transform((raw) => raw === 'true'),
-)
+const onlyTrue = takes((raw) => raw === 'true')
 
 /** Health statuses of Argo CD (gitops-engine, pkg/health). */
 export const HEALTH_STATUSES = [
@@ -115,10 +133,6 @@ const images = reads((raw) => {
   return references.flatMap((reference) => parseImage(reference) ?? [])
 }, 'names no image')
 
-// Kubernetes object names, a little more freely (upper case, underscores): the server is the judge of those, but
-// nothing that could mean another path gets through.
-const OBJECT_NAME = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?'
-const APPLICATION = new RegExp(`^(?:(${OBJECT_NAME})/)?(${OBJECT_NAME})(?:@(.+))?$`)
 const BARE_NAME = new RegExp(`^${OBJECT_NAME}$`)
 
 const objectName = reads(
@@ -127,13 +141,17 @@ const objectName = reads(
 )
 
 const applications = reads((raw) => {
-  const bad = entries(raw).filter((entry) => !APPLICATION.test(entry))
-  if (bad.length > 0)
-    throw new Error(`has ${quoteAll(bad)}, which is no application; write [namespace/]name[@revision]`)
-  return entries(raw).map((entry) => {
-    const [, namespace, name = '', revision] = APPLICATION.exec(entry) ?? []
-    return { namespace, name, revision: revision === undefined ? undefined : parseWantedRevision(revision) }
+  const complaints = new Set<string>()
+  const named = entries(raw).flatMap((entry) => {
+    try {
+      return [parseApplication(entry)]
+    } catch (error) {
+      complaints.add(error instanceof Error ? error.message : String(error))
+      return []
+    }
   })
+  if (complaints.size > 0) throw new Error([...complaints].join('; '))
+  return named.length === 0 ? undefined : named
 }, 'names no application')
 
 // RFC 9110: a field name is a token; a value holds no control characters.
@@ -170,7 +188,7 @@ function quoteAll(values: readonly string[]): string {
   return values.map((value) => JSON.stringify(value)).join(', ')
 }
 
-/** Every setting there is, in the order of `--help` and the README. */
+/** Every setting there is, in the order of `--help` and docs/settings.md. */
 export const settings = {
   server: {
     group: 'Target',
@@ -188,8 +206,8 @@ export const settings = {
     flag: 'app',
     kind: 'list',
     placeholder: '[NS/]NAME[@REV]',
-    help: 'applications, by name',
-    note: 'required, unless a selector is given; comma-separated; each `[namespace/]name[@revision]`',
+    help: 'applications, by name or address',
+    note: 'required, unless a selector is given; comma-separated; each `[namespace/]name[@revision]`, or the address that a browser shows, which names the server as well',
     schema: applications,
   },
   selector: {
@@ -205,6 +223,17 @@ export const settings = {
       (raw) => (isLabelSelector(raw) ? raw : undefined),
       'is no label selector; write for example team=web,tier!=cache,env in (acc, prod)',
     ),
+  },
+  selectorMin: {
+    group: 'Target',
+    variables: ['KPCEA_SELECTOR_MIN'],
+    flag: 'selector-min',
+    kind: 'text',
+    placeholder: 'NUMBER',
+    default: '1',
+    help: 'how many the selector must match',
+    note: 'at least; for an ApplicationSet, which creates its applications one after the other',
+    schema: positiveInteger,
   },
   appNamespace: {
     group: 'Target',
@@ -236,10 +265,7 @@ export const settings = {
     help: 'EXACT or SEARCH_COMMIT_MSG',
     note: 'another value warns and means EXACT',
     values: VERIFY_MODES,
-    schema: z.pipe(
-      trimmed,
-      z.transform((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
-    ),
+    schema: takes((raw) => (raw === 'SEARCH_COMMIT_MSG' ? raw : 'EXACT')),
   },
   revision: {
     group: 'What to verify',
@@ -278,7 +304,7 @@ export const settings = {
     kind: 'text',
     placeholder: 'POLICY',
     default: 'exact',
-    help: 'exact; at-least: or deployed later',
+    help: 'exact; at-least: or deployed later; equivalent: or with the same manifests',
     values: REVISION_POLICIES,
     schema: oneOf(REVISION_POLICIES),
   },
@@ -397,9 +423,11 @@ export const settings = {
     kind: 'text',
     help: 'its password',
     secret: true,
-    schema: z.pipe(
-      text,
-      z.transform((raw) => raw.replace(/\r?\n$/, '')),
+    schema: lazily(() =>
+      z.pipe(
+        text(),
+        z.transform((raw) => raw.replace(/\r?\n$/, '')),
+      ),
     ),
   },
   passwordFile: {
@@ -540,7 +568,7 @@ export type SettingName = keyof typeof settings
 /** What the settings hold once read; a setting without a default may be absent. */
 export type SettingValues = {
   readonly [K in SettingName]:
-    | z.output<(typeof settings)[K]['schema']>
+    | z.output<ReturnType<(typeof settings)[K]['schema']>>
     | ((typeof settings)[K] extends { default: string } ? never : undefined)
 }
 

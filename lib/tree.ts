@@ -30,7 +30,9 @@ const FAILED_REASONS: ReadonlySet<string> = new Set([
   'DeadlineExceeded',
   'NodeAffinity',
   'NodeShutdown',
+  'Preempting',
   'Shutdown',
+  'Terminated',
   'UnexpectedAdmissionError',
 ])
 const OUT_OF = /^OutOf[a-z]/
@@ -43,7 +45,8 @@ const SUCCEEDED_REASONS: ReadonlySet<string> = new Set(['Succeeded', 'Completed'
  * phase; what Argo CD makes of it does tell (`populatePodInfo`, `getCorev1PodHealth`):
  * - from 3.2 on it writes what a Pod requests (`cpu`) of each Pod that has not ended, and of no other;
  * - before, a Pod none of whose containers is ready is Healthy only in phase Succeeded, and Degraded with a reason of
- *   {@link FAILED_REASONS}, or in a Job that has ended, only in phase Failed.
+ *   {@link FAILED_REASONS} only in phase Failed. The Pods of a Job are never restarted whole, so these are Degraded in
+ *   that phase only, whatever the reason.
  *
  * Where in doubt, and while it is being deleted, a Pod has not ended.
  */
@@ -60,14 +63,9 @@ export function endedPods(tree: readonly TreeNode[]): ReadonlySet<TreeNode> {
       if (writesRequests) return true
       if (health?.status === 'Healthy') return SUCCEEDED_REASONS.has(reason)
       if (health?.status !== 'Degraded') return false
-      return FAILED_REASONS.has(reason) || OUT_OF.test(reason) || parentsOf(pod, index).some(isEndedJob)
+      return FAILED_REASONS.has(reason) || OUT_OF.test(reason) || parentsOf(pod, index).some(isJob)
     }),
   )
-}
-
-/** A Job that ran to its end; its Pods are not restarted. A suspended one can go on. */
-function isEndedJob(node: TreeNode): boolean {
-  return isJob(node) && (node.health?.status === 'Healthy' || node.health?.status === 'Degraded')
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Settings: each good and bad, all problems in one go, no secret shown. */
 
 import { describe, expect, test } from 'bun:test'
-import { parseArguments } from '../lib/arguments.ts'
+import { readArguments } from '../lib/arguments.ts'
 import { type Config, loadConfig } from '../lib/config.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { type SettingName, settingEntries, settings } from '../lib/settings.ts'
@@ -27,6 +27,8 @@ users:
 `,
   '/home/me/.config/argocd/config':
     'contexts: [{ name: a, server: a, user: a }]\ncurrent-context: a\nservers: [{ server: a }]\nusers: [{ name: a, auth-token: t }]',
+  '/no-current/config':
+    'contexts: [{ name: a, server: a, user: a }, { name: b, server: b, user: b }, { name: core, server: kubernetes }]\nservers: [{ server: a }, { server: b }, { server: kubernetes, core: true }]',
   '/broken/config': 'contexts: 5',
 }
 
@@ -127,6 +129,13 @@ const CASES: Readonly<
     bad: 'a=b c',
     env: { ARGOCD_APP_NAME: '' },
   },
+  selectorMin: {
+    good: '12',
+    reads: (c) => (c.target.kind === 'selector' ? c.target.min : 0),
+    as: 12,
+    bad: '0',
+    env: { ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b' },
+  },
   appNamespace: {
     good: 'team-a',
     reads: (c) => (c.target.kind === 'names' ? c.target.applications[0]?.namespace : ''),
@@ -159,9 +168,9 @@ const CASES: Readonly<
     bad: 'Not An Image',
   },
   revisionPolicy: {
-    good: 'at-least',
+    good: 'equivalent',
     reads: (c) => wantedOf(c)?.revisionPolicy,
-    as: 'at-least',
+    as: 'equivalent',
     bad: 'newer',
   },
   health: {
@@ -310,6 +319,31 @@ describe('together', () => {
   })
   test('names and a selector exclude each other', () =>
     expect(problems({ KPCEA_SELECTOR: 'a=b' })).toContain('exclude each other'))
+  test('how many a selector must match: one, unless told otherwise; a whole number', () => {
+    const selected = { ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b' }
+    const minOf = ({ target }: Config) => (target.kind === 'selector' ? target.min : undefined)
+    expect(minOf(config(selected))).toBe(1)
+    for (const bad of ['-1', '1.5', '1e3', 'all', '0x10', '9999999999'])
+      expect(problems({ ...selected, KPCEA_SELECTOR_MIN: bad })).toBe(
+        `KPCEA_SELECTOR_MIN (--selector-min): "${bad}" is no whole number from 1 to 1000000`,
+      )
+    expect(warnings({ KPCEA_SELECTOR_MIN: '2' })).toContain('is not used without KPCEA_SELECTOR (--selector)')
+    expect(warnings(selected)).toBe('')
+  })
+  test('the policies are named where another is given', () =>
+    expect(problems({ KPCEA_REVISION_POLICY: 'newer' })).toContain('must be exact, at-least or equivalent'))
+  test.each(['', ' \n'])('a revision that is there and empty beside images is warned of: %j', (empty) => {
+    const env = { KPCEA_TARGET_REVISION: empty, KPCEA_TARGET_IMAGES: 'shop:1' }
+    expect(warnings(env)).toBe(
+      'KPCEA_TARGET_REVISION (--revision) is there and empty, so no revision is verified, only images; remove it where that is meant',
+    )
+    expect(warnings({ ...env, KPCEA_TARGET_REVISION: undefined })).toBe('')
+    expect(warnings({ ...env, ARGOCD_APP_NAME: 'web@1111111' })).toBe('')
+    expect(warnings(env, ['--revision', '1111111'])).toBe('')
+    expect(warnings({ ...env, KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG', KPCEA_SEARCH_COMMIT_MSG: 'x' })).toBe(
+      '',
+    )
+  })
   test('images are enough in EXACT', () =>
     expect(wantedOf(config({ KPCEA_TARGET_REVISION: '', KPCEA_TARGET_IMAGES: 'a:1' }))?.images).toHaveLength(
       1,
@@ -422,6 +456,160 @@ describe('applications', () => {
   )
 })
 
+describe('an application as the address that a browser shows', () => {
+  const of = (address: string, env: Record<string, string | undefined> = {}) =>
+    config({ ARGOCD_SERVER: '', ARGOCD_APP_NAME: address, ...env })
+  test.each([
+    ['https://a.example.com/applications/argocd/web', 'https://a.example.com', '', 'argocd', 'web'],
+    [
+      'https://a.example.com:8443/argo/applications/team/web?view=tree&resource=',
+      'https://a.example.com:8443',
+      '/argo',
+      'team',
+      'web',
+    ],
+    ['HTTPS://a.example.com/applications/web/#x', 'https://a.example.com', '', undefined, 'web'],
+    [
+      'http://localhost:8080/applications/applications/argocd/web/',
+      'http://localhost:8080',
+      '/applications',
+      'argocd',
+      'web',
+    ],
+  ])('%s', (address, origin, rootPath, namespace, name) => {
+    const { connection, target } = of(address)
+    expect(connection.server).toMatchObject({ origin, rootPath })
+    expect(target).toMatchObject({ kind: 'names', applications: [{ name, namespace }] })
+  })
+  test('with a revision of its own, and several of one server beside plain names', () => {
+    const { target } = of(
+      'https://a/applications/argocd/web@1111111,https://a:443/applications/argocd/api,db',
+    )
+    expect(target).toMatchObject({
+      applications: [
+        { name: 'web', wanted: { revision: { revision: '1111111' } } },
+        { name: 'api' },
+        { name: 'db' },
+      ],
+    })
+  })
+  test('it agrees with the server that is set, or that is a problem', () => {
+    const address = 'https://a.example.com/argo/applications/argocd/web?token=hunter2'
+    expect(of(address, { ARGOCD_SERVER: 'a.example.com/argo/' }).connection.server.rootPath).toBe('/argo')
+    for (const server of ['b.example.com', 'a.example.com', 'a.example.com:8443/argo'])
+      expect(problems({ ARGOCD_SERVER: server, ARGOCD_APP_NAME: address })).toBe(
+        'ARGOCD_APP_NAME (--app): has an address at https://a.example.com/argo, while ARGOCD_SERVER (--server) says another server; leave one of them out',
+      )
+    expect(
+      problems({ ARGOCD_SERVER: '', ARGOCD_APP_NAME: `${address},https://b/applications/web` }),
+    ).toContain('a run asks one server')
+  })
+  test.each([
+    'https://a/argo',
+    'https://a/applications/',
+    'https://a/applications/a/b/c?hunter2',
+    'https://me:hunter2@a/applications/argocd/web',
+    'https:///applications/web?hunter2',
+    'ftp://a/applications/web?hunter2',
+    'https://a/applications/../web#hunter2',
+  ])('%s is none, and nothing of it is shown', (address) => {
+    const text = problems({ ARGOCD_SERVER: '', ARGOCD_APP_NAME: address })
+    expect(text).toContain('ARGOCD_APP_NAME (--app): ')
+    expect(text).not.toContain('hunter2')
+    expect(text.split('\n')).toHaveLength(1)
+  })
+  test('plain HTTP is for loopback, or where it is asked for', () => {
+    const address = 'http://a.example.com/applications/web'
+    expect(problems({ ARGOCD_SERVER: '', ARGOCD_APP_NAME: address })).toContain('KPCEA_PLAINTEXT=true')
+    expect(of(address, { KPCEA_PLAINTEXT: 'true' }).connection.server.origin).toBe('http://a.example.com')
+  })
+  test('a context that is logged in there brings its token, another one none', () => {
+    const env = { ARGOCD_API_TOKEN: '', ARGOCD_CONFIG_DIR: '/argocd' }
+    const { connection } = of('https://argocd.acc.example.com/applications/argocd/web', env)
+    expect(connection.credentials).toMatchObject({ token: 'cli-token', context: 'acceptance' })
+    expect(
+      problems({ ...env, ARGOCD_SERVER: '', ARGOCD_APP_NAME: 'https://other.example.com/applications/web' }),
+    ).toContain('LOGIN mode')
+    expect(
+      problems({
+        ...env,
+        ARGOCD_SERVER: '',
+        KPCEA_CONTEXT: 'acceptance',
+        ARGOCD_APP_NAME: 'https://other.example.com/applications/web',
+      }),
+    ).toBe(
+      'KPCEA_CONTEXT (--context): "acceptance" is logged in at argocd.acc.example.com, while ARGOCD_APP_NAME (--app) has an address at https://other.example.com; give one of them',
+    )
+  })
+  test('as the server it is a page, and the way out is named', () =>
+    expect(problems({ ARGOCD_SERVER: 'https://a.example.com/argo/applications/argocd/web?hunter2' })).toBe(
+      'ARGOCD_SERVER (--server): "https://a.example.com/argo/applications/argocd/web" is a page of Argo CD, not the server; write the part before /applications only, or give the page of an application as ARGOCD_APP_NAME (--app)',
+    ))
+})
+
+describe('proxies', () => {
+  const proxyOf = (env: Record<string, string>) => {
+    const { proxyVariable, proxyAddress } = config(env).connection
+    return proxyVariable === undefined ? undefined : [proxyVariable, proxyAddress]
+  }
+  const P = 'http://me:hunter2@proxy.example.com:3128'
+  test.each([
+    [{ HTTPS_PROXY: P }, ['HTTPS_PROXY', 'http://proxy.example.com:3128']],
+    [{ HTTPS_PROXY: 'proxy.example.com:3128' }, ['HTTPS_PROXY', 'http://proxy.example.com:3128']],
+    [{ https_proxy: 'https://p', HTTPS_PROXY: P }, ['https_proxy', 'https://p']],
+    [{ ALL_PROXY: P }, ['ALL_PROXY', 'http://proxy.example.com:3128']],
+    [{ HTTP_PROXY: P }, undefined],
+    [{ HTTP_PROXY: P, ARGOCD_SERVER: 'http://localhost:1' }, ['HTTP_PROXY', 'http://proxy.example.com:3128']],
+    [{ HTTPS_PROXY: P, NO_PROXY: 'example.com' }, undefined],
+    [{ HTTPS_PROXY: P, NO_PROXY: 'x, .EXAMPLE.com ' }, undefined],
+    [{ HTTPS_PROXY: P, NO_PROXY: '*' }, undefined],
+    [{ HTTPS_PROXY: P, NO_PROXY: 'ample.com' }, ['HTTPS_PROXY', 'http://proxy.example.com:3128']],
+    [{ HTTPS_PROXY: P, NO_PROXY: 'argocd.example.com:443' }, undefined],
+    [
+      { HTTPS_PROXY: P, NO_PROXY: 'argocd.example.com:8443' },
+      ['HTTPS_PROXY', 'http://proxy.example.com:3128'],
+    ],
+    [{ HTTPS_PROXY: P, NO_PROXY: '10.0.0.0/8', ARGOCD_SERVER: '10.1.2.3' }, undefined],
+    [
+      { HTTPS_PROXY: P, NO_PROXY: '10.0.0.0/9', ARGOCD_SERVER: '10.200.2.3' },
+      ['HTTPS_PROXY', 'http://proxy.example.com:3128'],
+    ],
+    [{ HTTPS_PROXY: P, NO_PROXY: 'fd00::/8', ARGOCD_SERVER: '[fd12::1]:8080' }, undefined],
+    [
+      { HTTPS_PROXY: P, NO_PROXY: '10.0.0.0/99', ARGOCD_SERVER: '10.1.2.3' },
+      ['HTTPS_PROXY', 'http://proxy.example.com:3128'],
+    ],
+    [
+      { HTTPS_PROXY: P, NO_PROXY: 'argocd.example.com', no_proxy: 'other' },
+      ['HTTPS_PROXY', 'http://proxy.example.com:3128'],
+    ],
+  ] as const)('%p', (env, expected) => expect(proxyOf(env)).toEqual(expected as string[] | undefined))
+  test.each([
+    'http://',
+    ':::',
+    'http://a b:1',
+    '"http://p:1"',
+    ' http://p:1',
+    'ftp://p',
+    'http://p:99999',
+    'http://me:hunter2@',
+  ])('%j is none: its variable is named, and the value is not shown', (value) =>
+    expect(problems({ HTTPS_PROXY: value })).toBe(
+      'HTTPS_PROXY: is no address of a proxy; write http://[user:password@]host:port',
+    ),
+  )
+  test.each(['socks5://me:hunter2@p:1080', 'SOCKS5H://p:1', 'socks4://p:1'])(
+    '%s is refused by its name',
+    (value) => {
+      const text = problems({ ALL_PROXY: value })
+      expect(text).toStartWith('ALL_PROXY: names a socks')
+      expect(text).not.toContain('hunter2')
+      expect(proxyOf({ ALL_PROXY: value, NO_PROXY: 'argocd.example.com' })).toBeUndefined()
+      expect(proxyOf({ ALL_PROXY: value, HTTPS_PROXY: 'p:1' })).toEqual(['HTTPS_PROXY', 'http://p:1'])
+    },
+  )
+})
+
 describe('secrets', () => {
   test('a file that everybody can read is warned of', () => {
     expect(warnings({ ARGOCD_API_TOKEN: '', ARGOCD_API_TOKEN_FILE: '/token' })).toContain(
@@ -453,7 +641,7 @@ describe('secrets', () => {
 })
 
 describe('the command line', () => {
-  const complaints = (...args: string[]) => parseArguments(args).problems.join('\n')
+  const complaints = (...args: string[]) => readArguments(args).problems.join('\n')
   test.each([
     [['--timout', '5'], '--timeout'],
     [['--timout=5'], '--timeout'],
@@ -473,16 +661,22 @@ describe('the command line', () => {
       expect(complaints(...line.split(' '))).toContain('needs a value')
     },
   )
-  test.each(['--help', '-h', '--version', '-V'])(
-    '%s beside others is no question about the program',
-    (flag) => {
-      expect(complaints('--app', 'web', flag)).toContain(`${flag} stands alone`)
-    },
-  )
+  test.each(['--version', '-V'])('%s beside others is no question about the program', (flag) => {
+    expect(complaints('--app', 'web', flag)).toContain(`${flag} stands alone`)
+  })
+  test.each(['--help', '-h'])('%s asks for the help anywhere but where a value belongs', (flag) => {
+    expect(readArguments(['--app', 'web', flag]).help).toBe(true)
+    expect(readArguments(['--sever', 'x', flag, '--nonsense']).help).toBe(true)
+    expect(readArguments(['--revision', flag])).toMatchObject({
+      help: false,
+      problems: [expect.stringContaining('--revision needs a value')],
+    })
+    expect(readArguments([`--commit-message=${flag}`])).toMatchObject({ help: false, problems: [] })
+  })
   test('a value that begins with a dash can be attached', () =>
-    expect(parseArguments(['--commit-message=-x']).given.get('commitMessage')).toEqual(['-x']))
+    expect(readArguments(['--commit-message=-x']).given.get('commitMessage')).toEqual(['-x']))
   test('short flags, apart and attached', () => {
-    expect(parseArguments(['-o', 'json', '-lapp=web']).given).toEqual(
+    expect(readArguments(['-o', 'json', '-lapp=web']).given).toEqual(
       new Map([
         ['output', ['json']],
         ['selector', ['app=web']],
@@ -490,15 +684,60 @@ describe('the command line', () => {
     )
   })
   test('lists may be repeated, others may not', () => {
-    expect(parseArguments(['--app', 'a', '--app', 'b']).given.get('applications')).toEqual(['a', 'b'])
+    expect(readArguments(['--app', 'a', '--app', 'b']).given.get('applications')).toEqual(['a', 'b'])
     expect(complaints('--revision', 'a', '--revision', 'b')).toContain('more than once')
   })
   test('--no- turns off', () => {
-    expect(parseArguments(['--no-watch']).given.get('watch')).toEqual(['false'])
-    expect(parseArguments(['--no-watch=false']).given.get('watch')).toEqual(['true'])
+    expect(readArguments(['--no-watch']).given.get('watch')).toEqual(['false'])
+    for (const line of [
+      '--no-watch=false',
+      '--watch --no-watch',
+      '--no-timeout',
+      '--insecure=yes',
+      '--insecure true',
+    ])
+      expect(complaints(...line.split(' '))).not.toBe('')
   })
   test('a flag in a value of another is a forgotten value', () =>
     expect(complaints('--revision', '--insecure')).toContain('--revision needs a value'))
+  test('a name is suggested within two letters only, and a value of a slip is never shown', () => {
+    expect(complaints('--sever', 'hunter2')).toBe('unknown flag --sever; did you mean --server?')
+    expect(complaints('--servers-of', 'hunter2')).toBe(
+      'unknown flag --servers-of; kpcea --help lists those that there are',
+    )
+    expect(complaints('-x')).toBe('unknown flag -x; kpcea --help lists those that there are')
+    expect(complaints('-xhunter2')).not.toContain('hunter2')
+    expect(complaints('docter')).toContain('did you mean kpcea doctor?')
+    expect(complaints('--app', 'web', 'doctor')).toContain('a command stands first: kpcea doctor')
+  })
+  test('what follows from a slip is no problem of its own', () => {
+    const env = { ARGOCD_SERVER: '', ARGOCD_API_TOKEN: '', ARGOCD_APP_NAME: '', KPCEA_TARGET_REVISION: '' }
+    const rest = ['--app', 'web', '--revision', 'abc1234']
+    expect(problems(env, ['--sever', 'argocd.example.com', ...rest])).toBe(
+      'unknown flag --sever; did you mean --server?',
+    )
+    const known = { ...env, ARGOCD_SERVER: 'x', ARGOCD_API_TOKEN: 't' }
+    expect(problems(known, ['--aap', 'web', '--revision', 'abc1234'])).toBe(
+      'unknown flag --aap; did you mean --app?',
+    )
+    expect(problems(known, ['--app', 'web', '--revison=abc1234'])).toBe(
+      'unknown flag --revison; did you mean --revision?',
+    )
+    expect(problems(known, ['--timeout', ...rest])).toBe(
+      '--timeout needs a value: --timeout DURATION (one that begins with a dash as --timeout=VALUE)',
+    )
+    expect(problems({ ...env, ARGOCD_SERVER: 'x' }, ['--token', 'hunter2', ...rest])).toBe(
+      '--token is no flag, because command lines can be read by others; set ARGOCD_API_TOKEN (or --token-file)',
+    )
+    expect(problems({ ...env, ARGOCD_CONFIG_DIR: '/broken' }, rest)).toBe(
+      'KPCEA_CONTEXT (--context): /broken/config is no configuration of the argocd CLI',
+    )
+  })
+  test('the cause comes first', () =>
+    expect(problems({ ARGOCD_SERVER: '' }, ['--nonsense', '5']).split('\n')).toEqual([
+      'unknown flag --nonsense; kpcea --help lists those that there are',
+      'ARGOCD_SERVER and ARGOCD_APP_NAME must be set: ARGOCD_SERVER (--server) is missing',
+    ]))
   test('headers given by flag are kept apart', () => {
     expect(config({}, ['--header', 'X-A: 1, 2', '--header', 'X-B: 3']).connection.headers).toEqual([
       ['X-A', '1, 2'],
@@ -569,6 +808,12 @@ describe('the argocd CLI’s configuration', () => {
     expect(config({ ...CLI, ARGOCD_CONFIG_DIR: '', HOME: '/home/me' }).connection.server.origin).toBe(
       'https://a',
     ))
+  test('its contexts are offered where none of them is current', () => {
+    const env = { ...CLI, ARGOCD_CONFIG_DIR: '/no-current' }
+    expect(problems(env)).toStartWith(
+      'ARGOCD_SERVER and ARGOCD_APP_NAME must be set: ARGOCD_SERVER (--server) is missing, or a context of the argocd CLI (--context a or b)',
+    )
+  })
   test('none at all is a missing server', () =>
     expect(problems({ ...CLI, ARGOCD_CONFIG_DIR: '' })).toContain(
       'ARGOCD_SERVER and ARGOCD_APP_NAME must be set',

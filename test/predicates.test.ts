@@ -78,7 +78,25 @@ table('OperationInProgress', [
   ],
   ['an empty request is none', parsed({}, { operation: {} }), 'met'],
   ['running', operation({ phase: 'Running', finishedAt: null }), 'pending', 'Running'],
-  ['waiting to retry: Running with an end', operation({ phase: 'Running' }), 'pending', 'Running'],
+  [
+    'waiting to retry (Running with an end) is told of by OperationFailed',
+    operation({ phase: 'Running' }),
+    'met',
+    'OperationFailed',
+  ],
+  [
+    'a retry that runs is told of by OperationFailed',
+    operation({ phase: 'Running', finishedAt: null, retryCount: 1 }),
+    'met',
+    'OperationFailed',
+  ],
+  [
+    'a dry run that retries',
+    operation({ phase: 'Running', operation: { sync: { dryRun: true } } }),
+    'pending',
+  ],
+  ['terminating a retry', operation({ phase: 'Terminating', retryCount: 2 }), 'pending', 'Terminating'],
+  ['an unknown phase with failed attempts', operation({ phase: 'Paused', retryCount: 2 }), 'pending'],
   ['terminating', operation({ phase: 'Terminating' }), 'pending'],
   ['failed has ended', operation({ phase: 'Failed' }), 'met'],
   ['in error has ended', operation({ phase: 'Error' }), 'met'],
@@ -106,8 +124,25 @@ const failedHook = {
   },
 }
 
+const retrying = (retryCount: number, limit: number, more: JsonObject = {}) =>
+  operation({ ...failedHook, phase: 'Running', retryCount, operation: { retry: { limit } }, ...more })
+
 table('OperationFailed', [
   ['succeeded', parsed(), 'met'],
+  ['succeeded after retries', operation({ retryCount: 3 }), 'met'],
+  ['running', operation({ phase: 'Running', finishedAt: null }), 'met'],
+  ['waiting to retry: the attempt and the hook are named', retrying(2, 5), 'failing', 'attempt 2 of 6'],
+  ['waiting to retry: so is the hook', retrying(1, 5), 'failing', 'Job smoke (PostSync hook): exit code 1'],
+  ['the first attempt failed, before Argo CD has counted it', retrying(0, 5), 'failing', 'attempt 1 of 6'],
+  ['a retry that runs', retrying(1, 5, { finishedAt: null }), 'failing', 'under way'],
+  ['retries for ever', retrying(40, -1), 'failing', 'attempt 40 of as many as it takes'],
+  ['terminating after failed attempts', retrying(2, 5, { phase: 'Terminating' }), 'failing', 'Terminating'],
+  [
+    'a retry for another revision is never excused: it runs',
+    retrying(1, 5, { syncResult: { revision: SHA.b, resources: [] } }),
+    'failing',
+  ],
+  ['a dry run that retries', retrying(1, 5, { operation: { sync: { dryRun: true } } }), 'met'],
   ['none on record', status({ operationState: null }), 'met'],
   ['failed', operation({ phase: 'Failed', message: 'because' }), 'failing', 'because'],
   ['error', operation({ phase: 'Error', message: 'because' }), 'failing', 'because'],
@@ -134,6 +169,40 @@ table('OperationFailed', [
     operation({ phase: 'Failed', syncResult: { revision: SHA.b } }),
     'met',
     'another revision',
+  ],
+  [
+    'failed for another revision in a hook: what is deployed is still what failed it',
+    operation({ ...failedHook, syncResult: { ...failedHook.syncResult, revision: SHA.b } }),
+    'failing',
+    'for another revision',
+  ],
+  [
+    'failed for another revision, not Synced yet: a sync is to come',
+    status({
+      sync: { status: 'OutOfSync' },
+      operationState: { phase: 'Failed', syncResult: { revision: SHA.b } },
+    }),
+    'pending',
+    'to come',
+  ],
+  [
+    'failed for another revision in a hook, not Synced yet',
+    status({
+      sync: { status: 'OutOfSync' },
+      operationState: { ...failedHook, syncResult: { ...failedHook.syncResult, revision: SHA.b } },
+    }),
+    'pending',
+  ],
+  [
+    'a stream does not name what failed, and it failed all the same',
+    operation({
+      phase: 'Failed',
+      syncResult: {
+        revision: SHA.b,
+        resources: [{ status: 'Synced', hookType: 'PostSync', hookPhase: 'Failed' }],
+      },
+    }),
+    'failing',
   ],
   [
     'failed for this revision in capitals',
@@ -236,8 +305,8 @@ table('Conditions', [
   ['a condition that nobody knows', condition('Sleepy'), 'pending', 'Sleepy'],
 ])
 
-const hydrated = (sourceHydrator: JsonObject, annotations = {}) =>
-  parsed({ revision: SHA.b, drySHA: SHA.a, annotations }, { status: { sourceHydrator } })
+const hydrated = (sourceHydrator: JsonObject | null, annotations = {}, spec: JsonObject = {}) =>
+  parsed({ revision: SHA.b, drySHA: SHA.a, annotations }, { status: { sourceHydrator }, spec })
 
 table('Hydrating', [
   ['not hydrated', parsed(), 'met'],
@@ -251,6 +320,41 @@ table('Hydrating', [
   ],
   ['a phase that nobody knows', hydrated({ currentOperation: { phase: 'Dreaming' } }), 'pending'],
   ['asked for', hydrated({}, { 'argocd.argoproj.io/hydrate': 'normal' }), 'pending'],
+  [
+    'asked for of an application that is not hydrated: nobody ever removes that',
+    parsed({ annotations: { 'argocd.argoproj.io/hydrate': 'normal' } }),
+    'met',
+  ],
+])
+
+table('StatusStale', [
+  ['hydrated from the present spec', hydrated({}), 'met'],
+  [
+    'the dry source changed since it was hydrated',
+    hydrated({}, {}, { sourceHydrator: { drySource: { helm: { valueFiles: ['prod.yaml'] } } } }),
+    'pending',
+    'spec.sourceHydrator changed',
+  ],
+  [
+    'where it is hydrated to changed',
+    hydrated({}, {}, { sourceHydrator: { hydrateTo: { targetBranch: 'next' } } }),
+    'pending',
+    'spec.sourceHydrator changed',
+  ],
+  ['never hydrated', hydrated(null), 'pending', 'not been hydrated'],
+  [
+    'local manifests were synced',
+    operation({ operation: { sync: { manifests: ['{}'] } } }),
+    'pending',
+    'argocd app sync --local',
+  ],
+  [
+    'local manifests were tried in a dry run: Argo CD compares with them all the same',
+    operation({ operation: { sync: { manifests: ['{}'], dryRun: true } } }),
+    'pending',
+    'local',
+  ],
+  ['an empty list of local manifests is none', operation({ operation: { sync: { manifests: [] } } }), 'met'],
 ])
 
 table('OutOfSync', [
@@ -287,6 +391,52 @@ table('NotHealthy', [
   ['absent', status({ health: null }), 'pending'],
   ['a status that nobody knows', status({ health: { status: 'HealthyIsh' } }), 'pending'],
 ])
+
+/** The fix of a broken release: what the broken one did is not held against it. */
+describe('what an older release did', () => {
+  const broken = {
+    health: { status: 'Degraded' },
+    operationState: failedHook,
+    sync: { status: 'OutOfSync' },
+    conditions: [{ type: 'SyncError', message: 'gave up' }],
+  }
+  const stateOf = (code: Code, app: Application, wanted: Parameters<typeof wanting>[0]) =>
+    checkOf(code, app, wanting(wanted)).state
+  const CODES = ['OperationFailed', 'OutOfSync', 'NotHealthy'] as const
+
+  test.each(CODES)('%s is pending while the wanted revision has not been seen', (code) =>
+    expect(stateOf(code, status(broken), { revision: SHA.b })).toBe('pending'),
+  )
+  test.each(CODES)('%s is pending while the wanted image does not run', (code) =>
+    expect(stateOf(code, status(broken), { images: ['web:2'] })).toBe('pending'),
+  )
+  test.each(CODES)('%s is pending while the commit message is not known', (code) =>
+    expect(stateOf(code, status(broken), { commitMessage: 'x' })).toBe('pending'),
+  )
+  test.each(CODES)('%s is failing once the revision is there', (code) =>
+    expect(stateOf(code, status(broken), { revision: SHA.a })).toBe('failing'),
+  )
+  test.each(CODES)('%s is failing where nothing identifies a release', (code) =>
+    expect(stateOf(code, status(broken), {})).toBe('failing'),
+  )
+  test.each(CODES)('%s is failing where old Pods of the same image run on beside the new ones', (code) => {
+    const app = status({ ...broken, summary: { images: ['web:1', 'web:2'] } })
+    expect(stateOf(code, app, { revision: SHA.a, images: ['web:2'] })).toBe('failing')
+  })
+  test.each(['OperationFailed', 'OutOfSync'] as const)(
+    '%s of the wanted revision is failing, though its image does not run for it',
+    (code) => expect(stateOf(code, status(broken), { revision: SHA.a, images: ['web:2'] })).toBe('failing'),
+  )
+  test('a failed operation of the wanted revision is failing before that revision is observed', () => {
+    const app = operation({
+      phase: 'Failed',
+      syncResult: { revision: SHA.b, resources: [{ hookType: 'PreSync', hookPhase: 'Failed' }] },
+    })
+    expect(stateOf('OperationFailed', app, { revision: SHA.b })).toBe('failing')
+    expect(stateOf('OperationFailed', app, { revision: SHA.b.slice(0, 8) })).toBe('failing')
+    expect(stateOf('OperationFailed', app, { revision: SHA.c })).toBe('pending')
+  })
+})
 
 describe('accepted health statuses', () => {
   const suspended = status({ health: { status: 'Suspended' } })

@@ -237,6 +237,7 @@ describe('a selector', () => {
       kind: 'selector',
       min: 1,
       selector: 'a=b',
+      min: 1,
       namespace: undefined,
       project: undefined,
       wanted: wanting({ revision: 'main' }),

@@ -15,8 +15,8 @@ const stateOf = (
   evidence: Evidence = NO_EVIDENCE,
   policy: 'exact' | 'at-least' = 'exact',
 ) => checkOf('RevisionMismatch', app, wanting({ revision, revisionPolicy: policy }), evidence).state
-const messageOf = (app: Application, revision: string) =>
-  checkOf('RevisionMismatch', app, wanting({ revision })).message
+const messageOf = (app: Application, revision: string, evidence: Evidence = NO_EVIDENCE) =>
+  checkOf('RevisionMismatch', app, wanting({ revision }), evidence).message
 
 describe('rules 1 and 2: by name', () => {
   const LONG = 'f'.repeat(64)
@@ -51,6 +51,28 @@ describe('rules 1 and 2: by name', () => {
   })
 })
 
+describe('what is not known yet', () => {
+  const seen = (revision: string, more: Parameters<typeof parsed>[0] = {}) => parsed({ ...more, revision })
+  test('a branch in place of a revision (ComparisonError, local sync) is none', () => {
+    expect(stateOf(seen('main'), 'main', REFRESHED)).toBe('pending')
+    expect(messageOf(seen('main'), 'main')).toContain('not known yet (Argo CD shows main')
+  })
+  test('a chart has a version', () => expect(stateOf(seen('1.4.2', { chart: 'web' }), '1.4.2')).toBe('met'))
+  test('an OCI artifact has a digest', () => {
+    const digest = `sha256:${'0'.repeat(64)}`
+    expect(stateOf(seen(digest, { repoURL: 'oci://ghcr.io/acme/web' }), digest)).toBe('met')
+  })
+  test('its commit is not asked for', () =>
+    expect(commitsNeeded(seen('main'), wanting({ revision: 'v1', commitMessage: 'x' }), NO_EVIDENCE)).toEqual(
+      [],
+    ))
+})
+
+test('an abbreviation of fewer than seven digits: the message says so where that is all', () => {
+  expect(messageOf(parsed(), SHA.a.slice(0, 6))).toContain('at least 7 digits')
+  expect(messageOf(parsed(), 'bead')).not.toContain('at least 7 digits')
+})
+
 describe('rule 3: what the source tracks, after a refresh of this run', () => {
   const app = parsed({ targetRevision: 'release-1' })
   test('before the refresh', () => expect(stateOf(app, 'release-1')).toBe('pending'))
@@ -68,6 +90,36 @@ describe('rule 3: what the source tracks, after a refresh of this run', () => {
         REFRESHED,
       ),
     ).toBe('met'))
+  test('a branch by its short name', () => {
+    expect(stateOf(parsed({ targetRevision: 'refs/heads/release-1' }), 'release-1', REFRESHED)).toBe('met')
+    expect(stateOf(parsed({ targetRevision: 'refs/heads/v1' }), 'refs/tags/v1', REFRESHED)).toBe('pending')
+  })
+  test('a full SHA that is tracked is no branch: what is observed has to be it', () =>
+    expect(stateOf(parsed({ targetRevision: SHA.b }), SHA.b, REFRESHED)).toBe('pending'))
+  test('two sources of one branch that were seen at two commits', () => {
+    const torn = (second: string) =>
+      parsed({
+        sources: [
+          { repoURL: 'https://g/mono.git', targetRevision: 'main', path: 'a', revision: SHA.a },
+          { repoURL: 'https://g/mono', targetRevision: 'main', path: 'b', revision: second },
+          { repoURL: 'https://g/mono', targetRevision: 'old', path: 'c', revision: SHA.d },
+        ],
+      })
+    expect(stateOf(torn(SHA.a), 'main', REFRESHED)).toBe('met')
+    expect(stateOf(torn(SHA.b), 'main', REFRESHED)).toBe('pending')
+    expect(stateOf(torn(SHA.b), SHA.a)).toBe('pending')
+    expect(messageOf(torn(SHA.b), SHA.a)).toContain('several commits')
+    expect(stateOf(torn(SHA.b), 'https://g/mono=main', REFRESHED)).toBe('pending')
+  })
+  test('two charts of one repository have a version each', () => {
+    const charts = parsed({
+      sources: [
+        { repoURL: 'https://charts', chart: 'web', targetRevision: '1.*', revision: '1.4.2' },
+        { repoURL: 'https://charts', chart: 'db', targetRevision: '1.*', revision: '1.9.0' },
+      ],
+    })
+    expect(stateOf(charts, '1.4.2')).toBe('met')
+  })
   test('a refresh decides for what is tracked, and for nothing else', () => {
     expect(refreshDecides(app, wanting({ revision: 'release-1' }))).toBe(true)
     expect(refreshDecides(app, wanting({ revision: SHA.a }))).toBe(false)
@@ -85,6 +137,21 @@ describe('rule 4: tags of the commit', () => {
   test('another tag', () => expect(stateOf(parsed(), 'v1.2.3', commits(['v1.2.4']))).toBe('pending'))
   test('the commit of another revision', () =>
     expect(stateOf(parsed({ revision: SHA.b }), 'v1.2.3', commits(['v1.2.3']))).toBe('pending'))
+  test('a tag that the source tracks may have moved: only fresh evidence counts', () => {
+    const app = parsed({ targetRevision: 'v1.2.3' })
+    expect(stateOf(app, 'v1.2.3', commits(['v1.2.3']))).toBe('pending')
+    expect(stateOf(app, 'v1.2.3', { ...commits([]), refreshed: true })).toBe('met')
+    expect(commitsNeeded(app, wanting({ revision: 'v1.2.3' }), NO_EVIDENCE)).toEqual([])
+    expect(stateOf(parsed({ targetRevision: 'refs/tags/v1.2.3' }), 'v1.2.3', commits(['v1.2.3']))).toBe(
+      'pending',
+    )
+  })
+  test('the message says what is known of its tags', () => {
+    expect(messageOf(parsed(), 'v1')).toContain('not known yet')
+    expect(messageOf(parsed(), 'v1', commits([]))).toContain('made after')
+    const problem = { ...NO_EVIDENCE, commits: new Map([[commitKey(0, SHA.a), { problem: 'gone' }]]) }
+    expect(messageOf(parsed(), 'v1', problem)).toContain('gone')
+  })
   test('a commit that cannot be had', () => {
     const evidence: Evidence = {
       ...NO_EVIDENCE,
@@ -105,10 +172,36 @@ describe('rule 5: hydrated sources', () => {
     expect(stateOf(app({ lastSuccessfulOperation: { drySHA: SHA.a, hydratedSHA: SHA.d } }), SHA.a)).toBe(
       'pending',
     ))
-  test('a later dry commit that needed no hydration, after a refresh', () =>
-    expect(stateOf(app(skipped), SHA.c, REFRESHED)).toBe('met'))
-  test('the same before a refresh: a hydration may just be queued', () =>
-    expect(stateOf(app(skipped), SHA.c)).toBe('pending'))
+  test('a later dry commit that was looked at and not hydrated: its hydration may just be queued', () => {
+    expect(stateOf(app(skipped), SHA.c)).toBe('pending')
+    expect(stateOf(app(skipped), SHA.c, REFRESHED)).toBe('pending')
+    expect(messageOf(app(skipped), SHA.c)).toContain('KPCEA_REVISION_POLICY=equivalent')
+  })
+  test('the branch of the dry source, with fresh evidence', () => {
+    expect(stateOf(app(), 'main')).toBe('pending')
+    expect(messageOf(app(), 'main')).toContain('no refresh has shown yet')
+    expect(stateOf(app(), 'main', REFRESHED)).toBe('met')
+    expect(stateOf(app(), 'other', REFRESHED)).toBe('pending')
+  })
+  test('the branch of the dry source, which has moved on and is not hydrated yet', () => {
+    expect(stateOf(app(skipped), 'main', REFRESHED)).toBe('pending')
+    expect(messageOf(app(skipped), 'main', REFRESHED)).toContain(`main is at ${SHA.c}`)
+  })
+  test('the branch of the dry source on a server that does not write where it is (up to 3.4)', () =>
+    expect(stateOf(app({ lastComparedDryRevision: null }), 'main', REFRESHED)).toBe('met'))
+  test('the branch that is synced from', () =>
+    expect(stateOf(app(), 'environments/prod', REFRESHED)).toBe('met'))
+  test('what the status of another application shape says of hydration counts for nothing', () => {
+    const plain = parsed(
+      { revision: SHA.b },
+      { status: { sourceHydrator: { lastSuccessfulOperation: { drySHA: SHA.a, hydratedSHA: SHA.b } } } },
+    )
+    expect(stateOf(plain, SHA.a)).toBe('pending')
+  })
+  test('a refresh decides for what the dry source tracks', () => {
+    expect(refreshDecides(app(), wanting({ revision: 'main' }))).toBe(true)
+    expect(refreshDecides(app(), wanting({ revision: SHA.a }))).toBe(false)
+  })
   test('a later dry commit that is being hydrated', () =>
     expect(stateOf(app({ ...skipped, currentOperation: { phase: 'Hydrating' } }), SHA.c, REFRESHED)).toBe(
       'pending',
@@ -166,6 +259,27 @@ describe('several sources', () => {
     })
     expect(stateOf(twice, `https://g/mono=${SHA.a}`)).toBe('pending')
     expect(stateOf(twice, `https://g/mono#undefined=${SHA.a}`)).toBe('failing')
+  })
+  test.each([
+    'https://git.example.com/values',
+    'https://git.example.com/values/',
+    'HTTPS://Git.Example.com/Values.git',
+  ])('a repository is the same as %s', (name) => expect(stateOf(app, `${name}=${SHA.b}`)).toBe('met'))
+  test('git@host:path is ssh://git@host/path', () => {
+    const ssh = parsed({ repoURL: 'git@git.example.com:acme/web.git' })
+    expect(stateOf(ssh, `ssh://git@git.example.com/acme/web=${SHA.a}`)).toBe('met')
+    expect(stateOf(ssh, `https://git.example.com/acme/web=${SHA.a}`)).toBe('failing')
+  })
+  test('an entry that fits no source: the message names the source that was asked for', () => {
+    expect(messageOf(app, 'nope=1.4.2')).toContain('no source is called "nope"')
+  })
+  test('the dry source of a hydrated application goes by its repository', () => {
+    const dry = parsed(
+      { revision: SHA.b, drySHA: SHA.a, repoURL: 'https://g/dry' },
+      { spec: { sourceHydrator: { syncSource: { repoURL: 'https://g/wet' } } } },
+    )
+    expect(stateOf(dry, `https://g/dry=${SHA.a}`)).toBe('met')
+    expect(stateOf(dry, `https://g/wet=${SHA.b}`)).toBe('met')
   })
   test('fewer revisions than sources', () => {
     const partial = parsed(
@@ -228,14 +342,42 @@ describe('at-least', () => {
     ).toBe('pending'))
   test('a rollback to what was there before is no later deployment', () =>
     expect(stateOf(app(SHA.a, SHA.b, SHA.a), SHA.b, NO_EVIDENCE, 'at-least')).toBe('pending'))
+  test('a cut history hides a rollback', () => {
+    const cut = (...deployed: string[]) =>
+      parsed(
+        { revision: deployed.at(-1) ?? SHA.a },
+        { status: { history: deployed.map((revision, i) => ({ id: i + 7, revision })) } },
+      )
+    expect(stateOf(cut(SHA.a, SHA.b), SHA.a, NO_EVIDENCE, 'at-least')).toBe('pending')
+    expect(stateOf(cut(SHA.c, SHA.a, SHA.b), SHA.a, NO_EVIDENCE, 'at-least')).toBe('met')
+    const without = parsed(
+      { revision: SHA.b },
+      { status: { history: [{ revision: SHA.a }, { revision: SHA.b }] } },
+    )
+    expect(stateOf(without, SHA.a, NO_EVIDENCE, 'at-least')).toBe('pending')
+  })
+  test('a dry commit is looked up as what it was hydrated to', () => {
+    const history = [
+      { id: 0, revision: SHA.b },
+      { id: 1, revision: SHA.d },
+    ]
+    const hydrated = parsed({ revision: SHA.d, drySHA: SHA.c }, { status: { history } })
+    const hydrations = { ...NO_EVIDENCE, hydrations: new Map([[SHA.a, SHA.b]]) }
+    expect(stateOf(hydrated, SHA.a, NO_EVIDENCE, 'at-least')).toBe('pending')
+    expect(stateOf(hydrated, SHA.a, hydrations, 'at-least')).toBe('met')
+    expect(stateOf(hydrated, SHA.a, hydrations)).toBe('pending')
+    expect(stateOf(parsed({ revision: SHA.d }, { status: { history } }), SHA.a, hydrations, 'at-least')).toBe(
+      'pending',
+    )
+  })
   test('several sources: each by its own place', () => {
     const sources = [
       { repoURL: 'a', revision: SHA.b },
       { repoURL: 'b', revision: SHA.d },
     ]
     const history = [
-      { id: 1, revisions: [SHA.a, SHA.d] },
-      { id: 2, revisions: [SHA.b, SHA.d] },
+      { id: 0, revisions: [SHA.a, SHA.d] },
+      { id: 1, revisions: [SHA.b, SHA.d] },
     ]
     const several = parsed({ sources }, { status: { history } })
     expect(stateOf(several, `a=${SHA.a}`, NO_EVIDENCE, 'at-least')).toBe('met')

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { parseServerAddress } from '../../lib/address.ts'
-import { parseArguments } from '../../lib/arguments.ts'
+import { readArguments } from '../../lib/arguments.ts'
 import { type Loaded, loadConfig, type Sources } from '../../lib/config.ts'
 import { formatDuration, parseDuration } from '../../lib/duration.ts'
 import { formatImage, parseImage } from '../../lib/image.ts'
@@ -148,7 +148,7 @@ const commandLine = target(
   100,
   fc.record({ words, bare: fc.boolean() }),
   ({ words, bare }) => {
-    parseArguments(words)
+    readArguments(words)
     isSane({ args: words, env: bare ? {} : RUN })
   },
 )

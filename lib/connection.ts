@@ -1,0 +1,265 @@
+/** How the server is reached, and who asks: from settings, an address of an application, or the argocd CLI's contexts. */
+
+import { parseServerAddress, type ServerAddress, sameServer } from './address.ts'
+import { type CliContext, contextFor, listContexts, readCliContext } from './cli-context.ts'
+import { type ProxyInBetween, proxyOf } from './proxy.ts'
+import { type SettingName, settingLabel } from './settings.ts'
+import { anyBroken, type Complaints, shown, type Values, type Variables } from './values.ts'
+
+/** How the run proves who it is. */
+export type Credentials =
+  | {
+      readonly mode: 'TOKEN'
+      readonly token: string
+      /** Read again where the token is refused, because a mounted Secret may have been rotated. */
+      readonly tokenFile: string | undefined
+      /** The context of the argocd CLI that the token is from. */
+      readonly context: string | undefined
+    }
+  | { readonly mode: 'LOGIN'; readonly username: string; readonly password: string }
+
+/** Everything needed to reach the server. */
+export interface Connection {
+  readonly server: ServerAddress
+  readonly credentials: Credentials
+  readonly insecure: boolean
+  /** PEM texts. */
+  readonly ca: string | undefined
+  readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The variable that names the proxy in between; Bun's fetch goes by it. */
+  readonly proxyVariable: string | undefined
+  /** Where that proxy is, without its user and password. */
+  readonly proxyAddress?: string | undefined
+}
+
+/** What a connection is read from besides the settings. */
+export interface ConnectionSources {
+  readonly env: Variables
+  /** Reads a text file; throws where it can't. */
+  readonly readFile: (path: string) => string
+}
+
+/** Where to go, as text, and the context of the argocd CLI that says so, or that has been logged in there. */
+export interface Where {
+  readonly server: string | undefined
+  readonly context: CliContext | undefined
+  /** Whether a context that should say so could not be used; what is missing then follows from that. */
+  readonly failed: boolean
+}
+
+/** What can stand behind `Bearer`: a JWT is made of fewer characters still. */
+const TOKEN = /^[\x21-\x7e]+$/
+
+/**
+ * Where to go: what is set; what the address of an application says; or else a context of the argocd CLI.
+ *
+ * A context that is logged in at the server of an address brings its token.
+ */
+export function resolveWhere(values: Values, sources: ConnectionSources, complaints: Complaints): Where {
+  const { problems } = complaints
+  const { context: name } = values
+  const addressed = serverOfAddresses(values, problems)
+  const server = values.server ?? addressed
+  if (values.server !== undefined) {
+    if (name !== undefined)
+      problems.push(
+        `${settingLabel('context')} and ${settingLabel('server')} exclude each other; give one of them`,
+      )
+    return { server, context: undefined, failed: false }
+  }
+  try {
+    const hasCredentials =
+      values.token !== undefined || values.tokenFile !== undefined || values.username !== undefined
+    const context =
+      addressed === undefined || name !== undefined
+        ? readCliContext(name, sources)
+        : hasCredentials
+          ? undefined
+          : contextFor(addressed, sources)
+    if (context !== undefined && addressed !== undefined && !sameServer(addressed, context.server))
+      throw new Error(
+        `${shown(context.name)} is logged in at ${context.server}, while ${settingLabel('applications')} has an address at ${addressed}; give one of them`,
+      )
+    if (context !== undefined)
+      complaints.warnings.push(
+        `using context ${context.name} of the argocd CLI (${context.file}): ${context.server}`,
+      )
+    return { server: addressed ?? context?.server, context, failed: false }
+  } catch (error) {
+    problems.push(`${settingLabel('context')}: ${sentence(error)}`)
+    return { server: addressed, context: undefined, failed: true }
+  }
+}
+
+/** The one server that the addresses of applications name. */
+function serverOfAddresses(values: Values, problems: string[]): string | undefined {
+  const servers = (values.applications ?? []).flatMap(({ server }) => server ?? [])
+  const [first] = servers
+  const other = servers.find((one) => first !== undefined && !sameServer(one, first))
+  if (first !== undefined && other !== undefined)
+    problems.push(
+      `${settingLabel('applications')}: has addresses at ${first} and at ${other}; a run asks one server, so verify them one after the other`,
+    )
+  if (first !== undefined && values.server !== undefined && !sameServer(first, values.server))
+    problems.push(
+      `${settingLabel('applications')}: has an address at ${first}, while ${settingLabel('server')} says another server; leave one of them out`,
+    )
+  return first
+}
+
+/** What to say where no server is known: the contexts that could be used, if there are any. */
+export function missingServer(sources: ConnectionSources): string {
+  const names = listContexts(sources)
+  return names.length === 0
+    ? 'ARGOCD_SERVER (--server) is missing'
+    : `ARGOCD_SERVER (--server) is missing, or a context of the argocd CLI (--context ${names.join(' or ')})`
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/**
+ * What is needed to reach the server.
+ *
+ * @returns `undefined` where something is missing or wrong, which the complaints say
+ */
+export function resolveConnection(
+  values: Values,
+  { server: text, context, failed }: Where,
+  { env, readFile }: ConnectionSources,
+  complaints: Complaints,
+): Connection | undefined {
+  const complain = (name: SettingName, message: string) =>
+    complaints.problems.push(`${settingLabel(name)}: ${message}`)
+  const file = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile' | 'tokenFile' | 'passwordFile') => {
+    const path = values[name]
+    if (path === undefined) return undefined
+    try {
+      const content = readFile(path)
+      if (content.trim() !== '') return content
+      complain(name, `${shown(path)} is empty`)
+    } catch (error) {
+      complain(name, `${shown(path)} cannot be read (${errorCode(error)})`)
+    }
+    return undefined
+  }
+  const pem = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile', what: 'CERTIFICATE' | 'PRIVATE KEY') => {
+    const content = file(name)
+    if (content === undefined || new RegExp(`-----BEGIN [A-Z ]*${what}-----`).test(content)) return content
+    complain(name, `${shown(values[name] ?? '')} holds no PEM ${what.toLowerCase()}`)
+    return undefined
+  }
+
+  const fromContext = (name: 'insecure' | 'plaintext') =>
+    (values.from.has(name) ? values[name] : (context?.[name] ?? values[name])) ?? false
+  // The scheme of an address says it better than a context does.
+  const plaintext =
+    (fromContext('plaintext') && !(text ?? '').toLowerCase().startsWith('https:')) ||
+    (values.from.has('plaintext') && values.plaintext === true)
+  const insecure = fromContext('insecure')
+  let server: ServerAddress | undefined
+  let proxy: ProxyInBetween | undefined
+  if (text !== undefined) {
+    try {
+      server = parseServerAddress(text, plaintext, values.server === undefined)
+    } catch (error) {
+      complain(
+        values.server === undefined && context === undefined ? 'applications' : 'server',
+        sentence(error),
+      )
+    }
+  }
+  try {
+    proxy = server === undefined ? undefined : proxyOf(server, env)
+  } catch (error) {
+    complaints.problems.push(sentence(error))
+  }
+  const credentials = resolveCredentials(values, context, file, failed, complaints)
+  const ca = pem('caFile', 'CERTIFICATE')
+  const cert = pem('clientCertFile', 'CERTIFICATE')
+  const key = pem('clientKeyFile', 'PRIVATE KEY')
+  for (const [one, other] of [
+    ['clientCertFile', 'clientKeyFile'],
+    ['clientKeyFile', 'clientCertFile'],
+  ] as const) {
+    if (values[one] !== undefined && values[other] === undefined && !values.broken.has(other))
+      complain(one, `needs ${settingLabel(other)} beside it`)
+  }
+  if (server === undefined || credentials === undefined) return undefined
+  return {
+    server,
+    credentials,
+    insecure,
+    ca: ca ?? context?.ca,
+    clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
+    headers: values.headers ?? [],
+    proxyVariable: proxy?.variable,
+    proxyAddress: proxy?.address,
+  }
+}
+
+function resolveCredentials(
+  values: Values,
+  context: CliContext | undefined,
+  file: (name: 'tokenFile' | 'passwordFile') => string | undefined,
+  contextFailed: boolean,
+  { problems }: Complaints,
+): Credentials | undefined {
+  // Flags win over variables, so a file named by a flag wins over a secret in a variable.
+  const useTokenFile =
+    values.tokenFile !== undefined && (values.token === undefined || values.from.get('tokenFile') === 'flag')
+  if (useTokenFile || values.token !== undefined) {
+    const token = useTokenFile ? file('tokenFile')?.trim() : values.token
+    if (token === undefined) return undefined
+    if (!TOKEN.test(token)) {
+      const name = useTokenFile ? 'tokenFile' : 'token'
+      problems.push(
+        `${settingLabel(name)}: holds white space or characters that no token has; check how it was copied`,
+      )
+      return undefined
+    }
+    return {
+      mode: 'TOKEN',
+      token,
+      tokenFile: useTokenFile ? values.tokenFile : undefined,
+      context: undefined,
+    }
+  }
+  const usePasswordFile =
+    values.passwordFile !== undefined &&
+    (values.password === undefined || values.from.get('passwordFile') === 'flag')
+  const password = usePasswordFile ? file('passwordFile')?.replace(/\r?\n$/, '') : values.password
+  if (values.username !== undefined && password !== undefined)
+    return { mode: 'LOGIN', username: values.username, password }
+  if (values.username !== undefined && usePasswordFile) return undefined
+  if (context?.token !== undefined && values.username === undefined) {
+    if (TOKEN.test(context.token))
+      return { mode: 'TOKEN', token: context.token, tokenFile: undefined, context: context.name }
+    problems.push(
+      `${settingLabel('context')}: the token of context ${context.name} is none; run argocd login`,
+    )
+    return undefined
+  }
+  // Where a slip was meant for one of them, or for what brings them, that they are missing is its consequence.
+  const bringing = [
+    'token',
+    'tokenFile',
+    'username',
+    'password',
+    'passwordFile',
+    'context',
+    'server',
+  ] as const
+  if (contextFailed || anyBroken(values, ...bringing)) return undefined
+  problems.push(
+    'ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD must be set for LOGIN mode; ' +
+      'or set ARGOCD_API_TOKEN, or ARGOCD_API_TOKEN_FILE (--token-file), for TOKEN mode',
+  )
+  return undefined
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
+}
