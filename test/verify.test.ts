@@ -613,9 +613,9 @@ describe('watching', () => {
     await scene.start({ watch: true }, { kind: 'names', project: undefined, applications }).pass(1)
     scene.argocd.present.delete('b')
     scene.argocd.streams[0]?.send({ type: 'DELETED', application: deleted })
-    await scene.pass(2)
+    await scene.pass(3)
     expect(
-      scene.progress.filter(({ application, code }) => application === 'b' && code === undefined),
+      scene.progress.filter(({ application, code }) => /\bb$/.test(application ?? '') && code === undefined),
     ).toEqual([])
     await scene.pass(10)
     expect(scene.ending).toBeUndefined()
