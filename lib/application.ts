@@ -97,6 +97,12 @@ const resourceResult = z.object({
   hookPhase: text,
 })
 
+/** What a sync made of each resource; `undefined`: it is not known, see {@link completed}. */
+const results = z.pipe(
+  list(resourceResult),
+  z.transform((value: z.output<typeof resourceResult>[]): typeof value | undefined => value),
+)
+
 /** Manifests of a developer's machine may be large, and only whether there are any matters. */
 const manifestCount = z.pipe(
   z.nullish(z.array(z.unknown())),
@@ -153,7 +159,7 @@ export const applicationSchema = z.object({
         finishedAt: text,
         retryCount: count,
         operation: object({ sync: optionalObject(sync), retry: object({ limit: count }) }),
-        syncResult: optionalObject(z.object({ ...revisions, resources: list(resourceResult) })),
+        syncResult: optionalObject(z.object({ ...revisions, resources: results })),
       }),
     ),
     conditions: list(z.object({ type: text, message: text })),
@@ -230,39 +236,33 @@ export function observedRevisions(application: Application): readonly string[] {
 }
 
 /**
- * A streamed Application, with what a stream is not asked for (`UNWATCHED_FIELDS`) taken over from a full one,
- * where that is about the same thing: the results of the same attempt of the same operation, the resources of the
- * same sync status and health. What the full one cannot vouch for stays as it was streamed.
+ * A streamed Application, with what a stream is not asked for (`UNWATCHED_FIELDS`) taken over from a whole one where
+ * that is about the same thing: the results of the same attempt of the same operation, the resources of the same sync
+ * status and health. Of other results nothing is known, which is not the same as none.
  *
- * @param full what a request for the application brought, earlier or later
+ * @param whole what a request for the application brought, earlier or later
  */
-export function completed(streamed: Application, full: Application | undefined): Application {
-  if (full === undefined) return streamed
+export function completed(streamed: Application, whole: Application | undefined): Application {
   const { status } = streamed
-  const resources = sameComparison(streamed, full) ? full.status.resources : status.resources
-  const operationState = completedOperation(status.operationState, full.status.operationState)
+  const { operationState: state } = status
+  const resources =
+    whole !== undefined && isOfOneComparison(streamed, whole) ? whole.status.resources : status.resources
+  if (state?.syncResult === undefined) return { ...streamed, status: { ...status, resources } }
+  const other = whole?.status.operationState
+  const results = isOneAttempt(state, other) ? other?.syncResult?.resources : undefined
+  const operationState = { ...state, syncResult: { ...state.syncResult, resources: results } }
   return { ...streamed, status: { ...status, resources, operationState } }
 }
 
 type OperationState = Application['status']['operationState']
 
-function completedOperation(streamed: OperationState, full: OperationState): OperationState {
-  if (streamed?.syncResult === undefined || full?.syncResult === undefined) return streamed
-  const results = full.syncResult.resources
-  // A stream brings of each result what became of it; while a sync runs, an older answer may know less.
-  const isSame =
-    streamed.startedAt === full.startedAt &&
-    streamed.finishedAt === full.finishedAt &&
-    streamed.retryCount === full.retryCount &&
-    streamed.phase === full.phase &&
-    streamed.syncResult.resources.length === results.length &&
-    streamed.syncResult.resources.every(
-      ({ status, hookPhase }, i) => status === results[i]?.status && hookPhase === results[i]?.hookPhase,
-    )
-  return isSame ? { ...streamed, syncResult: { ...streamed.syncResult, resources: results } } : streamed
+function isOneAttempt(a: OperationState, b: OperationState): boolean {
+  const of = (state: OperationState) =>
+    JSON.stringify([state?.phase, state?.startedAt, state?.finishedAt, state?.retryCount, state?.message])
+  return of(a) === of(b)
 }
 
-function sameComparison(a: Application, b: Application): boolean {
+function isOfOneComparison(a: Application, b: Application): boolean {
   const of = ({ status: { sync, health } }: Application) =>
     JSON.stringify([sync.status, sync.revision, sync.revisions, health.status, health.message])
   return of(a) === of(b)

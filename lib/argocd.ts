@@ -2,13 +2,15 @@
 
 import type { Options } from 'ky'
 import * as z from 'zod/mini'
-import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
+import { parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
-import { describeCertificate } from './certificate.ts'
+import { LARGEST_BODY } from './body.ts'
+import { describeCertificate, verifies } from './certificate.ts'
 import type { Connection } from './config.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
-import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
+import { certificateFailure, networkFailure, RequestFailure, tooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
+import { MOST_APPLICATIONS } from './promises.ts'
 import { compareManifests } from './rendering.ts'
 import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts'
 import type { Secrets } from './secrets.ts'
@@ -79,8 +81,8 @@ const manifestsSchema = lazily(() => z.object({ manifests: z.nullish(z.array(z.s
 /** What a client needs besides the connection. */
 export interface ClientOptions {
   readonly version: string
-  /** Reads a text file; used where a mounted token may have been rotated. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; used where a mounted token may have been rotated. */
+  readonly readFile: (path: string, most: number) => string
   /** Learns the tokens of sessions, and masks what the server says. */
   readonly secrets: Secrets
 }
@@ -101,7 +103,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   ) {
     try {
       return await session.authorized(async (token) => {
-        const response = await transport('get', path, {
+        const response = await transport.send('get', path, {
           ...options,
           signal,
           ...(isAnotherConnection ? { keepalive: false } : {}),
@@ -116,11 +118,19 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   }
 
   async function explained(failure: RequestFailure): Promise<RequestFailure> {
-    const { certificateCode } = failure
+    const { certificateCode: code } = failure
+    if (code === undefined) return failure
+    const { server, proxyVariable, secureProxy } = connection
+    if (secureProxy !== undefined && !(await verifies(secureProxy, transport.authorities()))) {
+      const what = await describeCertificate(secureProxy, code)
+      const who = `the proxy in ${proxyVariable} (${new URL(secureProxy).host})`
+      return certificateFailure({ who, address: `${proxyVariable}`, code, what })
+    }
     // A look of its own would not go through the proxy.
-    if (certificateCode === undefined || connection.proxyVariable !== undefined) return failure
-    const what = await describeCertificate(connection.server.origin, certificateCode)
-    return what === undefined ? failure : certificateFailure(host, certificateCode, what)
+    if (proxyVariable !== undefined) return failure
+    const what = await describeCertificate(server.origin, code)
+    const address = 'ARGOCD_SERVER (--server)'
+    return what === undefined ? failure : certificateFailure({ who: host, address, code, what })
   }
 
   async function getJson<T>(path: string, searchParams: SearchParams, schema: z.ZodMiniType<T>, how: How) {
@@ -166,20 +176,29 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   return {
     look: (ref, how) => getApplication(ref, undefined, how),
     async refresh(ref, type, isRead, how) {
-      if (isRead) return getApplication(ref, type, how)
-      await send(pathOf(ref), { searchParams: { ...identity(ref), refresh: type } }, how, (response) =>
-        response.body?.cancel(),
-      )
-      return undefined
+      const searchParams = { ...identity(ref), refresh: type }
+      const served = isRead
+        ? await getApplication(ref, type, how)
+        : await send(pathOf(ref), { searchParams }, how, async (response) => {
+            await response.body?.cancel()
+            return 'unread' as const
+          })
+      // Whether it is there, a request without a refresh tells: this one may just not be permitted.
+      if (served === undefined)
+        throw new RequestFailure(
+          'Unauthorized',
+          `${host} does not let ${ref.name} be refreshed, or it is gone`,
+        )
+      return served === 'unread' ? undefined : served
     },
     async list(query, how) {
       const list = await getJson('applications', listParams(query), listSchema(), how)
-      return (list?.items ?? []).map((item) => parseAnswer(item, applicationSchema, host))
+      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema, host))
     },
     async names(query, how) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
       const list = await getJson('applications', searchParams, listSchema(), how)
-      return (list?.items ?? []).map((item) => {
+      return itemsOf(list, query).map((item) => {
         const { name, namespace } = parseAnswer(item, nameSchema(), host).metadata
         return { name, namespace: namespace ?? undefined, project: query.project }
       })
@@ -190,10 +209,12 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       const response = await send('stream/applications', { searchParams, headers }, how, (answer) => answer)
       if (response === undefined)
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
-      yield* readEvents(response, host, LARGEST_BODY)
+      // Without a selector it tells of all that the account may see.
+      const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
+      yield* readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications })
     },
     async commit(ref, { revision, sourceIndex }, how) {
-      const path = `${pathOf(ref)}/revisions/${encodeURIComponent(revision)}/metadata`
+      const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`
       const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, how)
       if (commit === undefined)
         throw new RequestFailure('Unreachable', `${host} does not know revision ${revision}`)
@@ -229,11 +250,27 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   }
 }
 
+/** The items of a list; of more than are verified in one run, a selector matches too many. */
+function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, query: ApplicationQuery) {
+  const items = list?.items ?? []
+  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw tooManyApplications()
+  return items
+}
+
 type SearchParams = Record<string, string | number | undefined>
 
-/** Encoded, so that no name can reach another path. */
 function pathOf({ name }: ApplicationRef): string {
-  return `applications/${encodeURIComponent(name)}`
+  return `applications/${segment(name)}`
+}
+
+/**
+ * A part of a path, encoded, so that no name can reach another one. Two cannot be: they mean another path also where
+ * their dots are encoded.
+ */
+function segment(text: string): string {
+  if (text === '' || text === '.' || text === '..')
+    throw new RequestFailure('NotArgoCD', `${JSON.stringify(text)} can be no name or revision of Argo CD's`)
+  return encodeURIComponent(text)
 }
 
 function identity({ namespace, project }: ApplicationRef): SearchParams {

@@ -52,8 +52,8 @@ export interface Sources {
   /** What citty made of it, where it has been asked already. */
   readonly parsed?: Readonly<Record<string, unknown>>
   readonly env: Variables
-  /** Reads a text file; throws where it can't. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; throws an Error with a `code` where it can't. */
+  readonly readFile: (path: string, most: number) => string
   /** Whether everybody on this machine may read a file; in a container nobody else is there. */
   readonly isExposed?: (path: string) => boolean
 }
@@ -85,21 +85,40 @@ export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' = 'v
   if (missing.length > 0)
     problems.push(`ARGOCD_SERVER and ARGOCD_APP_NAME must be set: ${missing.join('; ')}`)
   const connection = resolveConnection(values, where, sources, complaints)
+  if (values.from.get('headers') === 'flag')
+    for (const [name] of (values.headers ?? []).filter(looksSecret))
+      warnings.push(
+        `${settingLabel('headers')}: the value of ${name} looks like a secret, and command lines can be read by others; ` +
+          `set ${settingLabel('headersFile')}, or KPCEA_HEADERS`,
+      )
   const target = resolveTarget(values, env, asks, complaints)
   const policy = resolvePolicy(values, complaints)
   const output = resolveOutput(values, env)
   // In a Pod, where Secrets are mounted readable by all, there is nobody else.
   const isPod = Boolean(env.KUBERNETES_SERVICE_HOST)
-  for (const name of ['tokenFile', 'passwordFile', 'clientKeyFile'] as const) {
+  for (const name of ['tokenFile', 'passwordFile', 'headersFile', 'clientKeyFile'] as const) {
     const path = values[name]
     if (path !== undefined && !isPod && sources.isExposed?.(path) === true)
       warnings.push(`${settingLabel(name)}: everybody on this machine can read ${shown(path)}; chmod 600 it`)
   }
+  const { context } = where
+  if (context?.token !== undefined && !isPod && sources.isExposed?.(context.file) === true)
+    warnings.push(
+      `${settingLabel('context')}: everybody on this machine can read ${shown(context.file)}, and the token in it; chmod 600 it`,
+    )
   if (problems.length > 0 || connection === undefined || target === undefined)
     return { ok: false, problems: [...new Set(problems.map(oneLine))], output }
   const texts =
     where.server === undefined ? values.texts : new Map([...values.texts, ['server', where.server]] as const)
   return { ok: true, config: { connection, target, policy, output }, warnings: warnings.map(oneLine), texts }
+}
+
+/** Names of headers that carry secrets, and values that are made as secrets are. */
+const SECRET_NAME = /auth|token|secret|passw|key|cookie|session|credential|jwt|assertion/i
+const SECRET_VALUE = /^(?:bearer|basic|token) |^[\w+/=.~-]{20,}$/i
+
+function looksSecret([name, value]: readonly [name: string, value: string]): boolean {
+  return SECRET_NAME.test(name) || SECRET_VALUE.test(value)
 }
 
 function resolveOutput(values: Values, env: Variables): OutputOptions {

@@ -2,8 +2,10 @@
 
 import { parseServerAddress, type ServerAddress, sameServer } from './address.ts'
 import { type CliContext, contextFor, listContexts, readCliContext } from './cli-context.ts'
+import { LARGEST_FILE } from './limit.ts'
+import { certificatesProblem, keyProblem } from './pem.ts'
 import { type ProxyInBetween, proxyOf } from './proxy.ts'
-import { type SettingName, settingLabel } from './settings.ts'
+import { type SettingName, settingLabel, settings } from './settings.ts'
 import { anyBroken, type Complaints, shown, type Values, type Variables } from './values.ts'
 
 /** How the run proves who it is. */
@@ -31,13 +33,15 @@ export interface Connection {
   readonly proxyVariable: string | undefined
   /** Where that proxy is, without its user and password. */
   readonly proxyAddress?: string | undefined
+  /** Where that proxy is, where TLS is spoken to it: `https://proxy.example.com:3128`. */
+  readonly secureProxy: string | undefined
 }
 
 /** What a connection is read from besides the settings. */
 export interface ConnectionSources {
   readonly env: Variables
-  /** Reads a text file; throws where it can't. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; throws an Error with a `code` where it can't. */
+  readonly readFile: (path: string, most: number) => string
 }
 
 /** Where to go, as text, and the context of the argocd CLI that says so, or that has been logged in there. */
@@ -133,11 +137,11 @@ export function resolveConnection(
 ): Connection | undefined {
   const complain = (name: SettingName, message: string) =>
     complaints.problems.push(`${settingLabel(name)}: ${message}`)
-  const file = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile' | 'tokenFile' | 'passwordFile') => {
+  const file = (name: FileSetting) => {
     const path = values[name]
     if (path === undefined) return undefined
     try {
-      const content = readFile(path)
+      const content = readFile(path, name === 'caFile' ? LARGEST_FILE.pem : LARGEST_FILE.secret)
       if (content.trim() !== '') return content
       complain(name, `${shown(path)} is empty`)
     } catch (error) {
@@ -145,10 +149,14 @@ export function resolveConnection(
     }
     return undefined
   }
-  const pem = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile', what: 'CERTIFICATE' | 'PRIVATE KEY') => {
+  const pem = (
+    name: 'caFile' | 'clientCertFile' | 'clientKeyFile',
+    problemOf: (content: string) => string | undefined,
+  ) => {
     const content = file(name)
-    if (content === undefined || new RegExp(`-----BEGIN [A-Z ]*${what}-----`).test(content)) return content
-    complain(name, `${shown(values[name] ?? '')} holds no PEM ${what.toLowerCase()}`)
+    const problem = content === undefined ? undefined : problemOf(content)
+    if (problem === undefined) return content
+    complain(name, `${shown(values[name] ?? '')} ${problem}`)
     return undefined
   }
 
@@ -177,9 +185,19 @@ export function resolveConnection(
     complaints.problems.push(sentence(error))
   }
   const credentials = resolveCredentials(values, context, file, failed, complaints)
-  const ca = pem('caFile', 'CERTIFICATE')
-  const cert = pem('clientCertFile', 'CERTIFICATE')
-  const key = pem('clientKeyFile', 'PRIVATE KEY')
+  const headersText = file('headersFile')
+  const fromFile = headersText === undefined ? undefined : settings.headers.schema().safeParse(headersText)
+  if (fromFile?.success === false)
+    complain(
+      'headersFile',
+      `${shown(values.headersFile ?? '')} ${fromFile.error.issues[0]?.message ?? 'cannot be read'}`,
+    )
+  const headersFromFile = fromFile?.success === true ? fromFile.data : []
+  const ca = pem('caFile', certificatesProblem)
+  const cert = pem('clientCertFile', certificatesProblem)
+  const key = pem('clientKeyFile', (content) => keyProblem(content, cert))
+  const broken = context === undefined ? undefined : contextProblem(context)
+  if (broken !== undefined) complain('context', broken)
   for (const [one, other] of [
     ['clientCertFile', 'clientKeyFile'],
     ['clientKeyFile', 'clientCertFile'],
@@ -194,10 +212,33 @@ export function resolveConnection(
     insecure,
     ca: ca ?? context?.ca,
     clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
-    headers: values.headers ?? [],
+    headers: [...(values.headers ?? []), ...headersFromFile],
     proxyVariable: proxy?.variable,
     proxyAddress: proxy?.address,
+    secureProxy: proxy?.address.startsWith('https:') === true ? proxy.address : undefined,
   }
+}
+
+type FileSetting =
+  | 'caFile'
+  | 'clientCertFile'
+  | 'clientKeyFile'
+  | 'tokenFile'
+  | 'passwordFile'
+  | 'headersFile'
+
+/** What is wrong with the certificates of a context of the argocd CLI. */
+function contextProblem({ name, ca, clientCertificate }: CliContext): string | undefined {
+  const problems = [
+    ['certificate-authority-data', ca === undefined ? undefined : certificatesProblem(ca)],
+    ['client-certificate-data', clientCertificate && certificatesProblem(clientCertificate.cert)],
+    [
+      'client-certificate-key-data',
+      clientCertificate && keyProblem(clientCertificate.key, clientCertificate.cert),
+    ],
+  ] as const
+  const [field, problem] = problems.find(([, problem]) => problem !== undefined) ?? []
+  return problem === undefined ? undefined : `the ${field} of context ${name} ${problem}; run argocd login`
 }
 
 function resolveCredentials(

@@ -1,6 +1,6 @@
 /** Goes to the root of a no: which resources are not healthy, down to the Pod. Pure; it changes no verdict. */
 
-import type { Application } from './application.ts'
+import { isMet } from './check.ts'
 import { applicationOf, type Known } from './knowledge.ts'
 import { failedResults } from './operation-rules.ts'
 
@@ -17,14 +17,11 @@ export interface UnhealthyResource {
   readonly message: string
 }
 
-function isIll(application: Application, { wanted }: Known): boolean {
-  const { status } = application
-  return !wanted.health.includes(status.health.status ?? '') || operationFailed(application)
-}
-
-function operationFailed(application: Application | undefined): boolean {
-  const phase = application?.status.operationState?.phase
-  return phase === 'Failed' || phase === 'Error'
+/** Whether something of an application needs an explanation: its health, or an operation that failed. */
+function isIll({ checks }: Known): boolean {
+  return checks.some(
+    (check) => !isMet(check) && (check.code === 'NotHealthy' || check.code === 'OperationFailed'),
+  )
 }
 
 /** Statuses of health that need no explanation. */
@@ -36,15 +33,14 @@ const WELL: ReadonlySet<string> = new Set(['', 'Healthy'])
  */
 export function unhealthyResources(known: Known): readonly UnhealthyResource[] {
   const application = applicationOf(known)
-  if (application === undefined || !isIll(application, known)) return []
+  if (application === undefined || !isIll(known)) return []
   const found = new Map<string, UnhealthyResource>()
   const add = (resource: UnhealthyResource) => {
     const key = [resource.group, resource.kind, resource.namespace, resource.name].join('/')
     const before = found.get(key)
     found.set(key, before === undefined ? resource : merge(before, resource))
   }
-  // A stream brings what became of each resource, and not which one that is.
-  for (const r of failedResults(application).filter(({ kind, name }) => (kind ?? name) !== undefined))
+  for (const r of failedResults(application))
     add({ ...names(r), health: '', status: r.hookPhase ?? r.status ?? '', message: r.message ?? '' })
   for (const r of application.status.resources) {
     const health = r.health?.status ?? ''
@@ -75,4 +71,15 @@ function merge(a: UnhealthyResource, b: UnhealthyResource): UnhealthyResource {
 function rank({ health, status }: UnhealthyResource): number {
   if (status === 'Failed' || status === 'Error' || status === 'SyncFailed') return 0
   return health === 'Degraded' ? 1 : 2
+}
+
+/** The resource that tells most of why an application is not healthy: a Pod, where one says something, or the first that does. */
+export function tellingResource(resources: readonly UnhealthyResource[]): UnhealthyResource | undefined {
+  const telling = resources.filter(({ message }) => message !== '')
+  return telling.find(({ kind }) => kind === 'Pod') ?? telling[0]
+}
+
+/** A resource and what it says, as a sentence. */
+export function describeResource({ kind, name, health, status, message }: UnhealthyResource): string {
+  return `${kind} ${name} is ${health || status || 'not ready'}: ${message}`
 }

@@ -4,8 +4,8 @@ import type { Clock } from './clock.ts'
 import type { Knowledge } from './knowledge.ts'
 import { eraseLines, renderLive, type Size } from './live.ts'
 import { formatEntry, type LogEntry, ProgressLog } from './progress.ts'
-import type { Paint } from './report.ts'
-import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
+import { type Gate, joined, type Paint, type Shown, shownDeep, told } from './shown.ts'
+import { LONGEST_MESSAGE } from './text.ts'
 
 /** Somebody who is told of a run. */
 export interface Follower {
@@ -19,14 +19,9 @@ export interface Follower {
 /** Where a follower writes, and by which clock. */
 export interface FollowerTools {
   readonly clock: Clock
-  readonly write: (text: string) => void
-  /** Keeps secrets out of what the server said. */
-  readonly mask: (text: string) => string
-}
-
-/** A message as it may be shown: masked before it is cut. */
-function shown(message: string, { mask }: FollowerTools): string {
-  return cut(oneLine(mask(message)), LONGEST_MESSAGE)
+  readonly write: (text: Shown) => void
+  /** What everything passes that is written. */
+  readonly gate: Gate
 }
 
 /** Writes a line when something changes, and at growing distances what is waited for. */
@@ -43,10 +38,10 @@ export class LogFollower implements Follower {
   }
 
   say(entry: LogEntry): void {
-    const { clock, write } = this.#tools
+    const { clock, write, gate } = this.#tools
     this.#saidAt = clock.now()
-    const message = shown(entry.message, this.#tools)
-    write(`${formatEntry({ ...entry, message }, clock.date(), this.#format)}\n`)
+    const shown = { ...shownDeep(entry, gate), message: gate(entry.message, LONGEST_MESSAGE) }
+    write(told`${formatEntry(shown, clock.date(), this.#format)}\n`)
   }
 
   turned(before: Knowledge, now: Knowledge): void {
@@ -56,9 +51,12 @@ export class LogFollower implements Follower {
   async follow(deadline: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#tools
     while (!signal.aborted) {
+      const now = clock.now()
+      const silence = this.#log.serverIsSilent(now)
+      if (silence !== undefined) this.say(silence)
       const due = this.#saidAt + this.#log.silence
-      if (clock.now() < due) await clock.sleep(due - clock.now(), signal)
-      else this.say(this.#log.stillWaiting(Math.max(deadline - clock.now(), 0)))
+      if (now < due) await clock.sleep(Math.min(due - now, TICK), signal)
+      else this.say(this.#log.stillWaiting(now, Math.max(deadline - now, 0)))
     }
   }
 }
@@ -72,7 +70,7 @@ export class LiveFollower implements Follower {
   readonly #paint: Paint
   readonly #size: () => Size
   #knowledge: Knowledge | undefined
-  #drawn: readonly string[] = []
+  #drawn: readonly Shown[] = []
   #changed = new AbortController()
 
   constructor(paint: Paint, size: () => Size, tools: FollowerTools) {
@@ -82,10 +80,9 @@ export class LiveFollower implements Follower {
   }
 
   say({ message, level }: LogEntry): void {
-    const text = shown(message, this.#tools)
-    this.#tools.write(
-      `${this.#erased()}${level === 'warning' ? this.#paint('yellow', `warning: ${text}`) : text}\n`,
-    )
+    const text = this.#tools.gate(message, LONGEST_MESSAGE)
+    const line = level === 'warning' ? this.#paint('yellow', told`warning: ${text}`) : text
+    this.#tools.write(told`${this.#erased()}${line}\n`)
   }
 
   turned(before: Knowledge, now: Knowledge): void {
@@ -95,13 +92,18 @@ export class LiveFollower implements Follower {
   }
 
   async follow(_: number, signal: AbortSignal): Promise<void> {
-    const { clock, mask, write } = this.#tools
+    const { clock, gate, write } = this.#tools
     while (!signal.aborted) {
       const known = this.#knowledge
-      const lines = known === undefined ? [] : renderLive(known, clock.now(), this.#size(), this.#paint, mask)
+      const lines = known === undefined ? [] : renderLive(known, clock.now(), this.#size(), this.#paint, gate)
       const erase = this.#erased()
       this.#drawn = lines
-      write(erase + lines.map((line) => `${line}\n`).join(''))
+      write(
+        told`${erase}${joined(
+          lines.map((line) => told`${line}\n`),
+          '',
+        )}`,
+      )
       this.#changed = new AbortController()
       // A burst of changes is one frame, and while nothing changes the clock still moves.
       await clock.sleep(FRAME, signal)
@@ -112,7 +114,7 @@ export class LiveFollower implements Follower {
   }
 
   /** What clears the last frame, which then counts as gone. */
-  #erased(): string {
+  #erased(): Shown {
     const text = eraseLines(this.#drawn, this.#size().columns)
     this.#drawn = []
     return text

@@ -41,6 +41,7 @@ export interface Refreshes {
   /** How many were answered, and when the last was. */
   readonly answered: number
   readonly answeredAt: number
+  readonly firstAnsweredAt: number
   /** When the last one that was answered had been asked for. */
   readonly servedAskedAt: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
@@ -59,6 +60,7 @@ export const NO_REFRESHES: Refreshes = {
   startedAt: NEVER,
   answered: 0,
   answeredAt: NEVER,
+  firstAnsweredAt: NEVER,
   servedAskedAt: NEVER,
   reconciledAt: undefined,
   operation: undefined,
@@ -133,6 +135,8 @@ export interface Failure {
 export interface Server {
   /** When it last answered well. */
   readonly answeredAt: number | undefined
+  /** Since when it has been asked for something that it has not answered. */
+  readonly askedAt: number | undefined
   /** The last failure, where nothing was answered since. */
   readonly failure: RequestFailure | undefined
   readonly failedAt: number
@@ -208,6 +212,7 @@ export function initialKnowledge(
     failures: new Map(),
     server: {
       answeredAt: undefined,
+      askedAt: undefined,
       failure: undefined,
       failedAt: NEVER,
       hopeless: undefined,

@@ -1,7 +1,7 @@
 /** What is known after something has happened: `(knowledge, event, now) → knowledge`. Pure. */
 
 import type { Application } from './application.ts'
-import { asFailure, RequestFailure } from './failure.ts'
+import { asFailure, RequestFailure, tooManyApplications } from './failure.ts'
 import { areFew, deafAt, type Knowledge, type Known, type Sighting, type Streams } from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
 import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
@@ -40,6 +40,12 @@ function started(knowledge: Knowledge, request: Request, now: number): Knowledge
         ...known,
         refreshes: refreshStarted(known, now),
       }))
+    case 'look':
+    case 'list':
+    case 'names':
+      return knowledge.server.askedAt === undefined
+        ? { ...knowledge, server: { ...knowledge.server, askedAt: now } }
+        : knowledge
     default:
       return knowledge
   }
@@ -278,8 +284,7 @@ function withMembers(knowledge: Knowledge, listed: Map<string, Known>, startedAt
 
 function bounded(knowledge: Knowledge): Knowledge {
   if (knowledge.applications.size <= MOST_APPLICATIONS) return knowledge
-  const message = `the selector matches more than ${MOST_APPLICATIONS} applications; narrow it, or verify them in several runs`
-  const refusal = new RequestFailure('InvalidSettings', message, { fatal: true })
+  const refusal = tooManyApplications()
   return { ...knowledge, server: { ...knowledge.server, refusal } }
 }
 

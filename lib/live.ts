@@ -1,11 +1,10 @@
-/** The live view of a run on a terminal: one line an application, those that are not ready first. Pure. */
+/** The live view of a run on a terminal: one line an application, failing ones first, and why below it. Pure. */
 
-import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { nameOf } from './progress.ts'
-import type { Paint } from './report.ts'
 import { isFullSha } from './revision.ts'
-import { namingCheck } from './verdict.ts'
+import { type Gate, joined, type Paint, padded, part, type Shown, told } from './shown.ts'
+import { awaitedCheck, byUrgency, causeOf, retryOf, seconds, silentFor, timing } from './waiting.ts'
 
 /** The terminal's size, in characters. */
 export interface Size {
@@ -18,83 +17,94 @@ const NARROW = 90
 
 /** The lines of the view: never more than fit on the screen, and none wider than it. */
 export function renderLive(
-  { applications, startedAt, deadline, server }: Knowledge,
+  knowledge: Knowledge,
   now: number,
   { columns, rows }: Size,
   paint: Paint,
-  mask: (text: string) => string,
-): readonly string[] {
-  const all = [...applications.values()].filter(({ checks }) => checks.length > 0)
-  const waiting = all.filter(({ met }) => met === undefined)
-  const ready = all.filter(({ met }) => met !== undefined)
-  const left = Math.max(deadline - now, 0)
-  const failure = server.failure?.message
-  const count = all.length > 1 ? `${ready.length} of ${all.length} verified, ` : ''
-  const head = `${count}waited ${formatDuration(wholeSeconds(now - startedAt))}, ${formatDuration(wholeSeconds(left))} left`
-  const room = Math.max(rows - 3 - (failure === undefined ? 0 : 1), 1)
-  const ordered = [...waiting, ...ready]
+  gate: Gate,
+): readonly Shown[] {
+  const ordered = byUrgency(knowledge.applications.values())
+  const server = serverLine(knowledge, now, gate)
+  const room = Math.max(rows - 3 - (server === undefined ? 0 : 1), 1)
   const shown = ordered.slice(0, ordered.length > room ? Math.max(room - 1, 1) : room)
-  const names = Math.min(Math.max(4, ...shown.map((known) => nameOf(known).length)), Math.floor(columns / 3))
   const hidden = ordered.length - shown.length
+  const names = Math.min(Math.max(4, ...shown.map((known) => nameOf(known).length)), Math.floor(columns / 3))
+  // Each application has its line; the first have room for their causes.
+  let spare = room - shown.length - (hidden > 0 ? 1 : 0)
+  const lines = shown.flatMap((known) => {
+    const causes = known.met === undefined ? [causeOf(known), retryOf(known)] : []
+    const below = causes.filter((text) => text !== undefined).slice(0, Math.max(spare, 0))
+    spare -= below.length
+    return [
+      line(known, knowledge, now, names, columns, paint, gate),
+      ...below.map((text) => paint('dim', fit(told`    ${gate(text)}`, columns))),
+    ]
+  })
   return [
-    paint('dim', fit(head, columns)),
-    ...shown.map((known) => line(known, now, names, columns, paint, mask)),
-    ...(hidden > 0 ? [paint('dim', fit(`  … and ${hidden} more`, columns))] : []),
-    ...(failure === undefined ? [] : [paint('yellow', fit(mask(`! ${failure}`), columns))]),
+    paint('dim', fit(gate(headline(knowledge, ordered, now)), columns)),
+    ...lines,
+    ...(hidden > 0 ? [paint('dim', fit(told`  … and ${hidden} more`, columns))] : []),
+    ...(server === undefined ? [] : [paint('yellow', fit(server, columns))]),
   ]
+}
+
+function headline({ startedAt, deadline }: Knowledge, ordered: readonly Known[], now: number): string {
+  const ready = ordered.filter(({ met }) => met !== undefined).length
+  const [first] = ordered
+  const count = ordered.length > 1 ? `${ready} of ${ordered.length} verified, ` : ''
+  const failing = ordered.length > 1 && first?.failing !== undefined ? `; ${nameOf(first)} is failing` : ''
+  return `${count}waited ${seconds(now - startedAt)}, ${seconds(Math.max(deadline - now, 0))} left${failing}`
+}
+
+/** Why the server cannot be asked at the moment. */
+function serverLine(knowledge: Knowledge, now: number, gate: Gate): Shown | undefined {
+  const { failure } = knowledge.server
+  if (failure !== undefined) return told`! ${gate(failure.message)}`
+  const silence = silentFor(knowledge, now)
+  return silence === undefined ? undefined : told`! no answer from Argo CD for ${gate(seconds(silence))}`
 }
 
 function line(
   known: Known,
+  knowledge: Knowledge,
   now: number,
   names: number,
   columns: number,
   paint: Paint,
-  mask: (text: string) => string,
-): string {
-  const naming = namingCheck(known.checks, false)
+  gate: Gate,
+): Shown {
+  const awaited = awaitedCheck(known)
   const { sync, health, operationState } = applicationOf(known)?.status ?? {}
   const revisions = sync === undefined ? [] : sync.revision === undefined ? sync.revisions : [sync.revision]
   const cells = [
-    fit(nameOf(known), names + 1).padEnd(names),
-    (sync?.status ?? '-').padEnd(9),
-    ...(columns < NARROW ? [] : [(revisions.map(short).join(' ') || '-').padEnd(SHORT_SHA)]),
-    (health?.status ?? '-').padEnd(11),
-    ...(columns < NARROW ? [] : [(operationState?.phase ?? '-').padEnd(9)]),
+    padded(fit(gate(nameOf(known)), names + 1), names),
+    padded(gate(sync?.status ?? '-'), 9),
+    ...(columns < NARROW ? [] : [padded(gate(revisions.map(short).join(' ') || '-'), SHORT_SHA)]),
+    padded(gate(health?.status ?? '-'), 11),
+    ...(columns < NARROW ? [] : [padded(gate(operationState?.phase ?? '-'), 9)]),
   ]
-  const mark = naming === undefined ? '✓' : naming.state === 'failing' ? '✗' : '…'
-  const style = naming === undefined ? 'green' : naming.state === 'failing' ? 'red' : 'yellow'
-  const rest =
-    naming === undefined
-      ? 'as wanted'
-      : `${formatDuration(wholeSeconds(now - known.waitingSince))} ${naming.code}: ${naming.message}`
-  const text = fit(mask(`${mark} ${cells.join('  ')}  ${rest}`), columns)
-  return paint(style, text.slice(0, 1)) + text.slice(1)
+  const mark = awaited === undefined ? '✓' : awaited.state === 'failing' ? '✗' : '…'
+  const style = awaited === undefined ? 'green' : awaited.state === 'failing' ? 'red' : 'yellow'
+  const time = timing(known, knowledge, now)
+  const rest = awaited === undefined ? (time ?? 'as wanted') : `${time} ${awaited.code}: ${awaited.message}`
+  const text = fit(told`${mark} ${joined(cells, '  ')}  ${gate(rest)}`, columns)
+  return told`${paint(style, part(text, 0, 1))}${part(text, 1)}`
 }
 
 function short(revision: string): string {
   return isFullSha(revision) ? revision.slice(0, SHORT_SHA) : revision
 }
 
-function wholeSeconds(milliseconds: number): number {
-  return Math.round(milliseconds / 1000) * 1000
-}
-
-/** White space and control characters, one for one, so that columns stay where they are. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to go
-const UNSHOWABLE = /[\s\u0000-\u001f\u007f-\u009f]/g
-
 /** Cuts a text to a width, leaving the last column free: some terminals break the line on it. */
-function fit(text: string, columns: number): string {
+function fit(text: Shown, columns: number): Shown {
   const width = Math.max(columns - 1, 1)
-  const flat = text.replace(UNSHOWABLE, ' ')
-  if (Bun.stringWidth(flat) <= width) return flat
-  let cut = ''
-  for (const { segment } of new Intl.Segmenter().segment(flat)) {
-    if (Bun.stringWidth(cut + segment) > width - 1) break
-    cut += segment
+  if (Bun.stringWidth(text) <= width) return text
+  let end = 0
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (Bun.stringWidth(text.slice(0, end + segment.length)) > width - 1) break
+    end += segment.length
   }
-  return `${cut}…`
+  return told`${part(text, 0, end)}…`
 }
 
 /**
@@ -102,10 +112,10 @@ function fit(text: string, columns: number): string {
  *
  * @param columns the width now: lines that were drawn on a wider screen take several rows of a narrower one
  */
-export function eraseLines(lines: readonly string[], columns: number): string {
+export function eraseLines(lines: readonly Shown[], columns: number): Shown {
   const rows = lines.reduce(
     (sum, text) => sum + Math.max(Math.ceil(Bun.stringWidth(text) / Math.max(columns, 1)), 1),
     0,
   )
-  return rows === 0 ? '' : `\r\x1b[${rows}A\x1b[J`
+  return rows === 0 ? told`` : told`\r\x1b[${rows}A\x1b[J`
 }

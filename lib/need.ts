@@ -1,7 +1,7 @@
 /** What a need is: requests that ought to be under way now, and when to think again. Pure. */
 
-import type { Knowledge } from './knowledge.ts'
-import { LONGEST_HEDGE, SHORTEST_HEDGE, USUAL_TIMES } from './promises.ts'
+import type { Failure, Knowledge } from './knowledge.ts'
+import { LONGEST_HEDGE, SHORTEST_HEDGE, SHORTEST_PAUSE, USUAL_TIMES } from './promises.ts'
 import type { Request } from './requests.ts'
 import type { Plan } from './run.ts'
 
@@ -46,4 +46,9 @@ export function union(needs: readonly Need[]): Need {
 export function hedgesOf({ server }: Knowledge): readonly number[] {
   const first = Math.min(Math.max(server.usual * USUAL_TIMES, SHORTEST_HEDGE), LONGEST_HEDGE)
   return [first, first * 3]
+}
+
+/** When a last look is due before the deadline: at its time, and a little after each try of it that failed. */
+export function lastTry(lastLookAt: number, failure: Failure | undefined): number {
+  return failure === undefined || failure.at < lastLookAt ? lastLookAt : failure.at + SHORTEST_PAUSE
 }

@@ -1,9 +1,9 @@
 /** Why an application is asked for by itself. Pure. */
 
-import { isAlone, type Known, NEVER } from './knowledge.ts'
+import { type Failure, isAlone, type Known, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
-import { hedgesOf, type Need, needOf } from './need.ts'
+import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
 import {
   FEW,
   LONGEST_MENTION_GRACE,
@@ -11,8 +11,9 @@ import {
   MENTION_GRACE,
   READ_ANEW,
   REQUEST_TIMEOUT,
+  SHORTEST_PAUSE,
 } from './promises.ts'
-import { hasFailed, lacksResults } from './verdict.ts'
+import { lacksResults } from './verdict.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -50,12 +51,12 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     unmentioned(known, moment),
     readAnew(known, moment),
     contradiction(known),
-    isUrgentFailure ? Math.min(lastFailing(known, moment), explanation(known, moment)) : NOT,
+    isUrgentFailure ? lastFailing(known, moment) : NOT,
+    results(known),
     proof(known, moment),
     soak(known, moment),
   )
-  // However long the server asks to be left alone, there is a last look before the deadline.
-  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment))
+  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment, failure))
 }
 
 /** At the start; of several, a stream tells, and one look only where nothing else says what the server's namespace is. */
@@ -105,8 +106,13 @@ function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number 
 }
 
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
-function contradiction({ isDoubtful, age }: Known): number {
-  return isDoubtful || age === 'unknown' ? NEVER : NOT
+function contradiction(known: Known): number {
+  return known.isDoubtful || known.age === 'unknown' ? atOnce(known) : NOT
+}
+
+/** Now, where nothing was asked for since it was last seen; otherwise a little later, so that no answer is asked for over and over. */
+function atOnce({ lookedAt, sighting }: Known): number {
+  return lookedAt < (sighting?.at ?? NEVER) ? NEVER : lookedAt + SHORTEST_PAUSE
 }
 
 /** An early no rests on what was seen when *fail after* had passed. */
@@ -116,9 +122,9 @@ function lastFailing({ failing }: Known, { knowledge }: Moment): number {
   return failing.until < dueAt && dueAt > failing.since ? dueAt : NOT
 }
 
-/** An early no tells which hook or resource failed, which only a request shows. */
-function explanation(known: Known, { knowledge }: Moment): number {
-  return hasFailed(known, knowledge.policy) && lacksResults(known) ? NEVER : NOT
+/** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */
+function results(known: Known): number {
+  return lacksResults(known) ? atOnce(known) : NOT
 }
 
 /** A yes rests on what was read since everything had become met; of many, a fresh stream has the time to tell. */
@@ -135,8 +141,16 @@ function soak(known: Known, moment: Moment): number {
   return Math.max(known.met.until + knowledge.policy.interval, polledFrom)
 }
 
-/** Before the deadline everything is read once more, unless a fresh stream does that. */
-function lastLook({ lookedAt }: Known, { lastLookAt, isProvenByStream, knowledge }: Moment): number {
-  if (isProvenByStream || lookedAt >= lastLookAt) return NOT
-  return knowledge.target.kind === 'selector' && !(knowledge.applications.size <= FEW) ? NOT : lastLookAt
+/**
+ * Before the deadline everything is read once more, unless a fresh stream does that; however long the server asks to
+ * be left alone, and again where it fails.
+ */
+function lastLook(
+  { lookedAt }: Known,
+  { lastLookAt, isProvenByStream, isFew, knowledge }: Moment,
+  failure: Failure | undefined,
+): number {
+  if (isProvenByStream || lookedAt >= lastLookAt || (knowledge.target.kind === 'selector' && !isFew))
+    return NOT
+  return lastTry(lastLookAt, failure)
 }

@@ -1,9 +1,9 @@
 /** Why it is asked what a selector matches. Pure. */
 
-import { NEVER } from './knowledge.ts'
+import { type Failure, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
-import { hedgesOf, type Need, NOTHING } from './need.ts'
+import { hedgesOf, lastTry, type Need, NOTHING } from './need.ts'
 import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
@@ -16,7 +16,7 @@ export function membersNeeded(moment: Moment): Need {
   const ask = (kind: 'list' | 'names', at: number): Need => {
     const failure = failures.get(kind)
     const due = isOneLook && failure !== undefined ? NOT : Math.max(at, failure?.retryAt ?? NEVER)
-    const dueAt = Math.min(due, lastLook(moment))
+    const dueAt = Math.min(due, lastLook(moment, failure))
     if (dueAt > now) return { tasks: [], wakeAt: dueAt }
     const request = {
       key: kind,
@@ -58,6 +58,6 @@ function proof(listedAt: number, provableAt: number | undefined): number {
   return provableAt === undefined || listedAt >= provableAt ? NOT : provableAt
 }
 
-function lastLook({ knowledge, lastLookAt, isOneLook }: Moment): number {
-  return isOneLook || knowledge.listedAt >= lastLookAt ? NOT : lastLookAt
+function lastLook({ knowledge, lastLookAt, isOneLook }: Moment, failure: Failure | undefined): number {
+  return isOneLook || knowledge.listedAt >= lastLookAt ? NOT : lastTry(lastLookAt, failure)
 }

@@ -111,10 +111,13 @@ const MENDABLE: ReadonlySet<Check['code']> = new Set([
   'Hydrating',
 ])
 
-/** Again and again, more and more seldom, while a refresh could mend what is unmet. */
+/** Again and again, more and more seldom, while a refresh could mend what is unmet; what was asked for meanwhile aside. */
 function again({ checks, refreshes, key }: Known, knowledge: Knowledge): number {
-  if (!checks.some((check) => !isMet(check) && MENDABLE.has(check.code))) return NOT
-  return refreshes.answeredAt + pauseAfter(refreshes.answered, key, knowledge)
+  const isMendable = checks.some((check) => !isMet(check) && MENDABLE.has(check.code))
+  if (refreshes.answered === 0 || !isMendable) return NOT
+  let at = refreshes.firstAnsweredAt
+  for (let i = 1; at <= refreshes.answeredAt; i++) at += pauseAfter(i, key, knowledge)
+  return at
 }
 
 /** The pause after so many refreshes: they grow, and jitter keeps those of many applications apart. */

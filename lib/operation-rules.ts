@@ -70,19 +70,19 @@ export function operationSucceeded(
   const isOther = operationIsForOtherRevisions(application)
   const isSynced = sync.status === 'Synced'
   const results = failedResults(application)
-  if (ended && isOther && isSynced && !results.some(isHook))
+  if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))
     return met(
       'the last operation failed, but for another revision, and the application is Synced without it',
     )
   const what = ended
     ? `the last operation ${state.phase === 'Error' ? 'ended in an error' : 'failed'}${isOther ? ' for another revision' : ''}`
     : attempts(state)
-  // A stream brings what became of each resource, and not which one that is.
-  const named = results.filter(({ kind, name }) => (kind ?? name) !== undefined)
-  const resources = named.map(
+  const resources = results.map(
     (r) => `${nameOf(r)}${r.hookType === undefined ? '' : ` (${r.hookType} hook)`}${because(r.message)}`,
   )
   const message = `${what}${because(state.message)}${some(resources, '; ')}`
+  if (ended && isOther && isSynced && resultsNeeded(application))
+    return pending(`${message}; whether that was one of its hooks is not known yet`)
   if (isOther && !isSynced) return pending(`${message}; a sync to the observed revision is to come`)
   if (identified || isWanted(operatedRevisions(application))) return failing(message)
   return pending(`${message}; that was before the release that is waited for`)
@@ -96,6 +96,16 @@ function attempts({ phase, finishedAt, retryCount, operation }: OperationState):
   if (phase === 'Terminating') return `attempt ${failed} ${of} of the operation failed, and it is Terminating`
   const next = finishedAt === undefined ? 'the next one is under way' : 'the next one is to come'
   return `attempt ${failed} ${of} of the operation failed, ${next}`
+}
+
+/**
+ * Whether the results of a failed attempt are not known, because a stream brought the Application: a request for it
+ * tells which resources and hooks failed, and whether a hook did decides where the operation was for another revision.
+ */
+export function resultsNeeded({ status: { operationState: state } }: Application): boolean {
+  if (state?.syncResult === undefined || state.syncResult.resources !== undefined) return false
+  const hasFailed = hasEnded(state) ? state.phase !== 'Succeeded' : attemptHasFailed(state)
+  return hasFailed && !isDryRun(state)
 }
 
 /** The results of the last operation that made it fail: hooks that failed, resources that could not be applied. */

@@ -4,7 +4,9 @@ import { applicationKey } from './application.ts'
 import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
-import { namingCheck } from './verdict.ts'
+import { refreshDecides } from './revision-needs.ts'
+import { asJson, ours, type Shown, type ShownDeep, told } from './shown.ts'
+import { awaitedCheck, causeOf, retryOf, seconds, silentFor, timing } from './waiting.ts'
 
 /** One entry of the log. */
 export interface LogEntry {
@@ -39,6 +41,7 @@ export class ProgressLog {
   readonly #last = new Map<string, string>()
   #knowledge: Knowledge | undefined
   #failure: string | undefined
+  #silentSince: number | undefined
   /** How many applications are as wanted, as last said of many. */
   #done = -1
   #silence = FIRST_SILENCE
@@ -57,23 +60,40 @@ export class ProgressLog {
   }
 
   /** What is said when nothing has been said for a while; the next time it takes longer. */
-  stillWaiting(remaining: number): LogEntry {
+  stillWaiting(now: number, remaining: number): LogEntry {
     this.#silence = Math.min(this.#silence * 2, LONGEST_SILENCE)
-    const all = [...(this.#knowledge?.applications.values() ?? [])]
-    const unmet = all.flatMap(({ checks }) => namingCheck(checks, false) ?? [])
-    const [only] = unmet
-    const what =
-      this.#failure !== undefined
-        ? `an answer (${this.#failure})`
-        : only === undefined
-          ? 'what was seen to last'
-          : unmet.length === 1
-            ? `${only.code}: ${only.message}`
-            : `${unmet.length} of ${all.length} applications`
     return {
       level: 'info',
       event: 'waiting',
-      message: `still waiting for ${what} (${formatDuration(remaining)} left)`,
+      message: `still waiting for ${this.#awaited(now)} (${formatDuration(remaining)} left)`,
+    }
+  }
+
+  #awaited(now: number): string {
+    const knowledge = this.#knowledge
+    if (this.#failure !== undefined) return `an answer (${this.#failure})`
+    if (knowledge === undefined) return 'the first answer'
+    const all = [...knowledge.applications.values()]
+    const unmet = all.filter(({ met }) => met === undefined)
+    const [only] = unmet
+    if (only === undefined) return `what was seen to last${times(all[0], knowledge, now)}`
+    if (unmet.length > 1) return `${unmet.length} of ${all.length} applications`
+    const check = awaitedCheck(only)
+    if (check === undefined) return 'the first answer'
+    return `${check.code}: ${check.message}${times(only, knowledge, now)}`
+  }
+
+  /** Said once of each silence of the server, after a second of it; `undefined` where there is none, or it was said. */
+  serverIsSilent(now: number): LogEntry | undefined {
+    const knowledge = this.#knowledge
+    const silence = knowledge === undefined ? undefined : silentFor(knowledge, now)
+    if (knowledge === undefined || silence === undefined || this.#silentSince === knowledge.server.askedAt)
+      return undefined
+    this.#silentSince = knowledge.server.askedAt
+    return {
+      level: 'warning',
+      event: 'failure',
+      message: `no answer from Argo CD for ${seconds(silence)}; waiting for it`,
     }
   }
 
@@ -83,23 +103,40 @@ export class ProgressLog {
     for (const [key, known] of now.applications) {
       const was = before.applications.get(key)
       if (was === known) continue
-      if (isFew) yield* this.#application(was, known)
+      if (isFew) yield* this.#application(was, known, now)
     }
     if (!isFew) yield* this.#count(before, now)
   }
 
-  *#application(was: Known | undefined, known: Known): Iterable<LogEntry> {
+  *#application(was: Known | undefined, known: Known, { policy }: Knowledge): Iterable<LogEntry> {
+    const application = applicationOf(known)
+    if (policy.refresh === 'none' && application !== undefined && refreshDecides(application, known.wanted))
+      yield* this.#once(`${known.key} refresh`, {
+        ...about(known, {
+          event: 'warning',
+          message:
+            'the wanted revision is a branch or a tag that it tracks, and refreshing is off (KPCEA_REFRESH, --refresh): whatever it runs is taken for that, however old, so this is no gate',
+        }),
+        level: 'warning',
+      })
     if (known.refreshes.asked > (was?.refreshes.asked ?? 0) && known.refreshes.asked === 1)
       yield about(known, { event: 'refreshing', message: 'asking Argo CD for a refresh' })
     if (known.checks.length === 0) return
-    const naming = namingCheck(known.checks, false)
+    const awaited = awaitedCheck(known)
     // That the refresh of this run is under way was said when it was asked for.
-    if (known.refreshes.isUnderWay && naming?.code === 'StatusStale') return
-    const entry = about(known, { event: 'observed', message: describe(known, naming) })
+    if (known.refreshes.isUnderWay && awaited?.code === 'StatusStale') return
+    const entry = about(known, { event: 'observed', message: describe(known, awaited) })
     yield* this.#once(
       known.key,
-      naming === undefined ? entry : { ...entry, code: naming.code, state: naming.state },
+      awaited === undefined ? entry : { ...entry, code: awaited.code, state: awaited.state },
     )
+    if (awaited === undefined) return
+    for (const [what, text] of [
+      ['cause', causeOf(known)],
+      ['retry', retryOf(known)],
+    ] as const)
+      if (text !== undefined)
+        yield* this.#once(`${known.key} ${what}`, about(known, { event: 'observed', message: text }))
   }
 
   /** Of many, how many are as wanted, in ten steps. */
@@ -167,13 +204,19 @@ function about(known: Known, { event, message }: Pick<LogEntry, 'event' | 'messa
   return { level: 'info', event, application, message: `${application}: ${message}` }
 }
 
+/** How what is waited for stands in time, in parentheses. */
+function times(known: Known | undefined, knowledge: Knowledge, now: number): string {
+  const text = known === undefined ? undefined : timing(known, knowledge, now)
+  return text === undefined ? '' : ` (${text})`
+}
+
 /** The name of an application as a person would write it. */
 export function nameOf(known: Known): string {
   const application = applicationOf(known)
   return applicationKey(known.ref.name, application?.metadata.namespace ?? known.ref.namespace)
 }
 
-function describe(known: Known, naming: Check | undefined): string {
+function describe(known: Known, awaited: Check | undefined): string {
   const { sync, health, operationState } = applicationOf(known)?.status ?? {}
   const phase = operationState?.phase
   const state = [
@@ -182,12 +225,14 @@ function describe(known: Known, naming: Check | undefined): string {
     ...(phase === undefined || phase === 'Succeeded' ? [] : [`operation ${phase}`]),
   ]
   const seen = state.filter((part) => part !== undefined).join(', ')
-  const waiting = naming === undefined ? 'as wanted' : `${naming.code} (${naming.state}): ${naming.message}`
+  const waiting =
+    awaited === undefined ? 'as wanted' : `${awaited.code} (${awaited.state}): ${awaited.message}`
   return seen === '' ? waiting : `${seen}; ${waiting}`
 }
 
 /** An entry as a line of text, or as one JSON object, without a line end. */
-export function formatEntry(entry: LogEntry, time: Date, format: 'text' | 'json'): string {
-  if (format === 'json') return JSON.stringify({ time: time.toISOString(), ...entry })
-  return `${time.toISOString()} ${entry.level === 'warning' ? 'warning: ' : ''}${entry.message}`
+export function formatEntry(entry: ShownDeep<LogEntry>, date: Date, format: 'text' | 'json'): Shown {
+  const time = ours(date.toISOString())
+  if (format === 'json') return asJson({ time, ...entry })
+  return told`${time} ${entry.level === 'warning' ? 'warning: ' : ''}${entry.message}`
 }

@@ -41,6 +41,9 @@ export const LONGEST_DISTRUST = 600_000
 export const MENTION_GRACE = 250
 export const LONGEST_MENTION_GRACE = 3000
 
+/** What was just answered and decided nothing is not asked for again before this. */
+export const SHORTEST_PAUSE = 1000
+
 /** While something is unmet, applications are read anew though a stream lives: after these pauses, the last again and again. */
 export const READ_ANEW = [5000, 10_000, 20_000, 30_000] as const
 /** Likewise more than {@link FEW} applications, by a fresh stream. */

@@ -2,7 +2,7 @@
 
 import { formatServerAddress, type ServerAddress } from './address.ts'
 import { type Application, hasMultipleSources } from './application.ts'
-import { type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
+import { describeResource, tellingResource, type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { applicationOf, type Known, NEVER } from './knowledge.ts'
@@ -189,13 +189,10 @@ function refusal(
   return { reason, message: mask(`not verified${when}: ${message}`) }
 }
 
-/** The resource that tells most of why an application is not healthy: a Pod, where there is one, or the first. */
+/** What tells most of why an application is not healthy, where its sentence does not say it. */
 function rootCause({ reason, message, unhealthyResources }: ApplicationResult): string {
-  if (reason !== 'NotHealthy') return ''
-  const telling = unhealthyResources.filter((resource) => resource.message !== '')
-  const cause = telling.find(({ kind }) => kind === 'Pod') ?? telling[0]
-  if (cause === undefined || message.includes(cause.message)) return ''
-  return `; ${cause.kind} ${cause.name} is ${cause.health || cause.status}: ${cause.message}`
+  const cause = reason === 'NotHealthy' ? tellingResource(unhealthyResources) : undefined
+  return cause === undefined || message.includes(cause.message) ? '' : `; ${describeResource(cause)}`
 }
 
 function lookedAgo({ knowledge, endedAt }: Outcome): string {

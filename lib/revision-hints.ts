@@ -79,10 +79,10 @@ function replaced(
   if (source === undefined) return undefined
   const { index, revision } = source
   if (policy === 'exact' && deployedAfter(application, index, revision, names))
-    return '; it was deployed before, and another revision has replaced it since (KPCEA_REVISION_POLICY=at-least accepts a later one)'
+    return '; it was deployed before, so another revision has replaced it (KPCEA_REVISION_POLICY=at-least accepts a later one)'
   if (policy !== 'equivalent' && isSha(wanted) && movedOn(application, source))
     return `; it was deployed before, and the revision has moved on without a sync since (${EQUIVALENT})`
-  return '; it was deployed before, and another revision has replaced it since'
+  return '; it was deployed before, so another revision has replaced it'
 }
 
 /** A commit that changes nothing for the application is observed, and never deployed. */

@@ -30,6 +30,7 @@ export function answered(knowledge: Knowledge, request: Request, startedAt: numb
     server: {
       ...server,
       answeredAt: now,
+      askedAt: request.kind === 'watch' ? server.askedAt : undefined,
       // A stream that was opened long ago may go on though nothing new is answered.
       failure: request.kind === 'watch' && startedAt < server.failedAt ? server.failure : undefined,
       hopeless: undefined,
@@ -57,7 +58,7 @@ export function failed(
   // What else is asked says something about itself; whether the server can be asked, the applications tell.
   const isAboutServer = request.kind === 'look' || request.kind === 'list' || request.kind === 'names'
   const server = isAboutServer
-    ? blamed({ ...knowledge.server, failure, failedAt: now }, failure, startedAt, now)
+    ? blamed({ ...knowledge.server, askedAt: undefined, failure, failedAt: now }, failure, startedAt, now)
     : knowledge.server
   return { ...knowledge, failures, server }
 }

@@ -8,6 +8,7 @@ import { formatDuration } from './duration.ts'
 import type { RequestFailure } from './failure.ts'
 import { applicationOf, type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
 import { isProven, type Moment, momentOf } from './moment.ts'
+import { resultsNeeded } from './operation-rules.ts'
 import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
 import type { Policy } from './wanted.ts'
 
@@ -73,12 +74,10 @@ function isExplained(known: Known, { knowledge, now }: Moment): boolean {
   return hasTree && !lacksResults(known)
 }
 
-/** Whether an operation has failed of whose results only a request would tell: a stream leaves them out. */
+/** Whether results of an operation count that only a request tells: a stream leaves them out. */
 export function lacksResults(known: Known): boolean {
-  if (!known.checks.some((check) => check.code === 'OperationFailed' && !isMet(check))) return false
-  const seen = applicationOf(known)?.status.operationState
-  const whole = known.whole?.status.operationState
-  return seen?.startedAt !== whole?.startedAt || seen?.finishedAt !== whole?.finishedAt
+  const application = applicationOf(known)
+  return application !== undefined && resultsNeeded(application)
 }
 
 /** When something could be decided although nothing happens. */

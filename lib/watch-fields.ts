@@ -1,6 +1,6 @@
 /**
- * The fields of an Application that a stream is asked for: what the predicates read, and not what only messages
- * and a diagnosis read of the lists of resources, which make an Application large. A test compares this list with
+ * The fields of an Application that a stream is asked for: what the predicates read, and not the lists of
+ * resources, which make an Application large, and of which one request tells where they count. A test compares this list with
  * lib/application.ts.
  */
 
@@ -31,9 +31,6 @@ const APPLICATION_FIELDS = [
   'status.operationState.operation.sync.manifests',
   'status.operationState.syncResult.revision',
   'status.operationState.syncResult.revisions',
-  'status.operationState.syncResult.resources.status',
-  'status.operationState.syncResult.resources.hookType',
-  'status.operationState.syncResult.resources.hookPhase',
   'status.conditions',
   'status.history.id',
   'status.history.revision',
@@ -42,15 +39,8 @@ const APPLICATION_FIELDS = [
   'status.sourceHydrator',
 ] as const
 
-/** What an Application holds and a stream is not asked for. */
-export const UNWATCHED_FIELDS = [
-  'status.resources',
-  'status.operationState.syncResult.resources.group',
-  'status.operationState.syncResult.resources.kind',
-  'status.operationState.syncResult.resources.namespace',
-  'status.operationState.syncResult.resources.name',
-  'status.operationState.syncResult.resources.message',
-] as const
+/** What an Application holds and a stream is not asked for; `completed` takes it over from a whole one. */
+export const UNWATCHED_FIELDS = ['status.resources', 'status.operationState.syncResult.resources'] as const
 
 /** The value of the stream's `fields`. A list's elements are cut like objects, and so are errors. */
 export const WATCH_FIELDS: readonly string[] = [

@@ -1,4 +1,4 @@
-/** A streamed Application takes over from a full one what a stream is not asked for. */
+/** A streamed Application takes over from a whole one what a stream is not asked for. */
 
 import { describe, expect, test } from 'bun:test'
 import { type Application, applicationSchema, completed } from '../lib/application.ts'
@@ -16,28 +16,29 @@ function streamed(change: JsonObject = {}): Application {
   }
   one.status.resources = null
   const { syncResult } = one.status.operationState
-  syncResult.resources = syncResult.resources.map(({ status, hookPhase }) => ({
-    status: status ?? null,
-    hookPhase: hookPhase ?? null,
-  }))
+  syncResult.resources = []
   return applicationSchema.parse(one)
 }
 
 describe('completed', () => {
   test('the same state is whole again', () => expect(completed(streamed(), full())).toEqual(full()))
-  test('without a full one nothing is made up', () =>
-    expect(completed(streamed(), undefined)).toEqual(streamed()))
+  test('without a whole one the results are not known, which is not the same as none', () => {
+    const { resources, operationState } = completed(streamed(), undefined).status
+    expect(resources).toEqual([])
+    expect(operationState?.syncResult?.resources).toBeUndefined()
+    expect(operationState?.syncResult?.revision).toBe(SHA.a)
+  })
 
-  const names = (one: Application) => one.status.operationState?.syncResult?.resources.map(({ name }) => name)
+  const results = (one: Application) => one.status.operationState?.syncResult?.resources
   test.each([
     ['another operation', { startedAt: '2030-01-01T00:00:07Z' }],
     ['another attempt', { retryCount: 1 }],
     ['another phase', { phase: 'Running' }],
     ['another end', { finishedAt: '2030-01-01T00:00:08Z' }],
-    ['other results', { syncResult: { resources: [{ status: 'SyncFailed', hookPhase: 'Failed' }] } }],
+    ['another message', { message: 'failed' }],
   ])('the results of %s are not taken over', (_, change) => {
     const one = streamed({ status: { operationState: change as JsonObject } })
-    expect(names(completed(one, full()))).toEqual(names(one))
+    expect(results(completed(one, full()))).toBeUndefined()
   })
   test.each([
     ['another sync status', { sync: { status: 'OutOfSync' } }],

@@ -7,7 +7,7 @@ import type { Evidence } from '../lib/evidence.ts'
 import { checkApplication } from '../lib/predicates.ts'
 import type { Policy } from '../lib/wanted.ts'
 import { application, type JsonObject, merge } from './argocd/server.ts'
-import { NO_EVIDENCE, parsed, REFRESHED, SHA, wanting } from './fixtures.ts'
+import { NO_EVIDENCE, node, parsed, REFRESHED, SHA, wanting } from './fixtures.ts'
 import { History } from './history.ts'
 import { named } from './scene.ts'
 
@@ -33,6 +33,22 @@ const PROBLEMS: Readonly<Record<string, JsonObject>> = {
   'operation asked for': { operation: { sync: { revision: SHA.b } } },
   'operation running': { status: { operationState: { phase: 'Running' } } },
   'operation in an unknown phase': { status: { operationState: { phase: 'Napping' } } },
+  'operation waiting to retry': { status: { operationState: { phase: 'Running', retryCount: 1 } } },
+  'operation retrying another revision': {
+    status: {
+      operationState: { phase: 'Running', retryCount: 1, finishedAt: null, syncResult: { revision: SHA.b } },
+    },
+  },
+  'local manifests': { status: { operationState: { operation: { sync: { manifests: ['{}'] } } } } },
+  'a branch for a revision': { status: { sync: { revision: 'main' } } },
+  'a hydrator that has not hydrated': {
+    spec: {
+      sourceHydrator: {
+        drySource: { repoURL: 'a', path: 'a' },
+        syncSource: { targetBranch: 'a', path: 'a' },
+      },
+    },
+  },
   'operation failed': { status: { operationState: { phase: 'Failed' } } },
   'refresh asked for': { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'hard' } } },
   'spec changed': { spec: { source: { path: 'elsewhere' } } },
@@ -49,6 +65,22 @@ const PROBLEMS: Readonly<Record<string, JsonObject>> = {
   degraded: { status: { health: { status: 'Degraded' } } },
   'health unknown': { status: { health: { status: 'Glorious' } } },
 }
+
+/** What a run may have learnt besides: where it speaks of the application at all, it speaks for it. */
+const evidence = fc.record<Evidence>({
+  refreshed: fc.boolean(),
+  commits: fc.constantFrom(
+    new Map(),
+    new Map([[`0:${SHA.b}`, { message: 'x', author: undefined, tags: ['v1'] }]]),
+  ),
+  renderings: fc.constant(new Map()),
+  tree: fc.constantFrom(
+    undefined,
+    [],
+    [node({ kind: 'Pod', info: { 'Status Reason': 'Completed', Containers: '0/1' }, images: ['other:1'] })],
+  ),
+  hydrations: fc.constantFrom(new Map(), new Map([[SHA.a, SHA.b]])),
+})
 
 const problem = fc.constantFrom(...Object.values(PROBLEMS))
 
@@ -124,9 +156,9 @@ describe('an application', () => {
 
   test('adding a problem never turns no into yes', () => {
     fc.assert(
-      fc.property(fc.array(problem, { maxLength: 4 }), problem, (before, added) => {
+      fc.property(fc.array(problem, { maxLength: 4 }), problem, evidence, (before, added, learnt) => {
         const base = before.reduce((app, change) => merge(app, change), verified())
-        return !isVerified(merge(base, added))
+        return !isVerified(merge(base, added), learnt)
       }),
       RUNS,
     )

@@ -1,9 +1,10 @@
 /** Tables of the checks: each row an application that differs in one thing from a verified one. */
 
 import { describe, expect, test } from 'bun:test'
-import type { Application } from '../lib/application.ts'
+import { type Application, completed } from '../lib/application.ts'
 import type { CheckState, Code } from '../lib/check.ts'
 import { equivalent } from '../lib/equality.ts'
+import { resultsNeeded } from '../lib/operation-rules.ts'
 import { checkApplication } from '../lib/predicates.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { checkOf, NO_EVIDENCE, parsed, SHA, wanting } from './fixtures.ts'
@@ -194,17 +195,6 @@ table('OperationFailed', [
     'pending',
   ],
   [
-    'a stream does not name what failed, and it failed all the same',
-    operation({
-      phase: 'Failed',
-      syncResult: {
-        revision: SHA.b,
-        resources: [{ status: 'Synced', hookType: 'PostSync', hookPhase: 'Failed' }],
-      },
-    }),
-    'failing',
-  ],
-  [
     'failed for this revision in capitals',
     operation({ phase: 'Failed', syncResult: { revision: SHA.a.toUpperCase() } }),
     'failing',
@@ -391,6 +381,16 @@ table('NotHealthy', [
   ['absent', status({ health: null }), 'pending'],
   ['a status that nobody knows', status({ health: { status: 'HealthyIsh' } }), 'pending'],
 ])
+
+test('whether a hook failed another revision is not known of a streamed application: it is not excused, and asked for', () => {
+  const other = (phase: string) => operation({ phase, syncResult: { revision: SHA.b } })
+  const streamed = completed(other('Failed'), undefined)
+  expect(checkOf('OperationFailed', streamed).state).toBe('pending')
+  expect(resultsNeeded(streamed)).toBe(true)
+  expect(resultsNeeded(other('Failed'))).toBe(false)
+  expect(resultsNeeded(completed(other('Succeeded'), undefined))).toBe(false)
+  expect(resultsNeeded(completed(other('Running'), undefined))).toBe(true)
+})
 
 /** The fix of a broken release: what the broken one did is not held against it. */
 describe('what an older release did', () => {

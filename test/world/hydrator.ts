@@ -1,0 +1,118 @@
+/**
+ * The source hydrator: renders dry commits into commits of another branch. Facts from `controller/hydrator`; what an
+ * older one does differently from 3.5 is told where it happens.
+ */
+
+import { annotateRefresh } from './controller.ts'
+import { isFaulty } from './faults.ts'
+import { headOf, point } from './git.ts'
+import { HYDRATED, shaOf } from './scenario.ts'
+import { write } from './store.ts'
+import { hydratedBranch, later, refOf, type Subject, type World } from './world.ts'
+
+/** By itself the hydrator looks every two to three minutes. */
+export function armHydrator(world: World, subject: Subject): void {
+  if (subject.plan.hydration === 'none') return
+  later(world, subject, world.random.between(120_000, 180_000), () => {
+    look(world, subject)
+    armHydrator(world, subject)
+  })
+}
+
+/** The hydrator has a look at an application, where it has none under way. */
+export function requestHydration(world: World, subject: Subject, delay: number): void {
+  if (subject.plan.hydration === 'none') return
+  later(world, subject, delay, () => look(world, subject))
+}
+
+function look(world: World, subject: Subject): void {
+  const { controller, spec, status, plan } = subject
+  const [source] = spec.sources
+  if (controller.isHydrating || source === undefined) return
+  if (isFaulty(world, 'comparison error') || isFaulty(world, 'controller down')) {
+    later(world, subject, 2000, () => look(world, subject))
+    return
+  }
+  const { version } = world.scenario
+  const dry = headOf(world.git, refOf(source, source.targetRevision))
+  if (dry === undefined) return
+  const { current, last } = status.hydrator
+  const isNew = last?.drySHA !== dry || current?.spec !== spec
+  const isNeeded = isNew && !(plan.hydration === 'skips' && isUnchanged(world, subject, dry))
+  if (version !== '3.4' && status.hydrator.lastComparedDryRevision !== dry)
+    status.hydrator = { ...status.hydrator, lastComparedDryRevision: dry }
+  if (!isNeeded || version === '3.5') dropAnnotation(subject)
+  if (!isNeeded) {
+    write(world, subject)
+    return
+  }
+  controller.isHydrating = true
+  world.journal.count('hydration')
+  if (version === '3.4') {
+    // The phase comes first.
+    dropAnnotation(subject)
+    hydrate(world, subject, dry)
+    return
+  }
+  // The look is on record now; the hydration begins when a worker is free.
+  write(world, subject)
+  later(world, subject, world.random.between(50, 300) + 8000 * world.random.next() ** 2, () =>
+    hydrate(world, subject, dry),
+  )
+}
+
+function dropAnnotation(subject: Subject): void {
+  const { hydrate: _, ...others } = subject.annotations
+  subject.annotations = others
+}
+
+/** Whether a dry commit holds the same manifests as the last one that was hydrated, under the same spec. */
+function isUnchanged({ git }: World, { spec, status }: Subject, dry: string): boolean {
+  const { last } = status.hydrator
+  const path = spec.sources[0]?.path
+  if (last === undefined || path === undefined || last.spec !== spec) return false
+  return git.commits.get(dry)?.contents.get(path) === git.commits.get(last.drySHA)?.contents.get(path)
+}
+
+function hydrate(world: World, subject: Subject, dry: string): void {
+  const { spec, status, plan, controller } = subject
+  const current = { drySHA: dry, hydratedSHA: undefined, message: undefined, spec }
+  status.hydrator = { ...status.hydrator, current: { ...current, phase: 'Hydrating' } }
+  write(world, subject)
+  later(world, subject, world.random.between(300, 6000), () => {
+    controller.isHydrating = false
+    if (world.scenario.version === '3.6') dropAnnotation(subject)
+    if (isFaulty(world, 'comparison error')) {
+      world.journal.count('hydration failed')
+      status.hydrator = {
+        ...status.hydrator,
+        current: { ...current, phase: 'Failed', message: 'failed to push' },
+      }
+      write(world, subject)
+      later(world, subject, 120_000, () => look(world, subject))
+      return
+    }
+    const [source] = spec.sources
+    const contents = world.git.commits.get(dry)?.contents ?? new Map<string, number>()
+    const hydratedSHA = shaOf(HYDRATED + world.git.commits.size)
+    const commit = {
+      sha: hydratedSHA,
+      message: `hydrate ${dry}`,
+      contents,
+      hydratedFrom: { dry, spec: spec.number },
+    }
+    world.git.commits.set(hydratedSHA, commit)
+    if (source !== undefined)
+      point(world.git, refOf(source, hydratedBranch(plan)), hydratedSHA, world.time.now())
+    status.hydrator = {
+      ...status.hydrator,
+      current: { ...current, phase: 'Hydrated', hydratedSHA },
+      last: { drySHA: dry, hydratedSHA, spec },
+    }
+    world.journal.tell(() => `${plan.name}: hydrated ${dry.slice(0, 7)} as ${hydratedSHA.slice(0, 7)}`)
+    write(world, subject)
+    annotateRefresh(world, subject, `hydrator-${hydratedSHA}`, false)
+    // What came meanwhile is seen at the next look.
+    later(world, subject, 1000, () => look(world, subject))
+  })
+}

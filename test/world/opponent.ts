@@ -1,0 +1,12 @@
+/** What is played in the world: a machine, and where it begins. */
+
+import type { News, Request } from '../../lib/requests.ts'
+import type { Machine } from '../../lib/run.ts'
+import type { Policy, Target } from '../../lib/wanted.ts'
+import type { Ending } from './oracle.ts'
+
+/** A machine to play; what it knows is its own business. */
+export interface Opponent<K> {
+  readonly machine: Machine<K, Request, News, Ending>
+  readonly initial: (target: Target, policy: Policy, now: number, seed: number) => K
+}

@@ -1,0 +1,288 @@
+/** Knows the truth at each instant of a history, and what the gate has promised about it. */
+
+import type { Wanted } from '../../lib/wanted.ts'
+import { isSelected } from './matching.ts'
+import {
+  CONTROLLER_LAG,
+  delayBy,
+  EVIDENCE_AGE,
+  mostRequests,
+  ONE_LOOK,
+  resolutionOf,
+  yesWithin,
+} from './promises.ts'
+import { SERVER_NAMESPACE } from './scenario.ts'
+import { ABSENT, type Failing, type Truth, truthOf } from './truth.ts'
+import type { Subject, World } from './world.ts'
+
+/** A promise that was broken. */
+export interface Breach {
+  readonly promise:
+    | 'never wrong'
+    | 'never late'
+    | 'never early'
+    | 'on time'
+    | 'never greedy'
+    | 'no busy loop'
+    | 'no crash'
+  readonly at: number
+  readonly what: string
+}
+
+/** How a run has ended, as far as the oracle cares. */
+export type Ending =
+  | { readonly kind: 'verified' | 'timed-out' | 'looked' | 'interrupted' }
+  | { readonly kind: 'failed'; readonly key: string }
+  | { readonly kind: 'refused' }
+
+/** Whether something holds of all applications that are asked for, from an instant on. */
+interface Turn<T> {
+  readonly at: number
+  readonly value: T
+}
+
+export interface Oracle {
+  /** Takes in what has changed by now. */
+  readonly look: () => Breach | undefined
+  readonly sent: () => Breach | undefined
+  /** The server has answered something. */
+  readonly answered: () => void
+  /** Judges how the run has ended, now. */
+  readonly judge: (ending: Ending) => Breach | undefined
+}
+
+interface Asked {
+  readonly subject: Subject
+  readonly wanted: Wanted
+  truth: Truth
+  /** Since when, and why, it is failing; another observed revision begins anew. */
+  readonly failings: Turn<Failing | undefined>[]
+  failingOf: string
+}
+
+/** An oracle of a world whose run begins now. */
+export function createOracle(world: World): Oracle {
+  const { scenario, time } = world
+  const { policy, target, startsAt } = scenario
+  const dirty = new Set<Subject>()
+  const asked = new Map<Subject, Asked>()
+  // Each holds where it turns, the latest last.
+  const stored: Turn<boolean>[] = []
+  const real: Turn<boolean>[] = []
+  let visibleSince: number | undefined
+  const requests: number[] = []
+  let oldest = 0
+  let hasAnswered = false
+
+  const wantedOf = ({ plan }: Subject): Wanted | undefined => {
+    if (target.kind === 'selector')
+      return target.namespace === undefined || plan.namespace === target.namespace ? target.wanted : undefined
+    return target.applications.find(
+      ({ name, namespace }) => name === plan.name && (namespace ?? SERVER_NAMESPACE) === plan.namespace,
+    )?.wanted
+  }
+  for (const subject of world.applications) {
+    const wanted = wantedOf(subject)
+    if (wanted === undefined) continue
+    asked.set(subject, { subject, wanted, truth: ABSENT, failings: [], failingOf: '' })
+    dirty.add(subject)
+  }
+  world.changed = (subject) => {
+    if (asked.has(subject)) dirty.add(subject)
+  }
+  const least = target.kind === 'names' ? target.applications.length : target.min
+  const isMember = ({ exists, labels }: Subject) =>
+    target.kind === 'names' || (exists && isSelected(target.selector, labels))
+  // A refresh of another run, or the wait for the next, is part of what a branch or a hydration takes.
+  const needs = needsOf(world)
+
+  const turn = <T>(turns: Turn<T>[], value: T) => {
+    if (turns.at(-1)?.value !== value) turns.push({ at: time.now(), value })
+  }
+  const allowedFrom = (since: number, to: number) => {
+    let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
+    for (const fault of scenario.faults) allowed += delayBy(fault, policy, since, to)
+    return allowed
+  }
+  const late = (): Breach | undefined => {
+    const now = time.now()
+    if (visibleSince === undefined || now - visibleSince <= policy.stableFor) return undefined
+    const allowed = allowedFrom(visibleSince, now)
+    if (now - visibleSince <= allowed) return undefined
+    return breach('never late', `true and visible since ${visibleSince} ms, and no yes within ${allowed} ms`)
+  }
+  const breach = (promise: Breach['promise'], what: string): Breach => ({ promise, at: time.now(), what })
+
+  const look = () => {
+    if (dirty.size === 0) return undefined
+    // Branches move under all of them.
+    for (const subject of dirty) {
+      const one = asked.get(subject)
+      if (one === undefined) continue
+      one.truth = truthOf(world, subject, one.wanted, startsAt)
+      if (one.failingOf !== one.truth.observed) {
+        one.failingOf = one.truth.observed
+        if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
+      }
+      turn(one.failings, one.truth.failing)
+    }
+    dirty.clear()
+    let members = 0
+    let isStored = true
+    let isReal = true
+    let isVisible = true
+    for (const { subject, truth } of asked.values()) {
+      if (!isMember(subject)) continue
+      members++
+      isStored &&= truth.isStored
+      isReal &&= truth.isReal
+      isVisible &&= truth.isVisible
+    }
+    const isEnough = members >= least
+    turn(stored, isEnough && isStored)
+    turn(real, isEnough && isReal)
+    if (isEnough && isVisible) {
+      visibleSince ??= Math.max(time.now(), startsAt)
+      return undefined
+    }
+    const breach = late()
+    visibleSince = undefined
+    return breach
+  }
+
+  const sent = () => {
+    const now = time.now()
+    requests.push(now)
+    while ((requests[oldest] ?? now) < now - 60_000) oldest++
+    const count = requests.length - oldest
+    const most = mostRequests(Math.max(asked.size, 1), policy)
+    return count > most
+      ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
+      : undefined
+  }
+
+  const judge = (ending: Ending): Breach | undefined => {
+    const now = time.now()
+    const deadline = startsAt + policy.timeout
+    if (policy.timeout > 0 && now > deadline)
+      return breach('on time', `ended ${now - deadline} ms after the deadline`)
+    switch (ending.kind) {
+      case 'verified':
+        return judgeYes(now)
+      case 'timed-out':
+        if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
+        return late()
+      case 'looked':
+        if (policy.timeout > 0) return breach('on time', 'ended as one look, and was to wait')
+        return now - startsAt > ONE_LOOK ? breach('on time', 'one look took too long') : undefined
+      case 'failed':
+        return late() ?? judgeNo(ending.key, now)
+      case 'refused':
+        return isHopeless(world, now, hasAnswered)
+          ? undefined
+          : breach('never early', 'refused, and the server was there')
+      case 'interrupted':
+        return scenario.interruptedAt === now ? undefined : breach('on time', 'interrupted, and nobody did')
+    }
+  }
+
+  const judgeYes = (now: number): Breach | undefined => {
+    const ends = lastTrue(stored, now - EVIDENCE_AGE, now)
+    if (ends === undefined) return breach('never wrong', `the store has not said so for ${EVIDENCE_AGE} ms`)
+    if (lastTrue(real, ends.from - CONTROLLER_LAG, ends.to) === undefined)
+      return breach('never wrong', 'it was not so')
+    if (policy.stableFor === 0) return undefined
+    const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
+    const most = resolutionOf(policy) + EVIDENCE_AGE
+    return gap > most ? breach('never wrong', `it was not so for ${gap} ms of stable for`) : undefined
+  }
+
+  const judgeNo = (key: string, now: number): Breach | undefined => {
+    const one = [...asked.values()].find(
+      ({ subject: { plan } }) => key === plan.name || key === `${plan.namespace}/${plan.name}`,
+    )
+    if (one === undefined) return breach('never early', `nobody asked for ${key}`)
+    const { failAfter } = policy
+    if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
+    const failings: Turn<boolean>[] = one.failings.map(({ at, value }) => ({
+      at,
+      value: value !== undefined,
+    }))
+    // What was so when the run began counts from then on.
+    const needed = failAfter - resolutionOf(policy)
+    if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
+    if (lastTrue(failings, now - EVIDENCE_AGE, now) === undefined)
+      return breach('never early', 'it was not failing')
+    const gap = longestGap(failings, now - failAfter, now)
+    return gap > Math.max(resolutionOf(policy), 0) && needed > 0
+      ? breach('never early', `it was not failing for ${gap} ms of the last ${failAfter}`)
+      : undefined
+  }
+
+  return {
+    look,
+    sent,
+    answered: () => {
+      hasAnswered = true
+    },
+    judge,
+  }
+}
+
+/** Whether who asks at this server is right to give up: it refuses the token for good, or nobody is there. */
+function isHopeless(
+  { scenario: { faults, policy, startsAt } }: World,
+  now: number,
+  hasAnswered: boolean,
+): boolean {
+  return faults.some(({ kind, from, until }) => {
+    const isRecent = from <= now && now < until + REFUSAL_AGE
+    if (kind === 'unauthorized') return isRecent && (!hasAnswered || until - from > LONGEST_BLIP)
+    return kind === 'hopeless' && isRecent && !hasAnswered && now - startsAt >= policy.failAfter
+  })
+}
+
+/** How old a refusal may be that ends a run. */
+const REFUSAL_AGE = 5000
+
+/** So long a token may be refused by mistake, once it has worked. */
+const LONGEST_BLIP = 1000
+
+function needsOf({ scenario: { target, applications, policy } }: World) {
+  const wanted = target.kind === 'names' ? target.applications.map((one) => one.wanted) : [target.wanted]
+  const refreshes =
+    policy.refresh !== 'none' &&
+    (applications.some(({ hydration }) => hydration !== 'none') ||
+      wanted.some(({ revision }) => revision !== undefined && !/[0-9a-f]{7}/.test(JSON.stringify(revision))))
+  return { refreshes, trees: wanted.some(({ images }) => images.length > 0) }
+}
+
+/** The last span within two instants in which it was true. */
+function lastTrue(
+  turns: readonly Turn<boolean>[],
+  from: number,
+  to: number,
+): { from: number; to: number } | undefined {
+  let end = Number.POSITIVE_INFINITY
+  for (let i = turns.length - 1; i >= 0; i--) {
+    const turn = turns[i]
+    if (turn === undefined || end < from) return undefined
+    if (turn.value && turn.at <= to) return { from: Math.max(turn.at, from), to: Math.min(end, to) }
+    end = turn.at
+  }
+  return undefined
+}
+
+/** The longest span within two instants in which it was not true. */
+function longestGap(turns: readonly Turn<boolean>[], from: number, to: number): number {
+  let longest = 0
+  let end = to
+  for (let i = turns.length - 1; i >= 0 && end > from; i--) {
+    const turn = turns[i]
+    if (turn === undefined) break
+    const begin = Math.max(turn.at, from)
+    if (!turn.value && turn.at < end) longest = Math.max(longest, end - begin)
+    end = Math.min(end, turn.at)
+  }
+  return longest
+}

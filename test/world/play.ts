@@ -1,0 +1,128 @@
+/** Plays one history: a scenario's world, and a machine in it, from the beginning to the end of the run. */
+
+import type { Request } from '../../lib/requests.ts'
+import { run } from '../../lib/run.ts'
+import { createWorld } from './create.ts'
+import { createJournal, type Line } from './journal.ts'
+import type { Opponent } from './opponent.ts'
+import { type Breach, createOracle, type Ending, type Oracle } from './oracle.ts'
+import type { Scenario } from './scenario.ts'
+import { createSurroundings } from './server.ts'
+import { scheduleSteps } from './steps.ts'
+import { createTimetable } from './timetable.ts'
+
+/** How a history went. */
+export interface History {
+  readonly ending: Ending | undefined
+  readonly endedAt: number
+  readonly breach: Breach | undefined
+}
+
+/** More turns than this in one and the same millisecond are a loop that waits for nothing. */
+const MOST_TURNS_AT_ONCE = 500
+
+/** More wake-ups than this in a second, by the clock alone, are a loop that waits for next to nothing. */
+const MOST_WAKES_A_SECOND = 60
+
+/** More things than this do not happen in a history. */
+const MOST_EVENTS = 2_000_000
+
+/**
+ * Plays a history.
+ *
+ * @param counts where it is counted what happened
+ * @param lines where it is written down for a person, where somebody wants to read it
+ */
+export function play<K>(
+  scenario: Scenario,
+  opponent: Opponent<K>,
+  counts: Map<string, number>,
+  lines?: Line[],
+): History {
+  const time = createTimetable()
+  const journal = createJournal(counts, time.now, lines)
+  const world = createWorld(scenario, time, journal)
+  const { machine } = opponent
+  const { policy, startsAt, target } = scenario
+  const oracle: Oracle = createOracle(world)
+  let ending: Ending | undefined
+  let breach: Breach | undefined
+  let underWay = 0
+  let turns = 0
+  let turnedAt = -1
+
+  const begin = () => {
+    const surroundings = createSurroundings(world, {
+      sent: (request: Request) => {
+        underWay++
+        journal.count(`asked ${request.kind}`)
+        breach ??= oracle.sent()
+      },
+      ended: () => {
+        underWay--
+      },
+      answered: () => oracle.answered(),
+    })
+    const interruption = new AbortController()
+    if (scenario.interruptedAt !== undefined) time.at(scenario.interruptedAt, () => interruption.abort())
+    const guard = (now: number) => {
+      turns = turnedAt === now ? turns + 1 : 0
+      turnedAt = now
+      if (turns > MOST_TURNS_AT_ONCE) throw new BusyLoop()
+    }
+    const watched = {
+      ...machine,
+      plan: (knowledge: K, now: number) => {
+        guard(now)
+        return machine.plan(knowledge, now)
+      },
+      decide: (knowledge: K, now: number) => {
+        guard(now)
+        ending = machine.decide(knowledge, now)
+        return ending
+      },
+    }
+    const wakes: number[] = []
+    const at = (due: number, wake: () => void) =>
+      surroundings.at(due, () => {
+        wakes.push(time.now())
+        if ((wakes.at(-MOST_WAKES_A_SECOND) ?? Number.NEGATIVE_INFINITY) > time.now() - 1000)
+          throw new BusyLoop()
+        wake()
+      })
+    const initial = opponent.initial(target, policy, time.now(), scenario.seed)
+    void run(watched, initial, { ...surroundings, at }, interruption.signal)
+  }
+
+  oracle.look()
+  scheduleSteps(world)
+  time.at(startsAt, begin)
+  const last = startsAt + Math.max(policy.timeout, 60_000)
+  try {
+    for (let events = 0; ending === undefined && breach === undefined; events++) {
+      if (!time.advance() || time.now() > last || events > MOST_EVENTS) {
+        breach = { promise: 'on time', at: time.now(), what: 'no end' }
+        break
+      }
+      breach ??= oracle.look()
+    }
+    if (ending !== undefined) breach ??= oracle.judge(ending)
+    if (ending !== undefined && underWay > 0)
+      breach ??= { promise: 'no crash', at: time.now(), what: `${underWay} requests are left under way` }
+  } catch (error) {
+    const isBusy = error instanceof BusyLoop
+    const what = isBusy
+      ? `more than ${MOST_TURNS_AT_ONCE} turns at once`
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error)
+    breach = { promise: isBusy ? 'no busy loop' : 'no crash', at: time.now(), what }
+  }
+  const name = ending === undefined ? 'none' : ending.kind
+  journal.count(`ending ${name}`)
+  journal.tell(() => `concluded: ${JSON.stringify(ending)}`)
+  if (breach !== undefined) journal.tell(() => `broken: ${breach?.promise}: ${breach?.what}`)
+  return { ending, endedAt: time.now(), breach }
+}
+
+class BusyLoop extends Error {}

@@ -1,0 +1,97 @@
+/** What the gate promises, as numbers. Milliseconds. */
+
+import { REFRESH_ANEW, REFRESH_JITTER, TREE_INTERVAL } from '../../lib/promises.ts'
+import type { Policy } from '../../lib/wanted.ts'
+import type { Fault } from './scenario.ts'
+
+/** How old what a yes rests on may be. */
+export const EVIDENCE_AGE = 20_000
+
+/** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
+export const CONTROLLER_LAG = 10_000
+
+/** What nobody notices who looks as often as is documented: a break that is shorter. */
+export function resolutionOf({ interval, stableFor, failAfter }: Policy): number {
+  const asked = Math.max(stableFor, Number.isFinite(failAfter) ? failAfter : 0)
+  return Math.max(3 * interval, Math.min(40_000, asked + interval)) + 2000
+}
+
+/**
+ * How long after everything has become true and visible a yes comes at most, where nothing breaks.
+ *
+ * @param age of the run at that time
+ */
+export function yesWithin({ interval, watch }: Policy, needs: Needs, age: number): number {
+  return (
+    (watch ? 3000 : interval + 3000) +
+    (needs.refreshes ? refreshWithin(age) + 10_000 : 0) +
+    (needs.trees ? TREE_INTERVAL + 1000 : 0) +
+    5000
+  )
+}
+
+/** How long it takes at most until a refresh is asked for once more. */
+export function refreshWithin(age: number): number {
+  let passed = 0
+  let pause = 0
+  for (pause of REFRESH_ANEW) {
+    passed += pause
+    if (age < passed) break
+  }
+  return pause * (1 + REFRESH_JITTER)
+}
+
+/** What a yes takes besides the Application. */
+export interface Needs {
+  /** Fresh evidence of where a branch or tag points. */
+  readonly refreshes: boolean
+  /** Which Pods have ended. */
+  readonly trees: boolean
+}
+
+/** How much later a yes may come for a fault that was there meanwhile. */
+export function delayBy(fault: Fault, policy: Policy, from: number, to: number): number {
+  const { interval } = policy
+  // A single request that hits a fault leaves its mark for a while.
+  if (fault.from > to || fault.until + 45_000 < from) return 0
+  const lasts = Math.max(0, Math.min(fault.until, to) - Math.max(fault.from, from))
+  switch (fault.kind) {
+    case 'hang':
+      return interval + 15_000
+    case 'late':
+      return interval + 15_000
+    case 'outage':
+    case 'reset':
+    case 'hopeless':
+    case 'unauthorized':
+      return lasts + interval + 20_000
+    case 'unavailable':
+      return lasts + interval + 32_000
+    case 'refresh refused':
+      return lasts + 30_000
+    case 'cut':
+    case 'gap':
+      return interval + 2000
+    case 'buffered':
+    case 'silent':
+    case 'lost':
+      return 45_000
+    case 'lag':
+      return fault.by + interval + 2000
+    case 'controller down':
+      return lasts + 30_000
+    case 'controller slow':
+      return 4 * fault.by + 30_000
+    case 'comparison error':
+      return lasts + 30_000
+  }
+}
+
+/** How many requests are sent at most in a minute for so many applications. */
+export function mostRequests(applications: number, { interval }: Policy): number {
+  const polls = 60_000 / interval
+  return 60 + 3 * polls + applications * (12 + Math.min(polls * 2, 60))
+}
+
+/** How long the one look of a timeout of 0 may take. */
+export const ONE_LOOK = 20_000

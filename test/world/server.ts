@@ -1,0 +1,232 @@
+/** The API server as the gate meets it: answers the questions of lib/requests.ts from the store and from the cache. */
+
+import type { Application } from '../../lib/application.ts'
+import { RequestFailure } from '../../lib/failure.ts'
+import type { ApplicationRef, News, Request } from '../../lib/requests.ts'
+import type { Reporter, Surroundings } from '../../lib/run.ts'
+import { annotateRefresh } from './controller.ts'
+import { isFaulty } from './faults.ts'
+import { contentAt, contentOf, findCommit, knownTags } from './git.ts'
+import { requestHydration } from './hydrator.ts'
+import { matching } from './matching.ts'
+import { createNetwork } from './network.ts'
+import { SERVER_NAMESPACE } from './scenario.ts'
+import type { Change } from './store.ts'
+import { openStream } from './stream.ts'
+import { treeOf } from './tree.ts'
+import { rfc3339, type Subject, type World } from './world.ts'
+
+/** Told of each request: that it is sent, and that it has ended, whichever way. */
+export interface Watchdog {
+  readonly sent: (request: Request, attempt: number) => void
+  readonly ended: (request: Request) => void
+  /** The server has answered. */
+  readonly answered: () => void
+}
+
+/** What a machine runs in. */
+export function createSurroundings(world: World, watchdog: Watchdog): Surroundings<Request, News> {
+  const { time, journal } = world
+  const network = createNetwork(world)
+  return {
+    now: time.now,
+    at: time.at,
+    soon: time.soon,
+    start: (request, attempt, report) => {
+      let isOver = false
+      const end = () => {
+        isOver = true
+        watchdog.ended(request)
+      }
+      watchdog.sent(request, attempt)
+      journal.tell(() => `asked: ${describe(request)}${attempt === 0 ? '' : ` (once more, ${attempt})`}`)
+      const guarded: Reporter<News> = {
+        brought: (news) => {
+          watchdog.answered()
+          if (!isOver) report.brought(news)
+        },
+        ended: (failure) => {
+          if (isOver) return
+          end()
+          if (failure !== undefined) journal.tell(() => `failed: ${describe(request)}: ${String(failure)}`)
+          report.ended(failure)
+        },
+      }
+      const passage = network.send(request)
+      let cancel = () => {}
+      if (passage.kind === 'fails') time.after(passage.after, () => guarded.ended(passage.failure))
+      if (passage.kind === 'answered') {
+        if (request.kind === 'watch') cancel = openStream(world, network, request.query, passage, guarded)
+        else {
+          time.after(passage.readAfter, () => {
+            if (isOver && request.kind !== 'refresh') return
+            answer(
+              world,
+              request,
+              (brought) => {
+                time.after(passage.arrivesAfter - passage.readAfter, () => {
+                  if (isOver) return
+                  if (brought instanceof RequestFailure) {
+                    guarded.ended(brought)
+                    return
+                  }
+                  guarded.brought(isUnread(request) ? { kind: 'refreshed' } : brought)
+                  guarded.ended()
+                })
+              },
+              () => isOver,
+            )
+          })
+        }
+      }
+      return () => {
+        if (!isOver) end()
+        cancel()
+      }
+    },
+  }
+}
+
+/** Whether a refresh is asked for, and its answer is not read. */
+function isUnread(request: Request): boolean {
+  return request.kind === 'refresh' && !request.isRead
+}
+
+/** Answers at this moment, or, a refresh, when it is done. */
+function answer(
+  world: World,
+  request: Exclude<Request, { kind: 'watch' }>,
+  bring: (brought: News | RequestFailure) => void,
+  isOver: () => boolean,
+): void {
+  switch (request.kind) {
+    case 'look':
+      bring({ kind: 'application', application: find(world, request.ref)?.stored })
+      return
+    case 'refresh':
+      refresh(world, request.ref, bring, isOver)
+      return
+    case 'list':
+      bring({
+        kind: 'list',
+        applications: matching(world, request.query).map(({ application }) => application),
+      })
+      return
+    case 'names':
+      bring({
+        kind: 'names',
+        refs: matching(world, request.query).map(({ application }) => refTo(application)),
+      })
+      return
+    case 'commit': {
+      const { revision } = request.commit
+      const commit = world.git.commits.get(revision)
+      if (commit === undefined || find(world, request.ref) === undefined) bring(FAILED)
+      else
+        bring({
+          kind: 'commit',
+          commit: { message: commit.message, author: undefined, tags: knownTags(world.git, revision) },
+        })
+      return
+    }
+    case 'tree': {
+      const subject = find(world, request.ref)
+      bring(subject === undefined ? FAILED : { kind: 'tree', nodes: treeOf(world, subject) })
+      return
+    }
+    case 'compare':
+      bring(compare(world, find(world, request.ref), request.comparison.wanted, request.comparison.observed))
+  }
+}
+
+const FAILED = new RequestFailure('Unreachable', 'argocd.test cannot answer (500)')
+
+/** The application that is meant, in the cluster itself. */
+function find({ applications }: World, ref: ApplicationRef): Subject | undefined {
+  const namespace = ref.namespace ?? SERVER_NAMESPACE
+  return applications.find(
+    ({ exists, plan }) =>
+      exists &&
+      plan.name === ref.name &&
+      plan.namespace === namespace &&
+      (ref.project === undefined || ref.project === 'default'),
+  )
+}
+
+function refTo({ metadata: { name, namespace }, spec: { project } }: Application): ApplicationRef {
+  return { name, namespace, project }
+}
+
+/** Sets the annotation, and answers with the first change without it. */
+function refresh(
+  world: World,
+  ref: ApplicationRef,
+  bring: (brought: News | RequestFailure) => void,
+  isOver: () => boolean,
+): void {
+  const subject = find(world, ref)
+  const isForbidden = world.scenario.faults.some(
+    ({ kind, from, until, ...fault }) =>
+      kind === 'refresh refused' &&
+      'status' in fault &&
+      fault.status === 403 &&
+      from <= world.time.now() &&
+      world.time.now() < until,
+  )
+  if (isForbidden) world.journal.count('fault refresh refused')
+  if (subject === undefined || isForbidden) {
+    bring({ kind: 'application', application: undefined })
+    return
+  }
+  if (isFaulty(world, 'controller down')) world.journal.count('fault controller down')
+  const { store, time } = world
+  annotateRefresh(world, subject, `${rfc3339(time.now())}.${store.version}`, true)
+  requestHydration(world, subject, world.random.between(1, 60))
+  const { version } = subject
+  const subscriber = ({ type, cached }: Change) => {
+    if (isOver()) store.subscribers.delete(subscriber)
+    if (cached.subject !== subject || cached.version <= version || type === 'DELETED') return
+    if (REFRESH in cached.application.metadata.annotations) return
+    store.subscribers.delete(subscriber)
+    bring({ kind: 'application', application: cached.application })
+  }
+  store.subscribers.add(subscriber)
+}
+
+const REFRESH = 'argocd.argoproj.io/refresh'
+
+function compare(
+  { git }: World,
+  subject: Subject | undefined,
+  wanted: readonly string[],
+  observed: readonly string[],
+): News | RequestFailure {
+  if (subject === undefined) return FAILED
+  const { sources } = subject.spec
+  const render = (revisions: readonly string[]) =>
+    sources.map(({ path, repoURL }, i) => contentAt(git, findCommit(git, repoURL, revisions[i] ?? ''), path))
+  const [ours, theirs] = [render(wanted), render(observed)]
+  if (ours.includes(undefined) || theirs.includes(undefined)) return FAILED
+  const hasSecret = [ours[0], theirs[0]].some((id) => id !== undefined && contentOf(git, id).hasSecret)
+  if (ours.some((id, i) => id !== theirs[i]) && !hasSecret)
+    return { kind: 'rendering', rendering: { kind: 'different', message: 'Deployment web differs' } }
+  if (hasSecret)
+    return { kind: 'rendering', rendering: { kind: 'unknown', message: 'Secret web has its data blanked' } }
+  return { kind: 'rendering', rendering: { kind: 'same' } }
+}
+
+/** A request as a person reads it. */
+export function describe(request: Request): string {
+  switch (request.kind) {
+    case 'list':
+    case 'names':
+    case 'watch':
+      return `${request.kind} ${request.query.name ?? request.query.selector ?? 'all'}`
+    case 'compare':
+      return `compare ${request.application} ${request.comparison.wanted} with ${request.comparison.observed}`
+    case 'commit':
+      return `commit ${request.commit.revision.slice(0, 7)} of ${request.application}`
+    default:
+      return `${request.kind} ${request.application}`
+  }
+}

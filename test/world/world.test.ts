@@ -1,0 +1,78 @@
+/** The gate in the simulated world, and the proof that the world can find fault with a gate. */
+
+import { describe, expect, test } from 'bun:test'
+import { type Failed, playEverywhere } from './batch.ts'
+import { generate } from './generate.ts'
+import { withOpponent } from './opponents.ts'
+import { play } from './play.ts'
+import { narrate, shrink } from './shrink.ts'
+
+const COUNT = 20_000
+const FIXED = 1
+
+describe('the gate keeps its promises', () => {
+  test(`in ${COUNT} histories that are always the same`, async () => {
+    const { failed, played } = await playEverywhere({ opponent: 'gate', seed: FIXED, count: COUNT })
+    expect(told(failed)).toBe('')
+    expect(played).toBe(COUNT)
+  }, 120_000)
+
+  test(`in ${COUNT} histories that nobody has seen`, async () => {
+    const seed = Math.floor(Math.random() * 1e12)
+    console.log(`bun run simulate --seed ${seed} --count ${COUNT}`)
+    const { failed, played } = await playEverywhere({ opponent: 'gate', seed, count: COUNT })
+    expect(told(failed)).toBe('')
+    expect(played).toBe(COUNT)
+  }, 120_000)
+})
+
+/** The first failure, as a person reads it. */
+function told(failed: readonly Failed[]): string {
+  const [first] = failed
+  if (first === undefined) return ''
+  const scenario = generate(first.seed)
+  return `${failed.length} broke a promise\n${withOpponent('gate', (one) => narrate(shrink(scenario, one, first.breach), one))}`
+}
+
+describe('a gate that breaks a promise is found', () => {
+  test.each([
+    ['hasty', 'never wrong', 50],
+    ['blind to hooks', 'never wrong', 300],
+    ['forgetful', 'never wrong', 2000],
+    ['nervous', 'never early', 50],
+    ['unpunctual', 'on time', 50],
+    ['lazy', 'never late', 500],
+    ['greedy', 'never greedy', 50],
+    ['easily offended', 'never early', 2000],
+    ['restless', 'no busy loop', 50],
+  ] as const)('%s: %s', (defect, promise, within) => {
+    const isBroken = (name: string, seed: number) =>
+      withOpponent(name, (one) => play(generate(seed), one, new Map())).breach?.promise
+    const seeds = Array.from({ length: within }, (_, i) => FIXED + i)
+    // In a history that the same gate without the defect gets right.
+    const found = seeds.find(
+      (seed) => isBroken(`naive:${defect}`, seed) === promise && isBroken('naive', seed) === undefined,
+    )
+    expect(found).toBeNumber()
+  })
+})
+
+describe('a history follows from its seed alone', () => {
+  test('played twice it is the same, line by line', () => {
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const tell = () => withOpponent('gate', (one) => narrate(generate(seed), one))
+      expect(tell()).toBe(tell())
+    }
+  })
+
+  test('on however many processors', async () => {
+    const batch = { opponent: 'naive', seed: FIXED, count: 600 }
+    const [one, two] = await Promise.all([
+      playEverywhere(batch, { workers: 1 }),
+      playEverywhere(batch, { workers: 3 }),
+    ])
+    expect(two.failed).toEqual(one.failed)
+    expect([...two.met].sort()).toEqual([...one.met].sort())
+    expect(one.failed.length).toBeGreaterThan(0)
+  }, 60_000)
+})

@@ -1,0 +1,170 @@
+/** The state of a world: what its parts share. Each part has a module of its own that changes it in virtual time. */
+
+import type { Application } from '../../lib/application.ts'
+import type { Git } from './git.ts'
+import type { Journal } from './journal.ts'
+import type { Live } from './live.ts'
+import type { Random } from './random.ts'
+import type { ApplicationPlan, Scenario, SourcePlan } from './scenario.ts'
+import type { Store } from './store.ts'
+import type { Timetable } from './timetable.ts'
+
+export interface World {
+  readonly scenario: Scenario
+  readonly time: Timetable
+  readonly random: Random
+  readonly journal: Journal
+  readonly git: Git
+  readonly store: Store
+  /** By their numbers in the scenario. */
+  readonly applications: readonly Subject[]
+  /** Called with each application of which something has become another. */
+  changed: (subject: Subject) => void
+  /** Asks the controller for a comparison. 1: with the revision that is known; 2: with the latest. */
+  requestComparison: (subject: Subject, level: 1 | 2, delay: number) => void
+}
+
+/** An application: what the store holds of it, what really runs, and what the controller is about to do. */
+export interface Subject {
+  readonly number: number
+  readonly plan: ApplicationPlan
+  exists: boolean
+  /** Counts its creations: what was begun for an earlier one ends with it. */
+  life: number
+  deletingSince: number | undefined
+  labels: Readonly<Record<string, string>>
+  spec: Spec
+  annotations: Annotations
+  /** An operation that is asked for and has not ended. */
+  operation: Operation | undefined
+  status: Status
+  live: Live
+  /** Every successful sync since the application was created, in full. */
+  readonly deployments: Revisions[]
+  isInvalid: boolean
+  readonly controller: ControllerState
+  /** As the store holds it. */
+  stored: Application | undefined
+  version: number
+}
+
+export type Revisions = readonly string[]
+
+/** A value: a change makes another one. */
+export interface Spec {
+  readonly number: number
+  readonly sources: readonly SourcePlan[]
+  readonly destination: string
+  readonly parsed: Application['spec']
+}
+
+export interface Annotations {
+  readonly refresh?: string
+  readonly refreshTimestamp?: string
+  readonly hydrate?: string
+}
+
+export interface Operation {
+  readonly revisions: Revisions
+  readonly isDryRun: boolean
+  readonly isLocal: boolean
+  readonly retries: number
+  readonly isAutomated: boolean
+}
+
+export interface OperationState {
+  readonly phase: string
+  readonly message: string | undefined
+  /** By the server's clock. */
+  readonly startedAt: number
+  readonly finishedAt: number | undefined
+  readonly retryCount: number
+  readonly operation: Operation
+  /** The revisions that were synced, and the hook or resource that failed. */
+  readonly synced: Revisions | undefined
+  readonly failed: 'hook' | 'resource' | undefined
+}
+
+export interface Status {
+  syncStatus: string | undefined
+  revisions: Revisions
+  comparedTo: Spec | undefined
+  health: string | undefined
+  /** By the server's clock. */
+  reconciledAt: number | undefined
+  operationState: OperationState | undefined
+  conditions: readonly { readonly type: string; readonly message: string }[]
+  history: readonly { readonly id: number; readonly revisions: Revisions }[]
+  images: readonly string[]
+  hydrator: HydratorStatus
+}
+
+export interface HydratorStatus {
+  readonly current?: Hydration
+  readonly last?: { readonly drySHA: string; readonly hydratedSHA: string; readonly spec: Spec }
+  readonly lastComparedDryRevision?: string
+}
+
+export interface Hydration {
+  readonly phase: 'Hydrating' | 'Hydrated' | 'Failed'
+  readonly drySHA: string
+  readonly hydratedSHA: string | undefined
+  readonly message: string | undefined
+  readonly spec: Spec
+}
+
+/** What the controller is about to do with an application. */
+export interface ControllerState {
+  isComparing: boolean
+  /** How thoroughly it is to be compared next: not, with the revision known, with the latest. */
+  wanted: 0 | 1 | 2
+  isTerminating: boolean
+  isHydrating: boolean
+}
+
+/** What the server's clock shows, in milliseconds. */
+export function serverTime({ scenario, time }: World): number {
+  return EPOCH + scenario.skew + time.now()
+}
+
+const EPOCH = Date.UTC(2026, 10, 24)
+
+/** A time of the server as Kubernetes writes it. */
+export function rfc3339(time: number): string {
+  const second = Math.floor(time / 1000)
+  let text = TIMES.get(second)
+  if (text === undefined) {
+    text = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`
+    if (TIMES.size > 10_000) TIMES.clear()
+    TIMES.set(second, text)
+  }
+  return text
+}
+
+/** Times come again and again, and writing them is slow. */
+const TIMES = new Map<number, string>()
+
+/** Calls back unless the application has been deleted meanwhile. */
+export function later({ time }: World, subject: Subject, delay: number, action: () => void): void {
+  const { life } = subject
+  time.after(delay, () => {
+    if (subject.exists && subject.life === life) action()
+  })
+}
+
+/** The ref that a source tracks. */
+export function refOf({ repoURL }: Pick<SourcePlan, 'repoURL'>, targetRevision: string): string {
+  return `${repoURL}@${targetRevision}`
+}
+
+/** The branch that the hydrator writes of an application. */
+export function hydratedBranch({ name }: ApplicationPlan): string {
+  return `env/${name}`
+}
+
+/** The source that is synced at a place: where the hydrator writes, for a hydrated application. */
+export function syncedSource({ plan }: Subject, { sources }: Spec, place: number) {
+  const source = sources[place]
+  if (source === undefined || plan.hydration === 'none') return source
+  return { ...source, targetRevision: hydratedBranch(plan) }
+}
