@@ -315,16 +315,16 @@ describe('refreshing', () => {
         status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: { finishedAt } },
       })
     stale('2030-01-01T00:00:01Z')
-    await scene.start({ refresh: 'normal' }).pass(14)
-    expect(scene.argocd.count('refresh')).toBe(1)
+    // At once, and again when it is time for that, because nothing mends it.
+    await scene.start({ refresh: 'normal' }).pass(19)
+    expect(scene.argocd.count('refresh')).toBe(2)
     stale('2030-01-01T00:00:02Z')
     await scene.pass(1)
-    expect(scene.argocd.count('refresh')).toBe(2)
-    // Nothing mends it, so it is tried again, half a minute later.
-    await scene.pass(29)
-    expect(scene.argocd.count('refresh')).toBe(2)
-    await scene.pass(7)
     expect(scene.argocd.count('refresh')).toBe(3)
+    await scene.pass(24)
+    expect(scene.argocd.count('refresh')).toBe(3)
+    await scene.pass(10)
+    expect(scene.argocd.count('refresh')).toBe(4)
   })
   test('a refresh that fails is asked for again, one that hangs holds up no poll', async () => {
     const scene = new Scene()
