@@ -363,11 +363,14 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
   const undecided = new Map(knowledge.undecided)
   const last = new Map<string, WatchEvent>()
   for (const event of events) {
-    const { application } = event
+    const { type, application } = event
     const key = keyOf(knowledge, application)
     if (key !== undefined) last.set(key, event)
-    else if (isUndecided(knowledge, application))
-      undecided.set(`${application.metadata.namespace ?? ''}/${application.metadata.name}`, application)
+    else if (isUndecided(knowledge, application)) {
+      const qualified = `${application.metadata.namespace ?? ''}/${application.metadata.name}`
+      if (type === 'DELETED') undecided.delete(qualified)
+      else undecided.set(qualified, application)
+    }
   }
   const { number } = knowledge.streams
   const context: Knowledge = { ...knowledge, applications }
