@@ -231,11 +231,3 @@ describe('the failures of a first run each end in a next step', () => {
       'KPCEA_REFRESH=normal',
     ))
 })
-
-test('a reader that goes away early changes no exit code', async () => {
-  const env = connect(server, { ...WEB, KPCEA_OUTPUT: 'json', PATH: process.env.PATH })
-  const child = Bun.spawn(['bash', '-c', `set -o pipefail; "${EXECUTABLE}" 2>&1 | true`], {
-    env: env as Record<string, string>,
-  })
-  expect(await child.exited).toBe(0)
-})
