@@ -1,7 +1,7 @@
 /** What is known after something has happened: `(knowledge, event, now) → knowledge`. Pure. */
 
 import type { Application } from './application.ts'
-import { asFailure, RequestFailure, tooManyApplications } from './failure.ts'
+import { asFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import {
   areFew,
   deafAt,
@@ -116,6 +116,7 @@ function ended(
   error: unknown,
   now: number,
 ): Knowledge {
+  if (error instanceof TooManyApplications) return refused(knowledge, error)
   if (request.kind === 'watch') {
     const after = failed(knowledge, request, streamEnding(error), startedAt, now)
     const resumeAt = failureOf(after, 'watch')?.retryAt ?? now
@@ -296,7 +297,11 @@ function withMembers(knowledge: Knowledge, listed: Map<string, Known>, startedAt
 
 function bounded(knowledge: Knowledge): Knowledge {
   if (knowledge.applications.size <= MOST_APPLICATIONS) return knowledge
-  const refusal = tooManyApplications()
+  return refused(knowledge, new TooManyApplications())
+}
+
+/** Asking is of no use any more. */
+function refused(knowledge: Knowledge, refusal: RequestFailure): Knowledge {
   return { ...knowledge, server: { ...knowledge.server, refusal } }
 }
 
