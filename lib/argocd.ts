@@ -8,7 +8,7 @@ import { LARGEST_BODY } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
 import type { Connection } from './config.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
-import { certificateFailure, networkFailure, RequestFailure, tooManyApplications } from './failure.ts'
+import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
 import { MOST_APPLICATIONS } from './promises.ts'
 import { compareManifests } from './rendering.ts'
@@ -176,11 +176,20 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   return {
     look: (ref, how) => getApplication(ref, undefined, how),
     async refresh(ref, type, isRead, how) {
-      if (isRead) return getApplication(ref, type, how)
-      await send(pathOf(ref), { searchParams: { ...identity(ref), refresh: type } }, how, (response) =>
-        response.body?.cancel(),
-      )
-      return undefined
+      const searchParams = { ...identity(ref), refresh: type }
+      const served = isRead
+        ? await getApplication(ref, type, how)
+        : await send(pathOf(ref), { searchParams }, how, async (response) => {
+            await response.body?.cancel()
+            return 'unread' as const
+          })
+      // Whether it is there, a request without a refresh tells: this one may just not be permitted.
+      if (served === undefined)
+        throw new RequestFailure(
+          'Unauthorized',
+          `${host} does not let ${ref.name} be refreshed, or it is gone`,
+        )
+      return served === 'unread' ? undefined : served
     },
     async list(query, how) {
       const list = await getJson('applications', listParams(query), listSchema(), how)
@@ -244,7 +253,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
 /** The items of a list; of more than are verified in one run, a selector matches too many. */
 function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, query: ApplicationQuery) {
   const items = list?.items ?? []
-  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw tooManyApplications()
+  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw new TooManyApplications()
   return items
 }
 

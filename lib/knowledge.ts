@@ -41,6 +41,7 @@ export interface Refreshes {
   /** How many were answered, and when the last was. */
   readonly answered: number
   readonly answeredAt: number
+  readonly firstAnsweredAt: number
   /** When the last one that was answered had been asked for. */
   readonly servedAskedAt: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
@@ -59,6 +60,7 @@ export const NO_REFRESHES: Refreshes = {
   startedAt: NEVER,
   answered: 0,
   answeredAt: NEVER,
+  firstAnsweredAt: NEVER,
   servedAskedAt: NEVER,
   reconciledAt: undefined,
   operation: undefined,
@@ -108,8 +110,10 @@ export interface Streams {
   readonly openedAt: number | undefined
   /** When it last brought something. */
   readonly heardAt: number
-  /** When it ended by itself. */
+  /** When it ended, or was given up. */
   readonly endedAt: number | undefined
+  /** The next one is not to be opened before. */
+  readonly resumeAt: number
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -200,6 +204,7 @@ export function initialKnowledge(
       openedAt: undefined,
       heardAt: NEVER,
       endedAt: undefined,
+      resumeAt: NEVER,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),

@@ -1,7 +1,7 @@
 /** What a need is: requests that ought to be under way now, and when to think again. Pure. */
 
-import type { Knowledge } from './knowledge.ts'
-import { LONGEST_HEDGE, SHORTEST_HEDGE, USUAL_TIMES } from './promises.ts'
+import type { Failure, Knowledge } from './knowledge.ts'
+import { LONGEST_HEDGE, SHORTEST_HEDGE, SHORTEST_PAUSE, USUAL_TIMES } from './promises.ts'
 import type { Request } from './requests.ts'
 import type { Plan } from './run.ts'
 
@@ -11,20 +11,26 @@ export type Need = Plan<Request>
 /** Nothing, now or later. */
 export const NOTHING: Need = { tasks: [], wakeAt: Number.POSITIVE_INFINITY }
 
-/** The requests for those of some things for which one is due, and the time of the next that will be. */
+/**
+ * The requests for those of some things for which one is due, those that have been due for longest first, so that
+ * each has its turn where a lane is full; and the time of the next that will be.
+ */
 export function needOf<T>(
   things: Iterable<T>,
   dueAt: (thing: T) => number,
   request: (thing: T) => Request,
   now: number,
 ): Need {
-  const tasks: Request[] = []
+  const due: { readonly at: number; readonly thing: T }[] = []
   let wakeAt = Number.POSITIVE_INFINITY
   for (const thing of things) {
     const at = dueAt(thing)
-    if (at <= now) tasks.push(request(thing))
+    if (at <= now) due.push({ at, thing })
     else wakeAt = Math.min(wakeAt, at)
   }
+  const tasks = due
+    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+    .map(({ thing }) => request(thing))
   return { tasks, wakeAt }
 }
 
@@ -40,4 +46,9 @@ export function union(needs: readonly Need[]): Need {
 export function hedgesOf({ server }: Knowledge): readonly number[] {
   const first = Math.min(Math.max(server.usual * USUAL_TIMES, SHORTEST_HEDGE), LONGEST_HEDGE)
   return [first, first * 3]
+}
+
+/** When a last look is due before the deadline: at its time, and a little after each try of it that failed. */
+export function lastTry(lastLookAt: number, failure: Failure | undefined): number {
+  return failure === undefined || failure.at < lastLookAt ? lastLookAt : failure.at + SHORTEST_PAUSE
 }

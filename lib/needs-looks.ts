@@ -1,9 +1,9 @@
 /** Why an application is asked for by itself. Pure. */
 
-import { isAlone, type Known, lostAt, NEVER } from './knowledge.ts'
+import { type Failure, isAlone, type Known, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
-import { hedgesOf, type Need, needOf } from './need.ts'
+import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
 import {
   FEW,
   LONGEST_MENTION_GRACE,
@@ -12,7 +12,6 @@ import {
   READ_ANEW,
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
-  STREAM_GRACE,
 } from './promises.ts'
 import { lacksResults } from './verdict.ts'
 
@@ -57,8 +56,7 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     proof(known, moment),
     soak(known, moment),
   )
-  // However long the server asks to be left alone, there is a last look before the deadline.
-  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment))
+  return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment, failure))
 }
 
 /** At the start; of several, a stream tells, and one look only where nothing else says what the server's namespace is. */
@@ -72,13 +70,9 @@ function firstLook({ lookedAt, sighting, key }: Known, { knowledge, isOneLook }:
 }
 
 /** Each interval where no stream lives; what a selector matches is listed instead. */
-function poll({ lookedAt }: Known, { knowledge, aliveSince }: Moment): number {
-  const { policy, startedAt, streams, target } = knowledge
-  if (aliveSince !== undefined || target.kind === 'selector') return NOT
-  if (!policy.watch) return lookedAt === NEVER ? startedAt : lookedAt + policy.interval
-  // A stream that ends is opened again at once, and one that has never been any may not be one.
-  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
-  return Math.max(lookedAt + policy.interval, Math.max(lost, startedAt) + STREAM_GRACE)
+function poll({ lookedAt }: Known, { knowledge, polledFrom }: Moment): number {
+  const { policy, target } = knowledge
+  return target.kind === 'selector' ? NOT : Math.max(lookedAt + policy.interval, polledFrom)
 }
 
 /** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
@@ -133,22 +127,30 @@ function results(known: Known): number {
   return lacksResults(known) ? atOnce(known) : NOT
 }
 
-/** A yes rests on what was read since everything had become met. */
-function proof(known: Known, { provableAt, isProvenByStream }: Moment): number {
+/** A yes rests on what was read since everything had become met; of many, a fresh stream has the time to tell. */
+function proof(known: Known, { provableAt, isProvenByStream, isFew, polledFrom }: Moment): number {
   if (provableAt === undefined || isProvenByStream || isProvenOne(known, provableAt)) return NOT
-  return provableAt
+  return isFew ? provableAt : Math.max(provableAt, polledFrom)
 }
 
 /** What must hold without a break is looked at meanwhile: each interval, or now and then where a stream lives. */
-function soak(known: Known, { knowledge, provableAt, isProvenByStream, aliveSince, now }: Moment): number {
+function soak(known: Known, moment: Moment): number {
+  const { knowledge, provableAt, isProvenByStream, aliveSince, polledFrom, now } = moment
   if (known.met === undefined || provableAt === undefined || isProvenByStream || now >= provableAt) return NOT
-  return aliveSince === undefined
-    ? known.met.until + knowledge.policy.interval
-    : pausedLook(known, aliveSince)
+  if (aliveSince !== undefined) return pausedLook(known, aliveSince)
+  return Math.max(known.met.until + knowledge.policy.interval, polledFrom)
 }
 
-/** Before the deadline everything is read once more, unless a fresh stream does that. */
-function lastLook({ lookedAt }: Known, { lastLookAt, isProvenByStream, knowledge }: Moment): number {
-  if (isProvenByStream || lookedAt >= lastLookAt) return NOT
-  return knowledge.target.kind === 'selector' && !(knowledge.applications.size <= FEW) ? NOT : lastLookAt
+/**
+ * Before the deadline everything is read once more, unless a fresh stream does that; however long the server asks to
+ * be left alone, and again where it fails.
+ */
+function lastLook(
+  { lookedAt }: Known,
+  { lastLookAt, isProvenByStream, isFew, knowledge }: Moment,
+  failure: Failure | undefined,
+): number {
+  if (isProvenByStream || lookedAt >= lastLookAt || (knowledge.target.kind === 'selector' && !isFew))
+    return NOT
+  return lastTry(lastLookAt, failure)
 }

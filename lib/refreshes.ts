@@ -39,6 +39,7 @@ export function refreshServed(
     isUnderWay: false,
     answered: refreshes.answered + 1,
     answeredAt: now,
+    firstAnsweredAt: refreshes.answered === 0 ? now : refreshes.firstAnsweredAt,
     servedAskedAt: startedAt,
   }
   if (application === undefined) return served
