@@ -16,12 +16,13 @@ import {
 import { defineCommand, runCommand } from 'citty'
 import { adviceFor } from './lib/advice.ts'
 import { createArgoCD } from './lib/argocd.ts'
+import { type Arguments, flagDefinitions, readArguments } from './lib/arguments.ts'
 import { systemClock } from './lib/clock.ts'
-import { completionScript, SHELLS } from './lib/completion.ts'
-import { type Config, loadConfig, type OutputOptions } from './lib/config.ts'
+import { COMMANDS, KINDS, type Kind, type Page, wordsProblem } from './lib/commands.ts'
+import { type Config, type Loaded, loadConfig, type OutputOptions } from './lib/config.ts'
+import type { Finding } from './lib/doctor.ts'
 import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from './lib/github.ts'
-import { formatHelp } from './lib/help.ts'
 import {
   formatProblems,
   formatResult,
@@ -30,7 +31,7 @@ import {
   type Paint,
   plain,
 } from './lib/report.ts'
-import { createResult, exitCodeOf, invalidSettingsResult } from './lib/result.ts'
+import { createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
 import type { Result } from './lib/result-schema.ts'
 import { Secrets } from './lib/secrets.ts'
 import { verify } from './lib/verify.ts'
@@ -45,62 +46,192 @@ function isExposed(path: string): boolean {
   return process.platform !== 'win32' && (mode & constants.S_IROTH) !== 0
 }
 
-const command = defineCommand({
-  meta: { name: 'kpcea', version, description: 'Verifies that a release has arrived on an external Argo CD' },
-  run: ({ rawArgs }) => main(rawArgs),
-})
-
-async function main(args: readonly string[]): Promise<number> {
-  const text = answerAbout(args)
-  if (text !== undefined) return print(text)
-  const startedAt = systemClock.date()
-  const began = systemClock.now()
-  const times = () => ({
-    startedAt,
-    finishedAt: systemClock.date(),
-    durationSeconds: (systemClock.now() - began) / 1000,
+/** What may stand behind the name of the program: flags, which verify, or a command. */
+const verification = flagged('kpcea', verifyCommand)
+const commands = () =>
+  defineCommand({
+    meta: { name: 'kpcea', version },
+    subCommands: {
+      doctor: flagged('doctor', doctorCommand),
+      manifest: defineCommand({
+        meta: { name: 'manifest' },
+        subCommands: Object.fromEntries(
+          KINDS.map((kind) => [kind, flagged(kind, (given) => manifestCommand(kind, given))]),
+        ),
+      }),
+      docs: asked('docs', (page) => print(readFile(pages().PAGE_FILES[page as Page]))),
+      schema: asked('schema', () =>
+        print(`${JSON.stringify(resultSchemas().resultJsonSchema(), undefined, 2)}\n`),
+      ),
+      completion: asked('completion', (shell) => print(completions().complete(shell, sources))),
+    },
   })
-  const loaded = loadConfig({ args, env: process.env, readFile, isExposed })
-  if (!loaded.ok) {
-    const problems = formatProblems(loaded.problems)
-    // On a terminal the result on stdout says it all; elsewhere the two streams may have different readers.
-    if (loaded.output.format === 'json' || !(isTerminal(1) && isTerminal(2))) toStderr(problems)
-    return finish(invalidSettingsResult(loaded.problems, times()), loaded.output, problems)
+
+/** A command whose flags are the settings. */
+function flagged(name: string, run: (given: Arguments) => number | Promise<number>) {
+  return defineCommand({
+    meta: { name, version },
+    args: flagDefinitions,
+    run: async ({ rawArgs, args }) => end(await run(readArguments(rawArgs, args))),
+  })
+}
+
+/** A command that takes a word at most. */
+function asked(name: string, run: (word: string) => number) {
+  return defineCommand({ meta: { name }, run: ({ rawArgs: [word = ''] }) => end(run(word)) })
+}
+
+async function main(words: readonly string[]): Promise<unknown> {
+  const [first = '', ...rest] = words
+  const rawArgs = [...words]
+  const command = COMMANDS.find((one) => one === first)
+  if (command === undefined) {
+    if (rest.length === 0 && (first === '--version' || first === '-V')) return end(print(`${version}\n`))
+    const given = readArguments(words)
+    if (given.help) return end(print(help().formatHelp(version)))
+    // What citty would take for something else never gets there.
+    return given.problems.length > 0 ? end(await verifyCommand(given)) : runCommand(verification, { rawArgs })
   }
+  if (readArguments(rest).help) return end(print(help().formatCommandHelp(command)))
+  const problem = wordsProblem(command, rest)
+  if (problem !== undefined) {
+    toStderr(`${problem}\n`)
+    return end(1)
+  }
+  const [kind, ...flags] = command === 'manifest' ? rest : ['', ...rest]
+  const given = readArguments(flags)
+  if (given.problems.length === 0 || !(command === 'doctor' || command === 'manifest'))
+    return runCommand(commands(), { rawArgs })
+  return end(await (command === 'doctor' ? doctorCommand(given) : manifestCommand(kind as Kind, given)))
+}
+
+function end(code: number): never {
+  process.exit(code)
+}
+
+// Loaded by those who ask: a verification does not pay for them.
+const help = () => require('./lib/help.ts') as typeof import('./lib/help.ts')
+const pages = () => require('./lib/pages.ts') as typeof import('./lib/pages.ts')
+const resultSchemas = () => require('./lib/result-schema.ts') as typeof import('./lib/result-schema.ts')
+const completions = () => require('./lib/completion.ts') as typeof import('./lib/completion.ts')
+const doctors = () => require('./lib/doctor.ts') as typeof import('./lib/doctor.ts')
+const doctorReports = () => require('./lib/doctor-report.ts') as typeof import('./lib/doctor-report.ts')
+const manifests = () => require('./lib/manifest.ts') as typeof import('./lib/manifest.ts')
+
+/** What settings are read from, besides the command line. */
+const sources = { env: process.env, readFile, isExposed }
+
+async function verifyCommand(given: Arguments): Promise<number> {
+  const times = stopwatch()
+  const loaded = loadConfig({ ...sources, args: [], arguments: given })
+  if (!loaded.ok) return refuse(loaded, times)
   const { config } = loaded
   const secrets = new Secrets(config.connection)
   const follower = createFollower(config, secrets)
   for (const warning of loaded.warnings)
     follower.say({ level: 'warning', event: 'warning', message: warning })
   follower.say({ level: 'info', event: 'start', message: formatStart(config) })
-  const outcome = await run(config, follower, secrets)
+  const { outcome, signal } = await run(config, follower, secrets)
   const { server } = config.connection
   const result = createResult({ ...config, server, outcome, times: times(), mask: secrets.mask })
   const paint = paintFor(isTerminal(1), config.output)
-  return finish(result, config.output, formatResult(result, paint, adviceFor(result, config.policy)))
+  const code = finish(result, config.output, formatResult(result, paint, adviceFor(result, config.policy)))
+  if (signal === 'SIGINT') await endAsInterrupted()
+  return code
 }
 
-/** Questions about the program itself. */
-function answerAbout(args: readonly string[]): string | undefined {
-  const [word, argument, ...more] = args
-  // Only alone: beside settings, a slip must not pass for a yes.
-  if (argument === undefined && (word === '--help' || word === '-h')) return formatHelp(version)
-  if (argument === undefined && (word === '--version' || word === '-V')) return `${version}\n`
-  if (more.length > 0) return undefined
-  if (word === 'schema' && argument === undefined)
-    return `${JSON.stringify(loadResultSchema().resultJsonSchema(), undefined, 2)}\n`
-  const shell = word === 'completion' ? SHELLS.find((one) => one === argument) : undefined
-  return shell === undefined ? undefined : completionScript(shell)
+async function doctorCommand(given: Arguments): Promise<number> {
+  const times = stopwatch()
+  const loaded = loadConfig({ ...sources, args: [], arguments: given }, 'diagnose')
+  if (!loaded.ok) return refuse(loaded, times)
+  const { connection, output } = loaded.config
+  const secrets = new Secrets(connection)
+  const {
+    createDiagnosis,
+    diagnosisExitCode,
+    formatConclusion,
+    formatDiagnosisTermination,
+    formatFinding,
+    shownFinding,
+  } = doctorReports()
+  const paint = paintFor(isTerminal(1), output)
+  for (const warning of loaded.warnings) toStderr(`warning: ${secrets.mask(warning)}\n`)
+  const proxyUrl = connection.proxyVariable && sources.env[connection.proxyVariable]
+  const tools = { version, readFile, secrets, actions: [], proxyUrl, now: () => systemClock.date() }
+  const findings: Finding[] = []
+  for await (const found of doctors().examine(loaded.config, tools)) {
+    const finding = shownFinding(found, secrets.mask)
+    findings.push(finding)
+    if (output.format === 'text') print(formatFinding(finding, paint))
+  }
+  const json = `${JSON.stringify(createDiagnosis(findings, connection.server))}\n`
+  print(output.format === 'json' ? json : formatConclusion(findings, paint))
+  leave(output, { json, termination: formatDiagnosisTermination(findings) })
+  return diagnosisExitCode(findings, output.detailedExitCode)
 }
 
-/** Loaded by the one command that shows it. */
-function loadResultSchema(): typeof import('./lib/result-schema.ts') {
-  return require('./lib/result-schema.ts')
+function manifestCommand(kind: Kind, given: Arguments): number {
+  const loaded = loadConfig({ ...sources, args: [], arguments: given }, 'describe')
+  if (!loaded.ok) {
+    toStderr(formatProblems(loaded.problems))
+    return exitCodeOf({ verified: false, reason: 'InvalidSettings' }, loaded.output.detailedExitCode)
+  }
+  for (const warning of loaded.warnings) toStderr(`warning: ${warning}\n`)
+  return print(manifests().formatManifest(kind, manifests().manifestInput(loaded, version)))
+}
+
+function stopwatch() {
+  const startedAt = systemClock.date()
+  const began = systemClock.now()
+  return () => ({
+    startedAt,
+    finishedAt: systemClock.date(),
+    durationSeconds: (systemClock.now() - began) / 1000,
+  })
+}
+
+function refuse(loaded: Extract<Loaded, { ok: false }>, times: () => Times): number {
+  const problems = tellProblems(loaded)
+  return finish(invalidSettingsResult(loaded.problems, times()), loaded.output, problems)
+}
+
+/** Says what is wrong with the settings on stderr, where whoever reads that does not see stdout as well. */
+function tellProblems({ problems, output }: Extract<Loaded, { ok: false }>): string {
+  const text = formatProblems(problems)
+  if (output.format === 'json' || !isOnePlace()) toStderr(text)
+  return text
+}
+
+/** Whether stdout and stderr go to the same place: a terminal, a file, a pipe, or a container's log. */
+function isOnePlace(): boolean {
+  try {
+    const [out, err] = [fstatSync(1), fstatSync(2)]
+    if (out.dev === err.dev && out.ino === err.ino && out.ino !== 0) return true
+  } catch {
+    // A descriptor that is closed goes nowhere.
+  }
+  // The first process of a container writes into one log, whatever its pipes are.
+  return (
+    (isTerminal(1) && isTerminal(2)) ||
+    (process.pid === 1 && sources.env.KUBERNETES_SERVICE_HOST !== undefined)
+  )
+}
+
+/** Ends as everything does that is interrupted at the keyboard, so that a loop of the shell ends too. */
+async function endAsInterrupted(): Promise<void> {
+  process.removeAllListeners('SIGINT')
+  process.kill(process.pid, 'SIGINT')
+  await Bun.sleep(1000)
 }
 
 async function run({ connection, target, policy }: Config, follower: Follower, secrets: Secrets) {
   const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+  let signal: NodeJS.Signals | undefined
+  for (const one of ['SIGINT', 'SIGTERM'] as const)
+    process.once(one, () => {
+      signal ??= one
+      interrupted.abort()
+    })
   const ended = new AbortController()
   const following = follower.follow(systemClock.now() + policy.timeout, ended.signal)
   const outcome = await verify(target, policy, {
@@ -114,12 +245,12 @@ async function run({ connection, target, policy }: Config, follower: Follower, s
   })
   ended.abort()
   await following
-  return outcome
+  return { outcome, signal }
 }
 
 function createFollower({ output, policy }: Config, { mask }: Secrets): Follower {
   const tools = { clock: systemClock, write: toStderr, mask }
-  if (!isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
+  if (!output.live || !isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
     return new LogFollower(output.logFormat, tools)
   const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 })
   return new LiveFollower(paintFor(true, output), size, tools)
@@ -129,14 +260,19 @@ function createFollower({ output, policy }: Config, { mask }: Secrets): Follower
 function finish(result: Result, output: OutputOptions, summary: string): number {
   const json = () => `${JSON.stringify(result)}\n`
   print(output.format === 'json' ? json() : summary)
-  if (output.resultFile !== undefined) attempt(output.resultFile, (file) => writeFileSync(file, json()))
-  const log = output.terminationLog ?? platformTerminationLog()
-  if (log !== undefined) attempt(log, (file) => writeFileSync(file, formatTerminationMessage(result)))
+  leave(output, { json: json(), termination: formatTerminationMessage(result) })
   if (output.githubSummary !== undefined) {
     attempt(output.githubSummary, (file) => appendFileSync(file, formatJobSummary(result)))
     toStderr(formatAnnotation(result))
   }
   return exitCodeOf(result, output.detailedExitCode)
+}
+
+/** Leaves the result where files were asked for, or Kubernetes looks for one. */
+function leave(output: OutputOptions, { json, termination }: { json: string; termination: string }): void {
+  if (output.resultFile !== undefined) attempt(output.resultFile, (file) => writeFileSync(file, json))
+  const log = output.terminationLog ?? platformTerminationLog()
+  if (log !== undefined) attempt(log, (file) => writeFileSync(file, termination))
 }
 
 /**
@@ -220,10 +356,7 @@ function platformTerminationLog(): string | undefined {
 }
 
 // No top-level await: bytecode is compiled for CommonJS.
-void runCommand(command, { rawArgs: process.argv.slice(2) }).then(
-  ({ result }) => process.exit(result as number),
-  (error) => {
-    toStderr(`kpcea failed in a way that nobody expected, please report it: ${error}\n`)
-    process.exit(1)
-  },
-)
+void main(process.argv.slice(2)).catch((error) => {
+  toStderr(`kpcea failed in a way that nobody expected, please report it: ${error}\n`)
+  end(1)
+})
