@@ -88,11 +88,11 @@ async function main(words: readonly string[]): Promise<unknown> {
   if (command === undefined) {
     if (rest.length === 0 && (first === '--version' || first === '-V')) return end(print(`${version}\n`))
     const given = readArguments(words)
-    if (given.help) return end(print(help().formatHelp(version)))
+    if (given.help) return end(showHelp(help().formatHelp(version), rest.length === 0))
     // What citty would take for something else never gets there.
     return given.problems.length > 0 ? end(await verifyCommand(given)) : runCommand(verification, { rawArgs })
   }
-  if (readArguments(rest).help) return end(print(help().formatCommandHelp(command)))
+  if (readArguments(rest).help) return end(showHelp(help().formatCommandHelp(command), rest.length === 1))
   const problem = wordsProblem(command, rest)
   if (problem !== undefined) {
     toStderr(`${problem}\n`)
@@ -103,6 +103,14 @@ async function main(words: readonly string[]): Promise<unknown> {
   if (given.problems.length === 0 || !(command === 'doctor' || command === 'manifest'))
     return runCommand(commands(), { rawArgs })
   return end(await (command === 'doctor' ? doctorCommand(given) : manifestCommand(kind as Kind, given)))
+}
+
+/** Shows the help wherever it is asked for; beside settings, what shows it must not pass for a yes. */
+function showHelp(text: string, alone: boolean): number {
+  print(text)
+  if (alone) return 0
+  toStderr('kpcea: help was asked for, so nothing else was done\n')
+  return 1
 }
 
 function end(code: number): never {

@@ -9,7 +9,7 @@ export function formatHelp(version: string): string {
   return [
     `kpcea ${version}: has the release arrived on an Argo CD that Kargo cannot see?`,
     '',
-    'Usage: kpcea [flags]            verifies; exit code 0: verified, 1: anything else',
+    'Usage: kpcea [flags]            verifies; exit code 0: verified, else 1',
     ...COMMANDS.map((command) => `       kpcea ${USAGE[command].padEnd(19)}${SUMMARY[command]}`),
     '       kpcea --version',
     '',
