@@ -266,14 +266,23 @@ export async function* examine(
       ok: false,
       message: `${key} cannot be seen: ${why}`,
     })
+    const anywhere =
+      project === undefined
+        ? undefined
+        : await client.application(
+            { name, namespace, project: undefined },
+            AbortSignal.timeout(REQUEST_TIMEOUT),
+          )
+    if (anywhere !== undefined)
+      return not(
+        `it is in project ${anywhere.spec.project}, not in ${project}; check KPCEA_PROJECT (--project)`,
+      )
     const names = await client.applicationNames({}, AbortSignal.timeout(REQUEST_TIMEOUT))
     if (names.length === 0) return { ...noneAtAll(), subject: 'application' }
     const elsewhere = names.find((one) => one.name === name)
-    if (elsewhere !== undefined)
+    if (elsewhere?.namespace !== undefined && elsewhere.namespace !== namespace)
       return not(
-        elsewhere.namespace !== namespace && elsewhere.namespace !== undefined
-          ? `one of that name is in namespace ${elsewhere.namespace}; write --app ${elsewhere.namespace}/${name}`
-          : `one of that name is in another project than ${project}; check KPCEA_PROJECT (--project)`,
+        `one of that name is in namespace ${elsewhere.namespace}; write --app ${elsewhere.namespace}/${name}`,
       )
     if (project !== undefined) {
       const object = namespace === undefined ? `${project}/${name}` : `${project}/${namespace}/${name}`
@@ -334,10 +343,8 @@ export async function* examine(
     const ended = new AbortController()
     const timer = setTimeout(() => ended.abort(), STREAM_TIMEOUT)
     const polls = `verifications poll each ${formatDuration(policy.interval)} then`
-    let begun = false
     try {
       for await (const events of client.watch(ref, ended.signal)) {
-        begun = true
         if (events.length > 0)
           return works(
             'stream',
@@ -346,11 +353,9 @@ export async function* examine(
       }
       throw new RequestFailure('NotArgoCD', 'it ended before it said anything')
     } catch (error) {
-      const why = !ended.signal.aborted
-        ? asFailure(error).message
-        : begun
-          ? `it opens and brings nothing for ${formatDuration(STREAM_TIMEOUT)}: something in between buffers it (nginx: proxy_buffering off)`
-          : `it does not open within ${formatDuration(STREAM_TIMEOUT)}`
+      const why = ended.signal.aborted
+        ? `it brings nothing for ${formatDuration(STREAM_TIMEOUT)}: something in between buffers it (nginx: proxy_buffering off)`
+        : asFailure(error).message
       return { subject: 'stream', ok: false, message: `${why}; ${polls}, and --no-watch spares the attempt` }
     } finally {
       clearTimeout(timer)
