@@ -1,23 +1,21 @@
-# Only builds; nothing of it is shipped. Its digest could not be read when this was written. To pin it, append @ and
-# what this prints:
-#   docker buildx imagetools inspect oven/bun:1.4.5-slim --format '{{.Manifest.Digest}}'
+# Only builds; nothing of it is shipped. Both base images get their digests from the update bot (renovate.json), and
+# keep them up to date by it.
 FROM --platform=$BUILDPLATFORM oven/bun:1.4.5-slim AS build
 WORKDIR /src
 
-# Bun's executables for both architectures come from the lockfile, which has their checksums: what a build for
-# another platform downloads by itself is not verified.
+# Bun's executable for the target comes from the lockfile, which has its checksum: what a build for another platform
+# downloads by itself is not verified. Bun calls amd64 x64.
+ARG TARGETARCH
 COPY package.json bun.lock ./
-RUN bun install --frozen-lockfile --ignore-scripts --os=linux --cpu='*'
+RUN cpu="${TARGETARCH#amd64}" && bun install --frozen-lockfile --ignore-scripts --os=linux --cpu="${cpu:-x64}"
 
 COPY . .
-ARG TARGETARCH
-RUN bun scripts/build.ts --target="linux-$TARGETARCH" \
-  && bun scripts/rootfs.ts --arch="$TARGETARCH" --executable="dist/kpcea-linux-$TARGETARCH" /rootfs
+RUN bun scripts/build.ts --target="linux-$TARGETARCH"
 
-# Distroless, but not one of Google's images: `static` has no libc and would weigh at least 4.7 MB with it, and
-# `base-nossl` brings 8 MB of character sets. This holds 3.5 MB beside the executable, with nothing left to pin.
-FROM scratch
-COPY --from=build /rootfs /
+# The C library, certificate authorities and a user without rights; no shell, no package manager.
+FROM gcr.io/distroless/base-nossl-debian13:nonroot
+ARG TARGETARCH
+COPY --from=build "/src/dist/kpcea-linux-$TARGETARCH" /app/kpcea
 # So that `command: [kpcea]` works as well as the old image's `command: [/app/kpcea]`.
 ENV PATH=/app
 # Bun trusts this file besides its own roots only when told so. Mount a company's bundle over it.

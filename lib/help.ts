@@ -1,4 +1,4 @@
-/** `--help` and the README's table of settings, both from the one table. */
+/** `--help` and the table of docs/settings.md, both from the one table. */
 
 import { COMMANDS, type Command, KINDS, PAGES, SHELLS } from './commands.ts'
 import { type Setting, settingEntries } from './settings.ts'
@@ -122,7 +122,7 @@ function flagText({ flag, kind, default: fallback }: Setting): string | undefine
   return kind === 'boolean' && fallback === 'true' ? `--[no-]${flag}` : `--${flag}`
 }
 
-/** The README's table of settings, in Markdown. */
+/** The table of docs/settings.md, in Markdown. */
 export function formatSettingsTable(): string {
   const rows = settingEntries.map(([, setting]) => {
     const { variables, kind, short, help, note, default: fallback } = setting

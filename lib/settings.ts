@@ -1,6 +1,6 @@
 /**
- * The one table of settings. The parser, `--help` and the README's table are made from it, so that none of them
- * can say something else.
+ * The one table of settings. The parser, `--help` and the table of docs/settings.md are made from it, so that none
+ * of them can say something else.
  */
 
 import * as z from 'zod/mini'
@@ -31,9 +31,9 @@ export interface Setting<T = unknown> {
   readonly values?: readonly string[]
   /** The text that is read when nothing is given. */
   readonly default?: string
-  /** A few words for `--help` and the README. */
+  /** A few words for `--help` and docs/settings.md. */
   readonly help: string
-  /** What the README adds, in Markdown. */
+  /** What docs/settings.md adds, in Markdown. */
   readonly note?: string
   /** Its value must never be shown. */
   readonly secret?: boolean
@@ -188,7 +188,7 @@ function quoteAll(values: readonly string[]): string {
   return values.map((value) => JSON.stringify(value)).join(', ')
 }
 
-/** Every setting there is, in the order of `--help` and the README. */
+/** Every setting there is, in the order of `--help` and docs/settings.md. */
 export const settings = {
   server: {
     group: 'Target',

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { resultSchema } from '../lib/result-schema.ts'
 import { type Setting, settingEntries } from '../lib/settings.ts'
+import definitions from './definitions.json'
 import { blocks, FLAGS, flagsIn, pages, VARIABLES } from './examples-manifests.ts'
 
 const ROOT = join(import.meta.dir, '..')
@@ -100,6 +101,20 @@ describe('docs/troubleshooting.md', () => {
   })
 })
 
+describe('docs/kubernetes.md', () => {
+  test('names the versions whose definitions the examples are checked against', () => {
+    const names: Readonly<Record<string, string>> = {
+      'akuity/kargo': 'Kargo',
+      'argoproj/argo-cd': 'Argo CD',
+      'argoproj/argo-rollouts': 'Argo Rollouts',
+      'argoproj/argo-workflows': 'Argo Workflows',
+    }
+    const page = read('docs/kubernetes.md')
+    for (const { repository, version } of definitions)
+      expect(page).toContain(`${names[repository]} ${/^v(\d+\.\d+)/.exec(version)?.[1]}`)
+  })
+})
+
 describe('docs/verification.md', () => {
   test('has a row for each check, in the order in which they name a verdict', () => {
     const codes: readonly string[] =
@@ -133,7 +148,7 @@ describe('every page', () => {
       const flags = shells.flatMap(({ text: shell }) => flagsIn(shell))
       expect(flags.filter((flag) => !FLAGS.has(flag))).toEqual([])
       const inline = [...withoutBlocks(text).matchAll(/`--([a-z][a-z-]*)/g)].map(([, flag]) => `--${flag}`)
-      const foreign = ['--rootpath']
+      const foreign = ['--rootpath', '--signer-workflow']
       expect(inline.filter((flag) => !FLAGS.has(flag) && !foreign.includes(flag))).toEqual([])
     })
 

@@ -7,8 +7,8 @@ import { array, at, type Json, type JsonObject, object } from './argocd/json.ts'
 
 const ROOT = join(import.meta.dir, '..')
 
-/** The image that holds the gate, without its tag. */
-export const IMAGE = 'ghcr.io/kpcea/kpcea'
+/** What stands for the image that holds the gate everywhere, without its tag. */
+export const IMAGE = 'registry.example.com/kpcea'
 
 /** A manifest, and where it stands. */
 export interface Manifest {
@@ -23,9 +23,13 @@ export interface Block {
   readonly text: string
 }
 
+/** The file of examples/ that is none of Kubernetes', but says how to apply the others. */
+export const KUSTOMIZATION = 'kustomization.yaml'
+
 /** The manifests of a file in examples/, all of examples/ by default. */
 export function exampleManifests(path = ''): readonly Manifest[] {
-  const files = path === '' ? [...new Bun.Glob('**/*.yaml').scanSync(join(ROOT, 'examples'))].sort() : [path]
+  const all = [...new Bun.Glob('**/*.yaml').scanSync(join(ROOT, 'examples'))].sort()
+  const files = path === '' ? all.filter((file) => file !== KUSTOMIZATION) : [path]
   return files.flatMap((file) =>
     documents(readFileSync(join(ROOT, 'examples', file), 'utf8')).map((document, i, all) => ({
       where: `examples/${file}${all.length > 1 ? ` (${i + 1}, ${at(document, 'kind')})` : ''}`,

@@ -13,7 +13,8 @@ export type Values = Readonly<Record<string, string>>
 
 /**
  * The metrics of an AnalysisTemplate with its arguments put in, as the controller does it: in the JSON text. An
- * argument that nobody supplies is an error there, as is one that the template does not declare in Kargo.
+ * argument that nobody supplies is an error there. One that the template does not declare is dropped by Kargo
+ * without a word, which no example should rely on: it is an error here.
  */
 export function resolveMetrics(template: JsonObject, given: Values): readonly JsonObject[] {
   const declared = array(at(template, 'spec', 'args')).map(object)
@@ -163,11 +164,12 @@ export function promote(stage: JsonObject, freight: Freight): Promoted {
   return { fleet, pushed, metadata }
 }
 
-/** The arguments of a Stage's verification, and the template that they go to. */
+/** The arguments of a Stage's verification, and the template that they go to: one of `beside`, or of examples/. */
 export function verification(
   stage: JsonObject,
   freight: Freight,
   { metadata }: Pick<Promoted, 'metadata'>,
+  beside: readonly JsonObject[] = [],
 ): { readonly template: JsonObject; readonly given: Values } {
   const spec = object(at(stage, 'spec', 'verification'))
   // Promotion variables and outputs are not there any more, only those of the Stage.
@@ -179,13 +181,17 @@ export function verification(
       throw new Error(`evaluated argument "${name}" value is not a string but ${JSON.stringify(evaluated)}`)
     return [String(name), evaluated] as const
   })
-  const [reference] = array(spec.analysisTemplates).map(object)
-  const isCluster = reference?.kind === 'ClusterAnalysisTemplate'
-  const template = isCluster
-    ? exampleManifest('cluster-analysis-template.yaml', 'ClusterAnalysisTemplate')
-    : exampleManifest('analysis-template.yaml', 'AnalysisTemplate')
-  if (at(template, 'metadata', 'name') !== reference?.name)
-    throw new Error(`no template is called ${reference?.name}`)
+  const [reference, ...more] = array(spec.analysisTemplates).map(object)
+  if (more.length > 0) throw new Error('more than one template')
+  const template = [
+    ...beside,
+    exampleManifest('cluster-analysis-template.yaml', 'ClusterAnalysisTemplate'),
+    exampleManifest('analysis-template.yaml', 'AnalysisTemplate'),
+  ].find(
+    (one) =>
+      one.kind === (reference?.kind ?? 'AnalysisTemplate') && at(one, 'metadata', 'name') === reference?.name,
+  )
+  if (template === undefined) throw new Error(`no template is called ${reference?.name}`)
   return { template, given: Object.fromEntries(given) }
 }
 

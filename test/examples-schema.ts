@@ -4,22 +4,26 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { array, at, type Json, type JsonObject, object } from './argocd/json.ts'
 
-/** Where the definitions are, beside the project; they are not part of it. */
-export const SCHEMAS = join(import.meta.dir, '../../shared/schemas')
+/** Where the definitions may be; they are not part of the project. `bun run definitions` fetches them to the first. */
+const DIRECTORIES = ['../.definitions', '../../shared/schemas'].map((path) => join(import.meta.dir, path))
 
-/** Whether the definitions are at hand. */
-export const haveSchemas = existsSync(SCHEMAS)
+/** Whether definitions are at hand. */
+export const haveSchemas = DIRECTORIES.some(existsSync)
 
 /** The schemas by kind, such as `kargo.akuity.io/v1alpha1 Stage`. */
 export function loadSchemas(): ReadonlyMap<string, JsonObject> {
   const schemas = new Map<string, JsonObject>()
-  if (!haveSchemas) return schemas
-  for (const file of readdirSync(SCHEMAS).filter((name) => name.endsWith('-crd.yaml'))) {
-    const definition = Bun.YAML.parse(readFileSync(join(SCHEMAS, file), 'utf8')) as Json
+  const files = DIRECTORIES.filter(existsSync).flatMap((directory) =>
+    readdirSync(directory).flatMap((name) => (name.endsWith('.yaml') ? [join(directory, name)] : [])),
+  )
+  for (const file of files) {
+    const definition = Bun.YAML.parse(readFileSync(file, 'utf8')) as Json
     const group = at(definition, 'spec', 'group')
     const kind = at(definition, 'spec', 'names', 'kind')
-    for (const version of array(at(definition, 'spec', 'versions')))
-      schemas.set(`${group}/${at(version, 'name')} ${kind}`, object(at(version, 'schema', 'openAPIV3Schema')))
+    for (const version of array(at(definition, 'spec', 'versions'))) {
+      const name = `${group}/${at(version, 'name')} ${kind}`
+      if (!schemas.has(name)) schemas.set(name, object(at(version, 'schema', 'openAPIV3Schema')))
+    }
   }
   return schemas
 }
@@ -111,6 +115,9 @@ const BUILT_IN: Readonly<
   'v1 ConfigMap': { required: ['data'] },
   'v1 Secret': { required: ['type', 'stringData'] },
   'v1 Service': { required: ['spec'] },
+  'v1 ServiceAccount': { required: [] },
+  'rbac.authorization.k8s.io/v1 Role': { required: ['rules'] },
+  'rbac.authorization.k8s.io/v1 RoleBinding': { required: ['roleRef', 'subjects'] },
   'batch/v1 Job': { required: ['spec'] },
   'networking.k8s.io/v1 NetworkPolicy': { required: ['spec'] },
   'argoproj.io/v1alpha1 Rollout': { required: ['spec'] },

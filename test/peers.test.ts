@@ -207,3 +207,49 @@ test.each(['true', 'false'])('selector matches nothing (watch: %s)', async (watc
   expect(result).toMatchObject({ verified: false, reason: 'NotFound', timedOut: true, applications: [] })
   expect(result.message).toContain('team=nobody')
 })
+
+/** An operation whose PostSync hook has failed. */
+const failedHook = (revision: string) => ({
+  syncResult: {
+    revision,
+    resources: [
+      { kind: 'Job', name: 'smoke-test', namespace: 'web', hookType: 'PostSync', hookPhase: 'Failed' },
+    ],
+  },
+})
+
+test('a failed hook that is retried, or followed by an unrelated commit', async () => {
+  const retried = { phase: 'Running', retryCount: 1, ...failedHook(NEW) }
+  put(NEW, { status: { operationState: retried } })
+  const first = await runJson(wanting({ KPCEA_FAIL_AFTER: '0' }))
+  expect(first.result).toMatchObject({ verified: false, reason: 'OperationFailed', timedOut: false })
+
+  // The commit that is wanted changes nothing, so it moves the revision on without any sync.
+  const before = { phase: 'Failed', operation: { sync: { revision: OLD } }, ...failedHook(OLD) }
+  put(NEW, { status: { operationState: before } })
+  const then = await runJson(wanting({ KPCEA_FAIL_AFTER: '0' }))
+  expect(then.result).toMatchObject({ verified: false, reason: 'OperationFailed', timedOut: false })
+})
+
+test('same commit synced once more, hooks running', async () => {
+  put(NEW, { status: { operationState: { phase: 'Running', finishedAt: undefined } } })
+  const run = await waiting({}, 'OperationInProgress')
+  put(NEW)
+  expect(await run.result()).toMatchObject({ verified: true })
+})
+
+test('application not created yet', async () => {
+  const run = await waiting({}, 'NotFound')
+  put(NEW)
+  expect(await run.result()).toMatchObject({ verified: true })
+})
+
+test('short SHA, tag, tracked branch', async () => {
+  put(NEW)
+  server.commit(NEW, { message: 'a release', tags: ['v1.4.0'] })
+  server.onRefresh = () => put(NEW)
+  for (const wanted of [NEW.slice(0, 7), 'v1.4.0', 'main'])
+    expect((await runJson(wanting({ KPCEA_TARGET_REVISION: wanted }))).result).toMatchObject({
+      verified: true,
+    })
+})

@@ -1,7 +1,7 @@
-/** The README says what the program does. */
+/** The README and the pages that it leads to say what the program does. */
 
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { formatHelp, formatSettingsTable } from '../lib/help.ts'
 import { resultSchema } from '../lib/result-schema.ts'
@@ -9,16 +9,37 @@ import { settingEntries } from '../lib/settings.ts'
 import { devDependencies, scripts, version } from '../package.json'
 
 const ROOT = join(import.meta.dir, '..')
-const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+const readme = read('README.md')
+
+test('docs/settings.md has the table of the program (bun run docs writes it)', () => {
+  expect(read('docs/settings.md')).toContain(`-->\n${formatSettingsTable()}\n<!-- /settings -->`)
+})
+
+test('the JSON result in docs/output.md is one that the schema takes', () => {
+  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(read('docs/output.md')) ?? []
+  expect(() => resultSchema.parse(JSON.parse(json))).not.toThrow()
+})
 
 describe('README', () => {
-  test('its table of settings is the one of the program (bun run docs writes it)', () => {
-    expect(readme).toContain(`-->\n${formatSettingsTable()}\n<!-- /settings -->`)
+  test('has a thousand words at most, as wc counts them', () => {
+    expect(readme.split(/\s+/).filter((word) => word !== '').length).toBeLessThanOrEqual(1000)
   })
 
-  test('its JSON result is one that the schema takes', () => {
-    const [, json = ''] = /```json\n([\s\S]*?)```/.exec(readme) ?? []
-    expect(() => resultSchema.parse(JSON.parse(json))).not.toThrow()
+  test('leads to every page of docs/', () => {
+    const pages = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md'))
+    expect(pages.filter((file) => !readme.includes(`](docs/${file}`))).toEqual([])
+  })
+
+  test('names the checks that there are, in their order', () => {
+    const section = readme.split('## What is verified')[1]?.split('\n### ')[0] ?? ''
+    const codes: readonly string[] =
+      resultSchema.shape.applications.element.shape.checks.element.shape.code.options
+    expect([...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, code = '']) => code)).toEqual([...codes])
+  })
+
+  test('says that npx trusts npm for Bun itself', () => {
+    expect(readme).toContain('for Bun itself, `npx` trusts npm')
   })
 
   test('its commands exist, with the version of Bun that is pinned', () => {
@@ -28,16 +49,15 @@ describe('README', () => {
       expect(bun).toBe(devDependencies.bun)
       expect(Object.keys(scripts)).toContain(script)
     }
-    expect(readFileSync(join(ROOT, '.ci/run'), 'utf8')).toContain(
-      `npx --yes bun@${devDependencies.bun} run ci`,
-    )
+    expect(read('.ci/run')).toContain(`npx --yes bun@${devDependencies.bun} run ci`)
   })
 
   test('the cases where other gates are wrong are tests of these names', () => {
     const section = readme.split('### Where other gates are wrong')[1]?.split('\n## ')[0] ?? ''
-    const cases = [...section.matchAll(/^\| ([^|]+?) \|/gm)].map(([, name = '']) => name).slice(2)
-    const tests = readFileSync(join(ROOT, 'test/peers.test.ts'), 'utf8')
-    expect(cases).toHaveLength(12)
+    const rows = [...section.matchAll(/^\|([^|]+)\|/gm)].slice(2)
+    const cases = rows.map(([, name = '']) => name.replace(/ ✓$/, ''))
+    const tests = read('test/peers.test.ts')
+    expect(cases).toHaveLength(16)
     for (const name of cases) expect(tests).toContain(`'${name}`)
   })
 })
