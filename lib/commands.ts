@@ -13,7 +13,14 @@ export const KINDS = ['job', 'analysis-template', 'workflow-template'] as const
 export type Kind = (typeof KINDS)[number]
 
 /** The pages that the executable holds. */
-export const PAGES = ['settings', 'verification', 'troubleshooting', 'kubernetes', 'workstation'] as const
+export const PAGES = [
+  'settings',
+  'verification',
+  'troubleshooting',
+  'output',
+  'kubernetes',
+  'workstation',
+] as const
 
 /** A page that the executable holds. */
 export type Page = (typeof PAGES)[number]

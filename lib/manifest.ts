@@ -26,13 +26,24 @@ export interface ManifestExtras {
   readonly heading?: readonly string[]
   /** A command of the executable, instead of a verification. */
   readonly command?: string
+  /** What stands instead of the text of a setting. */
+  readonly placeholders?: Placeholders
+  /** What stands above the variable of a setting. */
+  readonly notes?: Readonly<Partial<Record<SettingName, readonly string[]>>>
+  /** The Secret with the credentials. */
+  readonly secret?: string
+  /** Arguments that have no value of their own, besides those that come with the Freight. */
+  readonly requires?: readonly SettingName[]
 }
+
+type Placeholders = Readonly<Partial<Record<SettingName, string>>>
 
 /** The one placeholder for where the image is. */
 export const IMAGE = 'registry.example.com/kpcea'
 
 const SECRET = 'kpcea'
 const AUTHORITIES = 'argocd-ca'
+const AUTHORITY_FILE = '/etc/kpcea/ca/ca.crt'
 const CLIENT_CERTIFICATE = 'kpcea-client'
 
 /** Tries beyond the first, for a server that could not be asked. */
@@ -85,9 +96,10 @@ function job(input: ManifestInput, extras: ManifestExtras): readonly string[] {
   return [
     ...comment(
       extras.heading ?? [
-        'A verification as a Job: kubectl create --namespace NAMESPACE --filename FILE. It fails where the application is',
-        'not verified, and kubectl describe pod shows why.',
+        'The gate as a Job. It fails where the application is not verified, and kubectl describe pod shows why.',
+        '',
         ...needs(input),
+        '  kubectl create -f FILE      # not apply, which wants a name',
       ],
     ),
     'apiVersion: batch/v1',
@@ -96,7 +108,10 @@ function job(input: ManifestInput, extras: ManifestExtras): readonly string[] {
     `  generateName: ${name}-`,
     ...namespaceLines(extras),
     'spec:',
-    ...indent(jobSpec(input, variables(input, {}, true), extras, ['ttlSecondsAfterFinished: 86400']), 2),
+    ...indent(
+      jobSpec(input, variables(input, {}, true, extras), extras, ['ttlSecondsAfterFinished: 86400']),
+      2,
+    ),
   ]
 }
 
@@ -120,9 +135,12 @@ function argumentsOf({ texts }: ManifestInput) {
   })
 }
 
-function argumentLines(input: ManifestInput): string[] {
+function argumentLines(input: ManifestInput, { requires = [] }: ManifestExtras): string[] {
   return argumentsOf(input).flatMap(({ setting, name, text }) =>
-    item([`name: ${name}`, ...(REQUIRED.has(setting) ? [] : [`value: ${scalar(text)}`])]),
+    item([
+      `name: ${name}`,
+      ...(REQUIRED.has(setting) || requires.includes(setting) ? [] : [`value: ${scalar(text)}`]),
+    ]),
   )
 }
 
@@ -135,6 +153,7 @@ function analysisTemplate(input: ManifestInput, extras: ManifestExtras): readonl
       extras.heading ?? [
         "The gate as a verification of a Kargo Project. Put it into the Project's namespace; a Stage names it under",
         'spec.verification.analysisTemplates and passes its arguments with spec.verification.args.',
+        '',
         ...needs(input),
       ],
     ),
@@ -145,14 +164,15 @@ function analysisTemplate(input: ManifestInput, extras: ManifestExtras): readonl
     ...namespaceLines(extras),
     'spec:',
     '  args:',
-    '    # Those without a value are required; they come with the Freight.',
-    ...indent(argumentLines(input), 4),
+    '    # What comes with the Freight has no default: Kargo drops an argument that is misspelt in a Stage without a word,',
+    '    # so it says that one is missing.',
+    ...indent(argumentLines(input, extras), 4),
     '  metrics:',
     '    - name: kpcea',
     '      provider:',
     '        job:',
     '          spec:',
-    ...indent(jobSpec(input, variables(input, placeholders, false), extras), 12),
+    ...indent(jobSpec(input, variables(input, placeholders, false, extras), extras), 12),
   ]
 }
 
@@ -160,8 +180,9 @@ function workflowTemplate(input: ManifestInput, extras: ManifestExtras): readonl
   return [
     ...comment(
       extras.heading ?? [
-        'The gate as a template of Argo Workflows. Whoever waits for its step reads its outputs, whether it succeeds or',
-        'fails (continueOn.failed).',
+        'The gate as a step of Argo Workflows. Its outputs are there whether it succeeds or fails (continueOn.failed).',
+        'The ServiceAccount of its Pods must be allowed to create and patch workflowtaskresults.',
+        '',
         ...needs(input),
       ],
     ),
@@ -174,12 +195,17 @@ function workflowTemplate(input: ManifestInput, extras: ManifestExtras): readonl
     '  entrypoint: verify',
     '  arguments:',
     '    parameters:',
-    ...indent(argumentLines(input), 6),
+    ...indent(argumentLines(input, extras), 6),
     '  securityContext:',
     ...indent(POD_SECURITY, 4),
     '  templates:',
     ...indent(item(workflowStep(input)), 4),
   ]
+}
+
+/** What stands below `job.spec` in a template whose other parts are written by hand. */
+export function jobOfTemplate(input: ManifestInput, extras: ManifestExtras): readonly string[] {
+  return jobSpec(input, variables(input, extras.placeholders ?? {}, false, extras), extras)
 }
 
 /** The template of Argo Workflows that verifies. */
@@ -188,7 +214,7 @@ export function workflowStep(input: ManifestInput): readonly string[] {
   const placeholders = Object.fromEntries(
     named.map(({ setting, name }) => [setting, `{{inputs.parameters.${name}}}`]),
   )
-  const { env, volumes, mounts } = variables(input, placeholders, false)
+  const { env, volumes, mounts } = variables(input, placeholders, false, {})
   return [
     'name: verify',
     'inputs:',
@@ -210,8 +236,12 @@ export function workflowStep(input: ManifestInput): readonly string[] {
     'metadata:',
     '  labels:',
     '    app.kubernetes.io/name: kpcea',
-    '# KPCEA_TIMEOUT and two minutes for the Pod to start.',
+    '# Of each try: KPCEA_TIMEOUT and two minutes for the Pod to start.',
     `activeDeadlineSeconds: ${seconds(input) + START}`,
+    '# 1 is an answer, and unusable settings (2) stay unusable. 3: the server could not be asked.',
+    'retryStrategy:',
+    '  limit: "1"',
+    '  expression: lastRetry.exitCode == "3"',
     'volumes:',
     '  - name: out',
     '    emptyDir: {}',
@@ -224,6 +254,7 @@ export function workflowStep(input: ManifestInput): readonly string[] {
     ...indent(
       [
         ...env,
+        ...variable('KPCEA_DETAILED_EXITCODE', 'true'),
         ...variable('KPCEA_RESULT_FILE', '/out/result.json'),
         ...variable('KPCEA_TERMINATION_LOG', '/out/message'),
       ],
@@ -237,6 +268,7 @@ export function workflowStep(input: ManifestInput): readonly string[] {
   ]
 }
 
+/** The part of a Job that AnalysisTemplates have as well. */
 function jobSpec(
   input: ManifestInput,
   { env, volumes, mounts }: Variables,
@@ -253,14 +285,14 @@ function jobSpec(
     ...more,
     'podFailurePolicy:',
     '  rules:',
-    '    # A drained node says nothing about the application, so the Pod is replaced. This rule comes first: a gate',
-    '    # that is told to stop exits with 1.',
+    '    # A drained node says nothing about the application, so the Pod is replaced. This rule',
+    '    # comes first: a gate that is told to stop exits with 1.',
     '    - action: Ignore',
     '      onPodConditions:',
     '        - type: DisruptionTarget',
     '          status: "True"',
-    '    # 1 is an answer, and unusable settings (2) stay unusable. 3, the server could not be asked, is in no rule, so',
-    '    # it is tried again as backoffLimit says.',
+    '    # 1 is an answer, and unusable settings (2) stay unusable. 3, the server could not be',
+    '    # asked, is in no rule, so it is tried again as backoffLimit says.',
     '    - action: FailJob',
     '      onExitCodes:',
     '        containerName: kpcea',
@@ -327,8 +359,9 @@ interface Variables {
  */
 function variables(
   { texts, logsIn, trustsOwn }: ManifestInput,
-  placeholders: Readonly<Partial<Record<SettingName, string>>>,
+  placeholders: Placeholders,
   mountsToken: boolean,
+  { notes, secret = SECRET }: ManifestExtras,
 ): Variables {
   const env: string[] = []
   const volumes: string[] = []
@@ -340,7 +373,8 @@ function variables(
   for (const [name, setting] of settingEntries) {
     const text = texts.get(name)
     const shown = placeholders[name] ?? text
-    if (!OWN.has(name) && shown !== undefined) env.push(...variable(variableOf(setting), shown))
+    if (!OWN.has(name) && shown !== undefined)
+      env.push(...comment(notes?.[name] ?? []), ...variable(variableOf(setting), shown))
     if (name === 'server') credentials()
   }
   if (texts.has('clientCertFile')) {
@@ -348,25 +382,36 @@ function variables(
     env.push(...variable('KPCEA_CLIENT_KEY_FILE', '/etc/kpcea/client/tls.key'))
     mount('client', '/etc/kpcea/client', ['secret:', `  secretName: ${CLIENT_CERTIFICATE}`])
   }
-  if (texts.has('headers')) env.push(...fromSecret('KPCEA_HEADERS', 'headers'))
+  if (texts.has('headers')) env.push(...fromSecret(secret, 'KPCEA_HEADERS', 'headers'))
   return { env, volumes, mounts }
 
   function credentials(): void {
     if (logsIn) {
       env.push(...variable('ARGOCD_API_USERNAME', texts.get('username') ?? ''))
-      env.push(...fromSecret('ARGOCD_API_PASSWORD', 'password'))
+      env.push(...fromSecret(secret, 'ARGOCD_API_PASSWORD', 'password'))
     } else if (mountsToken) {
       env.push('# Read anew where the server refuses it, so the token may be rotated while the gate waits.')
       env.push(...variable('ARGOCD_API_TOKEN_FILE', '/etc/kpcea/token/token'))
-      mount('token', '/etc/kpcea/token', ['secret:', `  secretName: ${SECRET}`])
+      mount('token', '/etc/kpcea/token', ['secret:', `  secretName: ${scalar(secret)}`])
     } else {
-      env.push('# No argument: its value would stand in the Job for everybody to read.')
-      env.push(...fromSecret('ARGOCD_API_TOKEN', 'token'))
+      env.push('# No argument: its value would stand in the Pod for everybody to read.')
+      env.push(...fromSecret(secret, 'ARGOCD_API_TOKEN', 'token'))
     }
     if (!trustsOwn) return
-    env.push('# The authority that signed the certificate of the server.')
-    env.push(...variable('KPCEA_CA_FILE', '/etc/kpcea/ca/ca.crt'))
-    mount('ca', '/etc/kpcea/ca', ['configMap:', `  name: ${AUTHORITIES}`])
+    env.push(
+      '# Only for a certificate that is signed by an authority of your own; without the ConfigMap it is unset.',
+    )
+    env.push(
+      ...item([
+        'name: KPCEA_CA_FILE',
+        'valueFrom:',
+        '  configMapKeyRef:',
+        `    name: ${AUTHORITIES}`,
+        '    key: file',
+        '    optional: true',
+      ]),
+    )
+    mount('ca', '/etc/kpcea/ca', ['configMap:', `  name: ${AUTHORITIES}`, '  optional: true'])
   }
 }
 
@@ -379,18 +424,28 @@ function variable(name: string, value: string): string[] {
   return item([`name: ${name}`, `value: ${scalar(value.replaceAll('$(', '$$$$('))}`])
 }
 
-function fromSecret(name: string, key: string): string[] {
-  return item([`name: ${name}`, 'valueFrom:', '  secretKeyRef:', `    name: ${SECRET}`, `    key: ${key}`])
+function fromSecret(secret: string, name: string, key: string): string[] {
+  return item([
+    `name: ${name}`,
+    'valueFrom:',
+    '  secretKeyRef:',
+    `    name: ${scalar(secret)}`,
+    `    key: ${key}`,
+  ])
 }
 
-/** What has to be there beside it, in a sentence each. */
+/** How what has to be there beside it is made. */
 function needs({ texts, logsIn, trustsOwn }: ManifestInput): string[] {
-  const keys = [logsIn ? 'password' : 'token', ...(texts.has('headers') ? ['headers'] : [])]
+  const headers = texts.has('headers') ? ' --from-literal=headers="$KPCEA_HEADERS"' : ''
+  const credentials = logsIn ? 'password="$ARGOCD_API_PASSWORD"' : 'token="$ARGOCD_API_TOKEN"'
   return [
-    `Needs in its namespace the Secret ${SECRET} with ${keys.join(' and ')}` +
-      (trustsOwn ? `, the ConfigMap ${AUTHORITIES} with ca.crt` : '') +
-      (texts.has('clientCertFile') ? `, the Secret ${CLIENT_CERTIFICATE} with tls.crt and tls.key` : '') +
-      `; and the image's name where ${IMAGE} stands.`,
+    `  kubectl create secret generic ${SECRET} --from-literal=${credentials}${headers}`,
+    ...(trustsOwn
+      ? [`  kubectl create configmap ${AUTHORITIES} --from-file=ca.crt --from-literal=file=${AUTHORITY_FILE}`]
+      : []),
+    ...(texts.has('clientCertFile')
+      ? [`  kubectl create secret tls ${CLIENT_CERTIFICATE} --cert=FILE --key=FILE`]
+      : []),
   ]
 }
 
