@@ -86,7 +86,7 @@ describe('completion', () => {
   test('another shell is an error that names those that there are', async () => {
     const { code, stderr } = await run({}, ['completion', 'tcsh'])
     expect(code).toBe(1)
-    expect(stderr).toContain('bash, zsh or fish')
+    expect(stderr).toContain('bash, zsh, fish or powershell')
   })
 })
 
@@ -151,7 +151,7 @@ describe('the failures of a first run each end in a next step', () => {
     await first(
       { ARGOCD_SERVER: secure.address, KPCEA_PLAINTEXT: 'true' },
       'redirects to https://',
-      'check the scheme',
+      'use https:// in ARGOCD_SERVER (--server)',
     )
     await secure.stop()
   })
