@@ -93,6 +93,7 @@ describe('defaults', () => {
       format: 'text',
       logFormat: 'text',
       colour: undefined,
+      live: true,
       githubSummary: undefined,
       resultFile: undefined,
       terminationLog: undefined,

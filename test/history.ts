@@ -98,22 +98,22 @@ export class History {
 
   /** A stream is asked for, and its headers come. */
   stream(now: number, openedAt = now): this {
-    return this.started(now, this.#watch).brought(openedAt, this.#watch, { kind: 'opened' }, now)
+    return this.started(now, this.#watch(1)).brought(openedAt, this.#watch(), { kind: 'opened' }, now)
   }
 
   /** The stream tells of applications as they are now; of none: a keep-alive. */
   tells(now: number, ...applications: readonly Application[]): this {
     const events = applications.map((application) => ({ type: 'MODIFIED', application }) as const)
-    return this.brought(now, this.#watch, { kind: 'changes', events }, this.knowledge.streams.askedAt)
+    return this.brought(now, this.#watch(), { kind: 'changes', events }, this.knowledge.streams.askedAt)
   }
 
   tellsOfDeletion(now: number, application: Application): this {
     const events = [{ type: 'DELETED', application }] as const
-    return this.brought(now, this.#watch, { kind: 'changes', events }, this.knowledge.streams.askedAt)
+    return this.brought(now, this.#watch(), { kind: 'changes', events }, this.knowledge.streams.askedAt)
   }
 
   streamEnds(now: number, failure?: unknown): this {
-    return this.ended(now, this.#watch, failure, this.knowledge.streams.askedAt)
+    return this.ended(now, this.#watch(), failure, this.knowledge.streams.askedAt)
   }
 
   /** All that a selector matches is listed. */
@@ -126,8 +126,9 @@ export class History {
     return this.brought(now, question, { kind: 'tree', nodes }, startedAt)
   }
 
-  get #watch(): Question {
-    return { kind: 'watch', query: queryOf(this.target) }
+  /** @param more 1 for the next stream */
+  #watch(more = 0): Question {
+    return { kind: 'watch', number: this.knowledge.streams.number + more, query: queryOf(this.target) }
   }
 }
 

@@ -107,8 +107,12 @@ export class Accounts {
 
   mayGet(account: Account, project: string, namespace: string, name: string): boolean {
     const outside = namespace !== '' && namespace !== this.#namespace
-    const target = outside ? `${project}/${namespace}/${name}` : `${project}/${name}`
-    return account.applications.some((pattern) => globMatches(pattern, target))
+    return this.mayGetObject(account, outside ? `${project}/${namespace}/${name}` : `${project}/${name}`)
+  }
+
+  /** Whether an account may get `project/name`, or `project/namespace/name`. */
+  mayGetObject(account: Account, object: string): boolean {
+    return account.applications.some((pattern) => globMatches(pattern, object))
   }
 
   /** Whether Argo CD handles the applications of a namespace. */

@@ -29,6 +29,8 @@ describe('faults', () => {
     'resource-tree': '/api/v1/applications/shop/resource-tree',
     events: '/api/v1/applications/shop/events',
     syncwindows: '/api/v1/applications/shop/syncwindows',
+    userinfo: '/api/v1/session/userinfo',
+    'can-i': '/api/v1/account/can-i/applications/get/default/shop',
     other: '/healthz',
   }
 

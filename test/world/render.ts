@@ -104,7 +104,7 @@ export function cut(application: Application): Application {
   const syncResult = operationState?.syncResult
   if (operationState === undefined || syncResult === undefined)
     return { ...application, status: { ...status, resources: [] } }
-  const resources = syncResult.resources.map((one) => ({ ...one, ...UNSTREAMED }))
+  const resources = (syncResult.resources ?? []).map((one) => ({ ...one, ...UNSTREAMED }))
   return {
     ...application,
     status: {
