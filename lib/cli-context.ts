@@ -86,7 +86,7 @@ export function readCliContext(
   const token = config.users?.find((one) => one.name === context.user)?.['auth-token']
   const cert = decode(server['client-certificate-data'])
   const key = decode(server['client-certificate-key-data'])
-  const rootPath = server['grpc-web-root-path']?.replace(/^\/+|\/+$/g, '') ?? ''
+  const rootPath = server['grpc-web-root-path']?.split('/').filter(Boolean).join('/') ?? ''
   return {
     name: wanted,
     file,

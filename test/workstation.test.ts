@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { settingEntries } from '../lib/settings.ts'
 import { ArgoCDServer, application } from './argocd/server.ts'
 import { selfSigned } from './certificates.ts'
-import { connect, type Environment, EXECUTABLE, run, temporaryDirectory } from './executable.ts'
+import { connect, type Environment, run, temporaryDirectory } from './executable.ts'
 import { SHA } from './fixtures.ts'
 
 let server: ArgoCDServer
