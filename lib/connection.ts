@@ -31,9 +31,9 @@ export interface Connection {
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** The variable that names the proxy in between; Bun's fetch goes by it. */
   readonly proxyVariable: string | undefined
-  /** Where that proxy is, without its user and password. */
-  readonly proxyAddress?: string | undefined
-  /** Where that proxy is, where TLS is spoken to it: `https://proxy.example.com:3128`. */
+  /** Where that proxy is, without its user and password: `http://proxy.example.com:3128`. */
+  readonly proxyAddress: string | undefined
+  /** The same, where TLS is spoken to it. */
   readonly secureProxy: string | undefined
 }
 
@@ -191,14 +191,7 @@ export function resolveConnection(
   const credentials =
     resolveCredentials(values, context, file, failed || !needsCredentials, complaints) ??
     (needsCredentials ? undefined : NOBODY)
-  const headersText = file('headersFile')
-  const fromFile = headersText === undefined ? undefined : settings.headers.schema().safeParse(headersText)
-  if (fromFile?.success === false)
-    complain(
-      'headersFile',
-      `${shown(values.headersFile ?? '')} ${fromFile.error.issues[0]?.message ?? 'cannot be read'}`,
-    )
-  const headersFromFile = fromFile?.success === true ? fromFile.data : []
+  const headers = [...(values.headers ?? []), ...headersOf(file('headersFile'))]
   const ca = pem('caFile', certificatesProblem)
   const cert = pem('clientCertFile', certificatesProblem)
   const key = pem('clientKeyFile', (content) => keyProblem(content, cert))
@@ -218,20 +211,21 @@ export function resolveConnection(
     insecure,
     ca: ca ?? context?.ca,
     clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
-    headers: [...(values.headers ?? []), ...headersFromFile],
+    headers,
     proxyVariable: proxy?.variable,
     proxyAddress: proxy?.address,
     secureProxy: proxy?.address.startsWith('https:') === true ? proxy.address : undefined,
   }
-}
 
-type FileSetting =
-  | 'caFile'
-  | 'clientCertFile'
-  | 'clientKeyFile'
-  | 'tokenFile'
-  | 'passwordFile'
-  | 'headersFile'
+  function headersOf(content: string | undefined) {
+    if (content === undefined) return []
+    const parsed = settings.headers.schema().safeParse(content)
+    if (parsed.success) return parsed.data
+    const problem = parsed.error.issues[0]?.message ?? 'cannot be read'
+    complain('headersFile', `${shown(values.headersFile ?? '')} ${problem}`)
+    return []
+  }
+}
 
 /** What is wrong with the certificates of a context of the argocd CLI. */
 function contextProblem({ name, ca, clientCertificate }: CliContext): string | undefined {
@@ -246,6 +240,29 @@ function contextProblem({ name, ca, clientCertificate }: CliContext): string | u
   const [field, problem] = problems.find(([, problem]) => problem !== undefined) ?? []
   return problem === undefined ? undefined : `the ${field} of context ${name} ${problem}; run argocd login`
 }
+
+/** Names of headers that carry secrets, and values that are made as secrets are. */
+const SECRET_NAME = /auth|token|secret|passw|key|cookie|session|credential|jwt|assertion/i
+const SECRET_VALUE = /^(?:bearer|basic|token) |^[\w+/=.~-]{20,}$/i
+
+/** Warns of headers that others can read on the command line. */
+export function warnOfHeaders(values: Values, { warnings }: Complaints): void {
+  if (values.from.get('headers') !== 'flag') return
+  for (const [name, value] of values.headers ?? [])
+    if (SECRET_NAME.test(name) || SECRET_VALUE.test(value))
+      warnings.push(
+        `${settingLabel('headers')}: the value of ${name} looks like a secret, and command lines can be read by others; ` +
+          `set ${settingLabel('headersFile')}, or KPCEA_HEADERS`,
+      )
+}
+
+type FileSetting =
+  | 'caFile'
+  | 'clientCertFile'
+  | 'clientKeyFile'
+  | 'tokenFile'
+  | 'passwordFile'
+  | 'headersFile'
 
 function resolveCredentials(
   values: Values,
