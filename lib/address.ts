@@ -14,7 +14,8 @@ const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
 /** Pages of Argo CD's UI, and its API, as they are copied from a browser. */
 const PAGE = /\/(applications(?:\/.*)?|login|api\/v1(?:\/.*)?|swagger-ui)\/?$/
 
-const LOOPBACK = /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+const LOOPBACK =
+  /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/
 
 /**
  * Reads an address. Plain HTTP is used where `plaintext` is set, or where the text says `http://`.

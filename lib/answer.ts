@@ -1,12 +1,10 @@
 /** Answers of the server, read with care: what they say, what they may not be, and how large they may get. */
 
 import * as z from 'zod/mini'
+import { checkValues, readBeginning, readText } from './body.ts'
 import { RequestFailure } from './failure.ts'
 import { lazily } from './lazily.ts'
 import { cut, oneLine } from './text.ts'
-
-/** An answer larger than this, in bytes, is not held in memory: ten thousand resources take a tenth of it. */
-export const LARGEST_BODY = 64 * 1024 * 1024
 
 /** An error says what it says in its first bytes. */
 const LARGEST_ERROR = 64 * 1024
@@ -60,7 +58,7 @@ export async function refuse(
         'check the scheme, host and root path in ARGOCD_SERVER (--server), and whether a sign-in page is in front',
     )
   }
-  const body = await readError(response)
+  const body = await readBeginning(response, host, LARGEST_ERROR)
   const error = errorSchema().safeParse(tryJson(body)).data
   const isArgoCD = error?.code !== undefined && error.code !== null
   const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
@@ -118,6 +116,7 @@ export async function readJson(
   mask: (text: string) => string,
 ): Promise<unknown> {
   const body = await readText(response, host)
+  checkValues(body, host)
   const value = tryJson(body)
   if (value !== undefined) return value
   const what = looksLikeHtml(body)
@@ -131,51 +130,6 @@ export async function readJson(
   )
 }
 
-/** Reads a body as UTF-8, and refuses one that no answer of Argo CD is as large as. */
-async function readText(response: Response, host: string): Promise<string> {
-  const tooLarge = () =>
-    new RequestFailure(
-      'NotArgoCD',
-      `${host} answered with more than ${LARGEST_BODY / 1024 / 1024} MiB, which no answer of Argo CD takes`,
-    )
-  if (Number(response.headers.get('content-length') ?? 0) > LARGEST_BODY) {
-    await response.body?.cancel()
-    throw tooLarge()
-  }
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  let size = 0
-  let text = ''
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength
-    if (size > LARGEST_BODY) throw tooLarge()
-    text += decode(decoder, chunk, host)
-  }
-  return text + decode(decoder, undefined, host)
-}
-
-/** Reads the beginning of an error's body; whatever is wrong with it, there is the status to go by. */
-async function readError(response: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  try {
-    for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true })
-      if (text.length > LARGEST_ERROR) break
-    }
-  } catch {
-    // What came until then is what there is.
-  }
-  return text
-}
-
-function decode(decoder: TextDecoder, chunk: Uint8Array | undefined, host: string): string {
-  try {
-    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true })
-  } catch {
-    throw new RequestFailure('NotArgoCD', `${host} answered with bytes that are no text`)
-  }
-}
-
 /** Reads a value as the schema says, or fails in a sentence. */
 export function parseAnswer<T>(value: unknown, schema: z.ZodMiniType<T>, host: string): T {
   const parsed = schema.safeParse(value)
@@ -183,7 +137,7 @@ export function parseAnswer<T>(value: unknown, schema: z.ZodMiniType<T>, host: s
   const { path, message } = explain(value, schema)
   throw new RequestFailure(
     'NotArgoCD',
-    `${host} did not answer as Argo CD does (${path.join('.') || 'answer'}: ${message})`,
+    `${host} did not answer as Argo CD does (${cut(oneLine(path.join('.')), LONGEST_QUOTE) || 'answer'}: ${cut(oneLine(message), LONGEST_QUOTE)})`,
   )
 }
 
@@ -205,9 +159,16 @@ function looksLikeHtml(body: string): boolean {
   return /^\s*<(?:!doctype|html|head|body|\?xml)/i.test(body)
 }
 
+/** Where a page has its title, if it has one. In characters. */
+const HEAD_OF_PAGE = 16 * 1024
+
+/** Looked for step by step: a pattern for all of it would begin anew at each of many titles that do not end. */
 function titleOf(html: string): string {
-  const title = /<title[^>]*>([^<]*)/i.exec(html)?.[1]?.trim()
-  return title === undefined ? '' : ` ("${title}")`
+  const head = html.slice(0, HEAD_OF_PAGE)
+  const tag = head.search(/<title/i)
+  const start = tag < 0 ? -1 : head.indexOf('>', tag)
+  if (start < 0) return ''
+  return ` ("${(head.slice(start + 1).split('<', 1)[0] ?? '').trim()}")`
 }
 
 function textOf(body: string): string {

@@ -2,12 +2,14 @@
 
 import type { Options } from 'ky'
 import * as z from 'zod/mini'
-import { LARGEST_BODY, parseAnswer, readJson, refuse } from './answer.ts'
+import { parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
-import { describeCertificate } from './certificate.ts'
+import { LARGEST_BODY } from './body.ts'
+import { describeCertificate, verifies } from './certificate.ts'
 import type { Connection } from './config.ts'
-import { certificateFailure, networkFailure, RequestFailure } from './failure.ts'
+import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
+import { MOST_APPLICATIONS } from './limit.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents, type WatchEvent } from './stream.ts'
@@ -76,8 +78,8 @@ const treeSchema = lazily(() => {
 /** What a client needs besides the connection. */
 export interface ClientOptions {
   readonly version: string
-  /** Reads a text file; used where a mounted token may have been rotated. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; used where a mounted token may have been rotated. */
+  readonly readFile: (path: string, most: number) => string
   /** Learns the tokens of sessions, and masks what the server says. */
   readonly secrets: Secrets
 }
@@ -98,7 +100,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   ) {
     try {
       return await session.authorized(async (token) => {
-        const response = await transport('get', path, {
+        const response = await transport.send('get', path, {
           ...options,
           signal,
           headers: { ...options.headers, authorization: `Bearer ${token}` },
@@ -112,11 +114,19 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   }
 
   async function explained(failure: RequestFailure): Promise<RequestFailure> {
-    const { certificateCode } = failure
+    const { certificateCode: code } = failure
+    if (code === undefined) return failure
+    const { server, proxyVariable, secureProxy } = connection
+    if (secureProxy !== undefined && !(await verifies(secureProxy, transport.authorities()))) {
+      const what = await describeCertificate(secureProxy, code)
+      const who = `the proxy in ${proxyVariable} (${new URL(secureProxy).host})`
+      return certificateFailure({ who, address: `${proxyVariable}`, code, what })
+    }
     // A look of its own would not go through the proxy.
-    if (certificateCode === undefined || connection.proxyVariable !== undefined) return failure
-    const what = await describeCertificate(connection.server.origin, certificateCode)
-    return what === undefined ? failure : certificateFailure(host, certificateCode, what)
+    if (proxyVariable !== undefined) return failure
+    const what = await describeCertificate(server.origin, code)
+    const address = 'ARGOCD_SERVER (--server)'
+    return what === undefined ? failure : certificateFailure({ who: host, address, code, what })
   }
 
   const within = (signal: AbortSignal, milliseconds: number) =>
@@ -161,12 +171,12 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     },
     async applications(query, signal) {
       const list = await getJson('applications', listParams(query), listSchema(), signal)
-      return (list?.items ?? []).map((item) => parseAnswer(item, applicationSchema, host))
+      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema, host))
     },
     async applicationNames(query, signal) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
       const list = await getJson('applications', searchParams, listSchema(), signal)
-      return (list?.items ?? []).map((item) => {
+      return itemsOf(list, query).map((item) => {
         const { name, namespace } = parseAnswer(item, nameSchema(), host).metadata
         return { name, namespace: namespace ?? undefined, project: query.project }
       })
@@ -182,10 +192,12 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       )
       if (response === undefined)
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
-      yield* readEvents(response, host, LARGEST_BODY)
+      // Without a selector it tells of all that the account may see.
+      const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
+      yield* readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications })
     },
     async commit(ref, revision, sourceIndex, signal) {
-      const path = `${pathOf(ref)}/revisions/${encodeURIComponent(revision)}/metadata`
+      const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`
       const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, signal)
       if (commit === undefined)
         throw new RequestFailure('Unreachable', `${host} does not know revision ${revision}`)
@@ -198,11 +210,27 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   }
 }
 
+/** The items of a list; of more than are verified in one run, a selector matches too many. */
+function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, query: ApplicationQuery) {
+  const items = list?.items ?? []
+  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw new TooManyApplications()
+  return items
+}
+
 type SearchParams = Record<string, string | number | undefined>
 
-/** Encoded, so that no name can reach another path. */
 function pathOf({ name }: ApplicationRef): string {
-  return `applications/${encodeURIComponent(name)}`
+  return `applications/${segment(name)}`
+}
+
+/**
+ * A part of a path, encoded, so that no name can reach another one. Two cannot be: they mean another path also where
+ * their dots are encoded.
+ */
+function segment(text: string): string {
+  if (text === '' || text === '.' || text === '..')
+    throw new RequestFailure('NotArgoCD', `${JSON.stringify(text)} can be no name or revision of Argo CD's`)
+  return encodeURIComponent(text)
 }
 
 function identity({ namespace, project }: ApplicationRef): SearchParams {

@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import { sameServer } from './address.ts'
 import { lazily } from './lazily.ts'
+import { LARGEST_FILE } from './limit.ts'
 
 /** What a context of the argocd CLI says of how to reach a server. */
 export interface CliContext {
@@ -49,8 +50,8 @@ type CliConfiguration = z.output<ReturnType<typeof configSchema>>
 /** What the configuration is read from. */
 export interface CliSources {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Reads a text file; throws where it can't. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; throws where it can't. */
+  readonly readFile: (path: string, most: number) => string
 }
 
 /**
@@ -149,12 +150,14 @@ function configFiles(env: CliSources['env']): readonly string[] {
   ]
 }
 
-function firstReadable(files: readonly string[], readFile: (path: string) => string) {
+function firstReadable(files: readonly string[], readFile: CliSources['readFile']) {
   for (const file of files) {
     try {
-      return { file, content: readFile(file) }
-    } catch {
+      return { file, content: readFile(file, LARGEST_FILE.configuration) }
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
       // The next one may be there.
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new Error(`${file} cannot be read (${code})`)
     }
   }
   return undefined

@@ -2,7 +2,13 @@
 
 import { formatApplication } from './application-name.ts'
 import { type Arguments, readArguments } from './arguments.ts'
-import { type Connection, missingServer, resolveConnection, resolveWhere } from './connection.ts'
+import {
+  type Connection,
+  missingServer,
+  resolveConnection,
+  resolveWhere,
+  warnOfHeaders,
+} from './connection.ts'
 import { formatDuration } from './duration.ts'
 import { type SettingName, settingLabel } from './settings.ts'
 import { isWithoutApplications, resolveTarget, type Target } from './target.ts'
@@ -66,8 +72,8 @@ export interface Sources {
   /** What was read from it, where that has been done already. */
   readonly arguments?: Arguments
   readonly env: Variables
-  /** Reads a text file; throws where it can't. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; throws an Error with a `code` where it can't. */
+  readonly readFile: (path: string, most: number) => string
   /** Whether everybody on this machine may read a file; in a container nobody else is there. */
   readonly isExposed?: (path: string) => boolean
 }
@@ -100,16 +106,22 @@ export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' | 'd
   if (missing.length > 0)
     problems.push(`ARGOCD_SERVER and ARGOCD_APP_NAME must be set: ${missing.join('; ')}`)
   const connection = resolveConnection(values, where, sources, purpose !== 'describe', complaints)
+  warnOfHeaders(values, complaints)
   const target = resolveTarget(values, env, asks, complaints)
   const policy = resolvePolicy(values, complaints)
   const output = resolveOutput(values, env)
   // In a Pod, where Secrets are mounted readable by all, there is nobody else.
   const isPod = Boolean(env.KUBERNETES_SERVICE_HOST)
-  for (const name of ['tokenFile', 'passwordFile', 'clientKeyFile'] as const) {
+  for (const name of ['tokenFile', 'passwordFile', 'headersFile', 'clientKeyFile'] as const) {
     const path = values[name]
     if (path !== undefined && !isPod && sources.isExposed?.(path) === true)
       warnings.push(`${settingLabel(name)}: everybody on this machine can read ${shown(path)}; chmod 600 it`)
   }
+  const { context } = where
+  if (context?.token !== undefined && !isPod && sources.isExposed?.(context.file) === true)
+    warnings.push(
+      `${settingLabel('context')}: everybody on this machine can read ${shown(context.file)}, and the token in it; chmod 600 it`,
+    )
   if (problems.length > 0 || connection === undefined || target === undefined)
     return { ok: false, problems: [...new Set(problems.map(oneLine))], output }
   const texts = new Map(values.texts)

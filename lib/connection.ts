@@ -2,8 +2,10 @@
 
 import { parseServerAddress, type ServerAddress, sameServer } from './address.ts'
 import { type CliContext, contextFor, listContexts, readCliContext } from './cli-context.ts'
+import { LARGEST_FILE } from './limit.ts'
+import { certificatesProblem, keyProblem } from './pem.ts'
 import { type ProxyInBetween, proxyOf } from './proxy.ts'
-import { type SettingName, settingLabel } from './settings.ts'
+import { type SettingName, settingLabel, settings } from './settings.ts'
 import { anyBroken, type Complaints, shown, type Values, type Variables } from './values.ts'
 
 /** How the run proves who it is. */
@@ -29,15 +31,17 @@ export interface Connection {
   readonly headers: readonly (readonly [name: string, value: string])[]
   /** The variable that names the proxy in between; Bun's fetch goes by it. */
   readonly proxyVariable: string | undefined
-  /** Where that proxy is, without its user and password. */
-  readonly proxyAddress?: string | undefined
+  /** Where that proxy is, without its user and password: `http://proxy.example.com:3128`. */
+  readonly proxyAddress: string | undefined
+  /** The same, where TLS is spoken to it. */
+  readonly secureProxy: string | undefined
 }
 
 /** What a connection is read from besides the settings. */
 export interface ConnectionSources {
   readonly env: Variables
-  /** Reads a text file; throws where it can't. */
-  readonly readFile: (path: string) => string
+  /** Reads a text file of at most so many bytes; throws an Error with a `code` where it can't. */
+  readonly readFile: (path: string, most: number) => string
 }
 
 /** Where to go, as text, and the context of the argocd CLI that says so, or that has been logged in there. */
@@ -137,11 +141,11 @@ export function resolveConnection(
 ): Connection | undefined {
   const complain = (name: SettingName, message: string) =>
     complaints.problems.push(`${settingLabel(name)}: ${message}`)
-  const file = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile' | 'tokenFile' | 'passwordFile') => {
+  const file = (name: FileSetting) => {
     const path = values[name]
     if (path === undefined) return undefined
     try {
-      const content = readFile(path)
+      const content = readFile(path, name === 'caFile' ? LARGEST_FILE.pem : LARGEST_FILE.secret)
       if (content.trim() !== '') return content
       complain(name, `${shown(path)} is empty`)
     } catch (error) {
@@ -149,10 +153,14 @@ export function resolveConnection(
     }
     return undefined
   }
-  const pem = (name: 'caFile' | 'clientCertFile' | 'clientKeyFile', what: 'CERTIFICATE' | 'PRIVATE KEY') => {
+  const pem = (
+    name: 'caFile' | 'clientCertFile' | 'clientKeyFile',
+    problemOf: (content: string) => string | undefined,
+  ) => {
     const content = file(name)
-    if (content === undefined || new RegExp(`-----BEGIN [A-Z ]*${what}-----`).test(content)) return content
-    complain(name, `${shown(values[name] ?? '')} holds no PEM ${what.toLowerCase()}`)
+    const problem = content === undefined ? undefined : problemOf(content)
+    if (problem === undefined) return content
+    complain(name, `${shown(values[name] ?? '')} ${problem}`)
     return undefined
   }
 
@@ -183,9 +191,12 @@ export function resolveConnection(
   const credentials =
     resolveCredentials(values, context, file, failed || !needsCredentials, complaints) ??
     (needsCredentials ? undefined : NOBODY)
-  const ca = pem('caFile', 'CERTIFICATE')
-  const cert = pem('clientCertFile', 'CERTIFICATE')
-  const key = pem('clientKeyFile', 'PRIVATE KEY')
+  const headers = [...(values.headers ?? []), ...headersOf(file('headersFile'))]
+  const ca = pem('caFile', certificatesProblem)
+  const cert = pem('clientCertFile', certificatesProblem)
+  const key = pem('clientKeyFile', (content) => keyProblem(content, cert))
+  const broken = context === undefined ? undefined : contextProblem(context)
+  if (broken !== undefined) complain('context', broken)
   for (const [one, other] of [
     ['clientCertFile', 'clientKeyFile'],
     ['clientKeyFile', 'clientCertFile'],
@@ -200,11 +211,58 @@ export function resolveConnection(
     insecure,
     ca: ca ?? context?.ca,
     clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
-    headers: values.headers ?? [],
+    headers,
     proxyVariable: proxy?.variable,
     proxyAddress: proxy?.address,
+    secureProxy: proxy?.address.startsWith('https:') === true ? proxy.address : undefined,
+  }
+
+  function headersOf(content: string | undefined) {
+    if (content === undefined) return []
+    const parsed = settings.headers.schema().safeParse(content)
+    if (parsed.success) return parsed.data
+    const problem = parsed.error.issues[0]?.message ?? 'cannot be read'
+    complain('headersFile', `${shown(values.headersFile ?? '')} ${problem}`)
+    return []
   }
 }
+
+/** What is wrong with the certificates of a context of the argocd CLI. */
+function contextProblem({ name, ca, clientCertificate }: CliContext): string | undefined {
+  const problems = [
+    ['certificate-authority-data', ca === undefined ? undefined : certificatesProblem(ca)],
+    ['client-certificate-data', clientCertificate && certificatesProblem(clientCertificate.cert)],
+    [
+      'client-certificate-key-data',
+      clientCertificate && keyProblem(clientCertificate.key, clientCertificate.cert),
+    ],
+  ] as const
+  const [field, problem] = problems.find(([, problem]) => problem !== undefined) ?? []
+  return problem === undefined ? undefined : `the ${field} of context ${name} ${problem}; run argocd login`
+}
+
+/** Names of headers that carry secrets, and values that are made as secrets are. */
+const SECRET_NAME = /auth|token|secret|passw|key|cookie|session|credential|jwt|assertion/i
+const SECRET_VALUE = /^(?:bearer|basic|token) |^[\w+/=.~-]{20,}$/i
+
+/** Warns of headers that others can read on the command line. */
+export function warnOfHeaders(values: Values, { warnings }: Complaints): void {
+  if (values.from.get('headers') !== 'flag') return
+  for (const [name, value] of values.headers ?? [])
+    if (SECRET_NAME.test(name) || SECRET_VALUE.test(value))
+      warnings.push(
+        `${settingLabel('headers')}: the value of ${name} looks like a secret, and command lines can be read by others; ` +
+          `set ${settingLabel('headersFile')}, or KPCEA_HEADERS`,
+      )
+}
+
+type FileSetting =
+  | 'caFile'
+  | 'clientCertFile'
+  | 'clientKeyFile'
+  | 'tokenFile'
+  | 'passwordFile'
+  | 'headersFile'
 
 function resolveCredentials(
   values: Values,

@@ -3,8 +3,8 @@
 import { formatServerAddress, type ServerAddress } from './address.ts'
 import type { Finding } from './doctor.ts'
 import type { FailureReason } from './failure.ts'
-import { cutBytes, type Paint } from './report.ts'
-import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
+import { cutBytes } from './report.ts'
+import { joined, type Paint, padded, type Shown, type ShownDeep, told } from './shown.ts'
 
 /** What a doctor found, as machines read it: fields are added, never changed within a `schemaVersion`. */
 export interface Diagnosis {
@@ -18,26 +18,25 @@ export interface Diagnosis {
 /** Width of the widest subject. */
 const SUBJECT_WIDTH = 'applications'.length
 
+/** A finding that has passed the gate. */
+type ShownFinding = ShownDeep<Finding>
+
 /** One line of a finding. */
-export function formatFinding({ subject, ok, message }: Finding, paint: Paint): string {
-  return `${ok ? paint('green', '✓') : paint('red', '✗')} ${subject.padEnd(SUBJECT_WIDTH)}  ${message}\n`
+export function formatFinding({ subject, ok, message }: ShownFinding, paint: Paint): Shown {
+  const mark = ok ? paint('green', told`✓`) : paint('red', told`✗`)
+  return told`${mark} ${padded(told`${subject}`, SUBJECT_WIDTH)}  ${message}\n`
 }
 
 /** The last line. */
-export function formatConclusion(findings: readonly Finding[], paint: Paint): string {
+export function formatConclusion(findings: readonly ShownFinding[], paint: Paint): Shown {
   const failed = findings.filter(({ ok }) => !ok).length
-  return failed === 0
-    ? `${paint('green', 'READY')}: a verification with these settings can ask\n`
-    : `${paint('red', 'NOT READY')}: ${failed} to mend${isCutShort(findings) ? '; what comes after it could not be looked at' : ''}\n`
-}
-
-/** A finding that may be shown: secrets masked, one line, and not too long. */
-export function shownFinding(finding: Finding, mask: (text: string) => string): Finding {
-  return { ...finding, message: cut(oneLine(mask(finding.message)), LONGEST_MESSAGE) }
+  if (failed === 0) return told`${paint('green', told`READY`)}: a verification with these settings can ask\n`
+  const rest = isCutShort(findings) ? told`; what comes after it could not be looked at` : told``
+  return told`${paint('red', told`NOT READY`)}: ${failed} to mend${rest}\n`
 }
 
 /** What was found, as JSON. */
-export function createDiagnosis(findings: readonly Finding[], server: ServerAddress): Diagnosis {
+export function createDiagnosis(findings: readonly ShownFinding[], server: ServerAddress): Diagnosis {
   return {
     schemaVersion: 1,
     ok: findings.every(({ ok }) => ok),
@@ -47,9 +46,9 @@ export function createDiagnosis(findings: readonly Finding[], server: ServerAddr
 }
 
 /** What is to be mended, short enough for Kubernetes to keep all of it. */
-export function formatDiagnosisTermination(findings: readonly Finding[]): string {
-  const failed = findings.filter(({ ok }) => !ok).map(({ subject, message }) => `${subject}: ${message}`)
-  return cutBytes(failed.length === 0 ? 'READY' : `NOT READY: ${failed.join('\n')}`, 4096)
+export function formatDiagnosisTermination(findings: readonly ShownFinding[]): Shown {
+  const failed = findings.filter(({ ok }) => !ok).map(({ subject, message }) => told`${subject}: ${message}`)
+  return failed.length === 0 ? told`READY` : cutBytes(told`NOT READY: ${joined(failed, '\n')}`, 4096)
 }
 
 const COULD_NOT_ASK: ReadonlySet<FailureReason | undefined> = new Set([
@@ -59,14 +58,14 @@ const COULD_NOT_ASK: ReadonlySet<FailureReason | undefined> = new Set([
 ])
 
 /** 0 where everything works, 1 otherwise; with the detailed ones 3 where the server could not be asked. */
-export function diagnosisExitCode(findings: readonly Finding[], detailed: boolean): 0 | 1 | 3 {
+export function diagnosisExitCode(findings: readonly ShownFinding[], detailed: boolean): 0 | 1 | 3 {
   const failed = findings.filter(({ ok }) => !ok)
   if (failed.length === 0) return 0
   return detailed && failed.some(({ reason }) => COULD_NOT_ASK.has(reason)) ? 3 : 1
 }
 
 /** Whether the last thing that was looked at is one that everything else needs. */
-function isCutShort(findings: readonly Finding[]): boolean {
+function isCutShort(findings: readonly ShownFinding[]): boolean {
   const last = findings.at(-1)
   return last?.ok === false && !['application', 'applications', 'stream'].includes(last.subject)
 }

@@ -40,7 +40,7 @@ export interface Finding {
 /** What a doctor works with. */
 export interface DoctorTools {
   readonly version: string
-  readonly readFile: (path: string) => string
+  readonly readFile: (path: string, most: number) => string
   readonly secrets: Secrets
   /** What the account must be allowed to do with an application, besides reading it. */
   readonly actions: readonly string[]
@@ -118,7 +118,9 @@ export async function* examine(
   let failure: RequestFailure | undefined
   try {
     // Below the root path, beside /api/v1.
-    const response = await transport('get', '../version', { signal: AbortSignal.timeout(REQUEST_TIMEOUT) })
+    const response = await transport.send('get', '../version', {
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT),
+    })
     serverTime = new Date(response.headers.get('date') ?? serverTime)
     if (!response.ok) await refuse(response, host, mask)
     version = response.ok
@@ -162,7 +164,7 @@ export async function* examine(
 
   const ask = <T>(path: string, schema: z.ZodMiniType<T>): Promise<T | undefined> =>
     session.authorized(async (token) => {
-      const response = await transport('get', path, {
+      const response = await transport.send('get', path, {
         signal: AbortSignal.timeout(REQUEST_TIMEOUT),
         headers: { authorization: `Bearer ${token}` },
       })

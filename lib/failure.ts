@@ -1,5 +1,8 @@
 /** What can go wrong between here and the server, sorted by what it means for the run. */
 
+import { COMMON_NAME_ONLY } from './certificate.ts'
+import { MOST_APPLICATIONS } from './limit.ts'
+
 /** Why the server could not be asked. */
 export type FailureReason = 'Unreachable' | 'Unauthorized' | 'InvalidSettings' | 'NotArgoCD'
 
@@ -11,7 +14,7 @@ interface FailureOptions {
 
 /** A request that brought no usable answer; its message is a sentence for a person and holds no secret. */
 export class RequestFailure extends Error {
-  override readonly name = 'RequestFailure'
+  override readonly name: string = 'RequestFailure'
   readonly reason: FailureReason
   /** Trying again cannot help: refused credentials, a bad certificate, a rejected request. */
   readonly fatal: boolean
@@ -26,6 +29,17 @@ export class RequestFailure extends Error {
     this.fatal = options.fatal ?? false
     this.retryAfter = options.retryAfter
     this.certificateCode = options.certificateCode
+  }
+}
+
+/** More applications match a selector than one run verifies: as good as a setting that cannot be used. */
+export class TooManyApplications extends RequestFailure {
+  constructor() {
+    super(
+      'InvalidSettings',
+      `KPCEA_SELECTOR (--selector) matches more than ${MOST_APPLICATIONS} applications, which is more than one run verifies; narrow it, and verify the rest in runs of their own`,
+      { fatal: true },
+    )
   }
 }
 
@@ -66,7 +80,19 @@ const NETWORK_PROBLEMS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'cannot be reached from here (no route)',
   ENETUNREACH: 'cannot be reached from here (no route)',
   EPROTO:
-    'does not speak TLS on this port; check the port, or set KPCEA_PLAINTEXT=true (--plaintext) for plain HTTP',
+    'does not speak TLS on this port; check the port, set KPCEA_PLAINTEXT=true (--plaintext) for plain HTTP, or KPCEA_CLIENT_CERT_FILE (--client-cert-file) where it wants a certificate of clients',
+}
+
+/** Where these stand in the way, nothing of a request has left: no connection, or none that could be trusted. */
+const NEVER_SENT: ReadonlySet<string> = new Set([
+  ...['ECONNREFUSED', 'ConnectionRefused', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['ERR_PROXY_TUNNEL', 'EPROTO'],
+])
+
+/** Whether a request failed before anything of it could be heard. */
+export function wasNeverSent(error: unknown): boolean {
+  const code = codeOf(error)
+  return NEVER_SENT.has(code) || CERTIFICATE_CODE.test(code)
 }
 
 /** A connection that ends early may mean the other protocol. */
@@ -100,7 +126,8 @@ export interface Way {
 export function networkFailure(error: unknown, host: string, way?: Way): RequestFailure {
   if (error instanceof RequestFailure) return error
   const code = codeOf(error)
-  if (CERTIFICATE_CODE.test(code)) return certificateFailure(host, code)
+  if (CERTIFICATE_CODE.test(code))
+    return certificateFailure({ who: host, address: 'ARGOCD_SERVER (--server)', code })
   const { proxyVariable } = way ?? {}
   if (proxyVariable !== undefined && (CONNECTING.has(code) || code === 'ERR_PROXY_TUNNEL'))
     return proxyFailure(error, code, host, proxyVariable)
@@ -139,31 +166,51 @@ function hostnameOf(host: string): string {
   return URL.parse(`https://${host}`)?.hostname ?? host
 }
 
-/**
- * A certificate that does not verify.
- *
- * @param what a clause that says what is wrong with it, where that is known better than by the code
- */
-export function certificateFailure(
-  host: string,
-  code: string,
+/** A certificate that does not verify. */
+export interface BadCertificate {
+  /** Who showed it, as a person would say it. */
+  readonly who: string
+  /** The setting that says where that is. */
+  readonly address: string
+  readonly code: string
+  /** A clause that says what is wrong with it, where that is known better than by the code. */
+  readonly what?: string | undefined
+}
+
+/** A certificate that does not verify, as a failure. */
+export function certificateFailure({
+  who,
+  address,
+  code,
   what = certificateProblem(code),
-): RequestFailure {
-  const wayOut = /expired|valid before/.test(what)
-    ? 'it must be renewed, and the clocks of both sides be right'
-    : /other names|ALTNAME/.test(what)
-      ? 'use a name that it holds in ARGOCD_SERVER (--server)'
-      : 'trust it, or the authority that signed it, with KPCEA_CA_FILE (--ca-file)'
+}: BadCertificate): RequestFailure {
+  const insecure = WITHOUT_VERIFICATION.test(code)
+    ? ', or set KPCEA_INSECURE=true (--insecure), which verifies nothing'
+    : ''
   return new RequestFailure(
     'Unreachable',
-    `the certificate of ${host} ${what}; ${wayOut}, or set KPCEA_INSECURE=true (--insecure), which verifies nothing`,
+    `the certificate of ${who} ${what}; ${wayOut(code, what, address)}${insecure}`,
     { fatal: true, certificateCode: code },
   )
+}
+
+/** What is a matter of verification only, and would be passed over without it. */
+const WITHOUT_VERIFICATION =
+  /^(?:CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_|HOSTNAME_MISMATCH$|ERR_TLS_CERT_ALTNAME)/
+
+function wayOut(code: string, what: string, address: string): string {
+  if (/expired|valid before/.test(what)) return 'it must be renewed, and the clocks of both sides be right'
+  if (/other names/.test(what)) return `use a name that it holds in ${address}`
+  if (code === COMMON_NAME_ONLY) return 'it must be made anew with its names as subject alternative names'
+  if (code === 'INVALID_PURPOSE') return 'it must be made anew for servers (extended key usage serverAuth)'
+  return 'trust it, or the authority that signed it, with KPCEA_CA_FILE (--ca-file)'
 }
 
 function certificateProblem(code: string): string {
   if (code === 'CERT_HAS_EXPIRED') return 'has expired'
   if (code === 'DEPTH_ZERO_SELF_SIGNED_CERT') return 'is self-signed'
+  if (code === COMMON_NAME_ONLY) return 'names its host as common name only, which counts no more'
+  if (code === 'INVALID_PURPOSE') return 'is not for servers, but for clients or something else'
   if (/ALTNAME|HOSTNAME/.test(code)) return 'is for other names'
   return UNKNOWN_AUTHORITY.has(code)
     ? 'is signed by an authority that is not known here'

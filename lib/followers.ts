@@ -3,8 +3,8 @@
 import type { Clock } from './clock.ts'
 import { eraseLines, type LiveApplication, renderLive, type Size } from './live.ts'
 import { formatEntry, type LogEntry, ProgressLog } from './progress.ts'
-import type { Paint } from './report.ts'
-import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
+import { type Gate, joined, type Paint, type Shown, shownDeep, told } from './shown.ts'
+import { LONGEST_MESSAGE } from './text.ts'
 import { namingCheck } from './verdict.ts'
 import type { Progress } from './verify.ts'
 
@@ -19,14 +19,9 @@ export interface Follower {
 /** Where a follower writes, and by which clock. */
 export interface FollowerTools {
   readonly clock: Clock
-  readonly write: (text: string) => void
-  /** Keeps secrets out of what the server said. */
-  readonly mask: (text: string) => string
-}
-
-/** A message as it may be shown: masked before it is cut. */
-function shown(message: string, { mask }: FollowerTools): string {
-  return cut(oneLine(mask(message)), LONGEST_MESSAGE)
+  readonly write: (text: Shown) => void
+  /** What everything passes that is written. */
+  readonly gate: Gate
 }
 
 /** Writes a line when something changes, and at growing distances what is waited for. */
@@ -43,10 +38,10 @@ export class LogFollower implements Follower {
   }
 
   say(entry: LogEntry): void {
-    const { clock, write } = this.#tools
+    const { clock, write, gate } = this.#tools
     this.#saidAt = clock.now()
-    const message = shown(entry.message, this.#tools)
-    write(`${formatEntry({ ...entry, message }, clock.date(), this.#format)}\n`)
+    const shown = { ...shownDeep(entry, gate), message: gate(entry.message, LONGEST_MESSAGE) }
+    write(told`${formatEntry(shown, clock.date(), this.#format)}\n`)
   }
 
   progress(progress: Progress): void {
@@ -75,7 +70,7 @@ export class LiveFollower implements Follower {
   readonly #applications = new Map<string, LiveApplication>()
   readonly #startedAt: number
   #failure: string | undefined
-  #drawn: readonly string[] = []
+  #drawn: readonly Shown[] = []
   #changed = new AbortController()
 
   constructor(paint: Paint, size: () => Size, tools: FollowerTools) {
@@ -86,10 +81,9 @@ export class LiveFollower implements Follower {
   }
 
   say({ message, level }: LogEntry): void {
-    const text = shown(message, this.#tools)
-    this.#tools.write(
-      `${this.#erased()}${level === 'warning' ? this.#paint('yellow', `warning: ${text}`) : text}\n`,
-    )
+    const text = this.#tools.gate(message, LONGEST_MESSAGE)
+    const line = level === 'warning' ? this.#paint('yellow', told`warning: ${text}`) : text
+    this.#tools.write(told`${this.#erased()}${line}\n`)
   }
 
   progress(progress: Progress): void {
@@ -110,7 +104,7 @@ export class LiveFollower implements Follower {
         this.#applications.delete(progress.subject.key)
         break
       case 'failure':
-        this.#failure = this.#tools.mask(progress.failure.message)
+        this.#failure = progress.failure.message
         break
       case 'recovered':
         this.#failure = undefined
@@ -123,7 +117,7 @@ export class LiveFollower implements Follower {
   }
 
   async follow(deadline: number, signal: AbortSignal): Promise<void> {
-    const { clock, mask, write } = this.#tools
+    const { clock, gate, write } = this.#tools
     while (!signal.aborted) {
       const view = {
         applications: [...this.#applications.values()],
@@ -132,10 +126,15 @@ export class LiveFollower implements Follower {
         deadline,
         failure: this.#failure,
       }
-      const lines = renderLive(view, this.#size(), this.#paint, mask)
+      const lines = renderLive(view, this.#size(), this.#paint, gate)
       const erase = this.#erased()
       this.#drawn = lines
-      write(erase + lines.map((line) => `${line}\n`).join(''))
+      write(
+        told`${erase}${joined(
+          lines.map((line) => told`${line}\n`),
+          '',
+        )}`,
+      )
       this.#changed = new AbortController()
       // A burst of changes is one frame, and while nothing changes the clock still moves.
       await clock.sleep(FRAME, signal)
@@ -146,7 +145,7 @@ export class LiveFollower implements Follower {
   }
 
   /** What clears the last frame, which then counts as gone. */
-  #erased(): string {
+  #erased(): Shown {
     const text = eraseLines(this.#drawn, this.#size().columns)
     this.#drawn = []
     return text

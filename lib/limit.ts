@@ -1,3 +1,11 @@
+const KIB = 1024
+
+/** How large a file may be that is read, in bytes, by what it holds: many times the largest that is in use. */
+export const LARGEST_FILE = { secret: 64 * KIB, pem: 4 * KIB * KIB, configuration: 4 * KIB * KIB } as const
+
+/** So many applications are verified in one run, at the most. */
+export const MOST_APPLICATIONS = 5000
+
 /** How many requests of one kind are under way at once, at the most. */
 export const REQUESTS_AT_ONCE = 8
 

@@ -3,8 +3,8 @@
 import { formatDuration } from './duration.ts'
 import type { Check } from './predicates.ts'
 import { nameOf } from './progress.ts'
-import type { Paint } from './report.ts'
 import { isFullSha } from './revision.ts'
+import { type Gate, joined, type Paint, padded, part, type Shown, told } from './shown.ts'
 import { applicationOf, type Subject } from './subject.ts'
 import { namingCheck } from './verdict.ts'
 
@@ -41,8 +41,8 @@ export function renderLive(
   view: LiveView,
   { columns, rows }: Size,
   paint: Paint,
-  mask: (text: string) => string,
-): readonly string[] {
+  gate: Gate,
+): readonly Shown[] {
   const { applications, now, startedAt, deadline, failure } = view
   const waiting = applications.filter(({ checks }) => namingCheck(checks, false) !== undefined)
   const ready = applications.filter(({ checks }) => namingCheck(checks, false) === undefined)
@@ -58,10 +58,10 @@ export function renderLive(
   )
   const hidden = ordered.length - shown.length
   return [
-    paint('dim', fit(head, columns)),
-    ...shown.map((application) => line(application, now, names, columns, paint, mask)),
-    ...(hidden > 0 ? [paint('dim', fit(`  … and ${hidden} more`, columns))] : []),
-    ...(failure === undefined ? [] : [paint('yellow', fit(mask(`! ${failure}`), columns))]),
+    paint('dim', fit(gate(head), columns)),
+    ...shown.map((application) => line(application, now, names, columns, paint, gate)),
+    ...(hidden > 0 ? [paint('dim', fit(told`  … and ${hidden} more`, columns))] : []),
+    ...(failure === undefined ? [] : [paint('yellow', fit(told`! ${gate(failure)}`, columns))]),
   ]
 }
 
@@ -71,17 +71,17 @@ function line(
   names: number,
   columns: number,
   paint: Paint,
-  mask: (text: string) => string,
-): string {
+  gate: Gate,
+): Shown {
   const naming = namingCheck(checks, false)
   const { sync, health, operationState } = applicationOf(subject)?.status ?? {}
   const revisions = sync === undefined ? [] : sync.revision === undefined ? sync.revisions : [sync.revision]
   const cells = [
-    fit(nameOf(subject), names + 1).padEnd(names),
-    (sync?.status ?? '-').padEnd(9),
-    ...(columns < NARROW ? [] : [(revisions.map(short).join(' ') || '-').padEnd(SHORT_SHA)]),
-    (health?.status ?? '-').padEnd(11),
-    ...(columns < NARROW ? [] : [(operationState?.phase ?? '-').padEnd(9)]),
+    padded(fit(gate(nameOf(subject)), names + 1), names),
+    padded(gate(sync?.status ?? '-'), 9),
+    ...(columns < NARROW ? [] : [padded(gate(revisions.map(short).join(' ') || '-'), SHORT_SHA)]),
+    padded(gate(health?.status ?? '-'), 11),
+    ...(columns < NARROW ? [] : [padded(gate(operationState?.phase ?? '-'), 9)]),
   ]
   const mark = naming === undefined ? '✓' : naming.state === 'failing' ? '✗' : '…'
   const style = naming === undefined ? 'green' : naming.state === 'failing' ? 'red' : 'yellow'
@@ -89,8 +89,8 @@ function line(
     naming === undefined
       ? 'as wanted'
       : `${formatDuration(wholeSeconds(now - since))} ${naming.code}: ${naming.message}`
-  const text = fit(mask(`${mark} ${cells.join('  ')}  ${rest}`), columns)
-  return paint(style, text.slice(0, 1)) + text.slice(1)
+  const text = fit(told`${mark} ${joined(cells, '  ')}  ${gate(rest)}`, columns)
+  return told`${paint(style, part(text, 0, 1))}${part(text, 1)}`
 }
 
 function short(revision: string): string {
@@ -101,21 +101,16 @@ function wholeSeconds(milliseconds: number): number {
   return Math.round(milliseconds / 1000) * 1000
 }
 
-/** White space and control characters, one for one, so that columns stay where they are. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to go
-const UNSHOWABLE = /[\s\u0000-\u001f\u007f-\u009f]/g
-
 /** Cuts a text to a width, leaving the last column free: some terminals break the line on it. */
-function fit(text: string, columns: number): string {
+function fit(text: Shown, columns: number): Shown {
   const width = Math.max(columns - 1, 1)
-  const flat = text.replace(UNSHOWABLE, ' ')
-  if (Bun.stringWidth(flat) <= width) return flat
-  let cut = ''
-  for (const { segment } of new Intl.Segmenter().segment(flat)) {
-    if (Bun.stringWidth(cut + segment) > width - 1) break
-    cut += segment
+  if (Bun.stringWidth(text) <= width) return text
+  let end = 0
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (Bun.stringWidth(text.slice(0, end + segment.length)) > width - 1) break
+    end += segment.length
   }
-  return `${cut}…`
+  return told`${part(text, 0, end)}…`
 }
 
 /**
@@ -123,10 +118,10 @@ function fit(text: string, columns: number): string {
  *
  * @param columns the width now: lines that were drawn on a wider screen take several rows of a narrower one
  */
-export function eraseLines(lines: readonly string[], columns: number): string {
+export function eraseLines(lines: readonly Shown[], columns: number): Shown {
   const rows = lines.reduce(
     (sum, text) => sum + Math.max(Math.ceil(Bun.stringWidth(text) / Math.max(columns, 1)), 1),
     0,
   )
-  return rows === 0 ? '' : `\r\x1b[${rows}A\x1b[J`
+  return rows === 0 ? told`` : told`\r\x1b[${rows}A\x1b[J`
 }

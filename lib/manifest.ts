@@ -3,6 +3,7 @@
 import type { Kind } from './commands.ts'
 import type { Config } from './config.ts'
 import { type Setting, type SettingName, settingEntries } from './settings.ts'
+import { ours, type Shown } from './shown.ts'
 import { indent, item, scalar } from './yaml.ts'
 
 /** What a manifest is made of. */
@@ -65,6 +66,7 @@ const OWN: ReadonlySet<SettingName> = new Set([
   'clientCertFile',
   'clientKeyFile',
   'headers',
+  'headersFile',
   'resultFile',
   'terminationLog',
   'detailedExitCode',
@@ -85,10 +87,10 @@ export function manifestInput(
   }
 }
 
-/** The text of a manifest. */
-export function formatManifest(kind: Kind, input: ManifestInput, extras: ManifestExtras = {}): string {
+/** The text of a manifest; what it has of the settings is in printable ASCII, or escaped ({@link scalar}). */
+export function formatManifest(kind: Kind, input: ManifestInput, extras: ManifestExtras = {}): Shown {
   const make = { job, 'analysis-template': analysisTemplate, 'workflow-template': workflowTemplate }[kind]
-  return `${[...make(input, extras)].join('\n')}\n`
+  return ours(`${make(input, extras).join('\n')}\n`)
 }
 
 function job(input: ManifestInput, extras: ManifestExtras): readonly string[] {
@@ -382,7 +384,7 @@ function variables(
     env.push(...variable('KPCEA_CLIENT_KEY_FILE', '/etc/kpcea/client/tls.key'))
     mount('client', '/etc/kpcea/client', ['secret:', `  secretName: ${CLIENT_CERTIFICATE}`])
   }
-  if (texts.has('headers')) env.push(...fromSecret(secret, 'KPCEA_HEADERS', 'headers'))
+  if (hasHeaders(texts)) env.push(...fromSecret(secret, 'KPCEA_HEADERS', 'headers'))
   return { env, volumes, mounts }
 
   function credentials(): void {
@@ -415,6 +417,10 @@ function variables(
   }
 }
 
+function hasHeaders(texts: ManifestInput['texts']): boolean {
+  return texts.has('headers') || texts.has('headersFile')
+}
+
 function variableOf({ variables: [name = ''] }: Setting): string {
   return name
 }
@@ -436,7 +442,7 @@ function fromSecret(secret: string, name: string, key: string): string[] {
 
 /** How what has to be there beside it is made. */
 function needs({ texts, logsIn, trustsOwn }: ManifestInput): string[] {
-  const headers = texts.has('headers') ? ' --from-literal=headers="$KPCEA_HEADERS"' : ''
+  const headers = hasHeaders(texts) ? ' --from-literal=headers="$KPCEA_HEADERS"' : ''
   const credentials = logsIn ? 'password="$ARGOCD_API_PASSWORD"' : 'token="$ARGOCD_API_TOKEN"'
   return [
     `  kubectl create secret generic ${SECRET} --from-literal=${credentials}${headers}`,

@@ -3,6 +3,7 @@
 import { applicationKey } from './application.ts'
 import { formatDuration } from './duration.ts'
 import type { Check } from './predicates.ts'
+import { asJson, ours, type Shown, type ShownDeep, told } from './shown.ts'
 import { applicationOf, type Subject } from './subject.ts'
 import { namingCheck } from './verdict.ts'
 import type { Progress } from './verify.ts'
@@ -172,7 +173,8 @@ function describe(subject: Subject, naming: Check | undefined): string {
 }
 
 /** An entry as a line of text, or as one JSON object, without a line end. */
-export function formatEntry(entry: LogEntry, time: Date, format: 'text' | 'json'): string {
-  if (format === 'json') return JSON.stringify({ time: time.toISOString(), ...entry })
-  return `${time.toISOString()} ${entry.level === 'warning' ? 'warning: ' : ''}${entry.message}`
+export function formatEntry(entry: ShownDeep<LogEntry>, date: Date, format: 'text' | 'json'): Shown {
+  const time = ours(date.toISOString())
+  if (format === 'json') return asJson({ time, ...entry })
+  return told`${time} ${entry.level === 'warning' ? 'warning: ' : ''}${entry.message}`
 }

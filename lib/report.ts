@@ -7,9 +7,10 @@ import { formatImage } from './image.ts'
 import { FEW } from './progress.ts'
 import type { ApplicationResult, Result } from './result-schema.ts'
 import { formatWantedRevision } from './revision.ts'
+import { joined, ours, type Paint, padded, part, type Shown, type ShownDeep, told } from './shown.ts'
 
-/** Colours a text, or leaves it as it is. */
-export type Paint = (style: 'green' | 'red' | 'yellow' | 'dim' | 'bold', text: string) => string
+type ShownResult = ShownDeep<Result>
+type ShownApplication = ShownDeep<ApplicationResult>
 
 /** No colours. */
 export const plain: Paint = (_, text) => text
@@ -21,16 +22,23 @@ const MOST_RESOURCES = 10
  *
  * @param advice the next step, where there is one
  */
-export function formatResult(result: Result, paint: Paint, advice?: string): string {
+export function formatResult(result: ShownResult, paint: Paint, advice?: Shown): Shown {
   const verdict = result.verified
-    ? paint('green', 'VERIFIED')
-    : paint('red', `NOT VERIFIED (${result.reason})`)
-  const head = `${verdict} after ${formatDuration(result.durationSeconds * 1000)}: ${result.message}`
+    ? paint('green', told`VERIFIED`)
+    : paint('red', told`NOT VERIFIED (${result.reason})`)
+  const head = told`${verdict} after ${elapsed(result)}: ${result.message}`
   const body = formatApplications(result, paint)
-  const next = advice === undefined ? [] : ['', `${paint('bold', 'Next:')} ${advice}`]
+  const next = advice === undefined ? [] : [NOTHING, told`${paint('bold', told`Next:`)} ${advice}`]
   // What a person sees of a long summary is its end.
-  const again = body.length > SCREENFUL ? ['', head] : []
-  return [head, ...body, ...next, ...again, ''].join('\n')
+  const again = body.length > SCREENFUL ? [NOTHING, head] : []
+  return joined([head, ...body, ...next, ...again, NOTHING], '\n')
+}
+
+const NOTHING = told``
+
+/** How long a run took, as a person would say it. */
+export function elapsed({ durationSeconds }: Pick<Result, 'durationSeconds'>): Shown {
+  return ours(formatDuration(durationSeconds * 1000))
 }
 
 /** Lines that fit on the smallest usual terminal beside the verdict and a prompt. */
@@ -40,7 +48,7 @@ const SCREENFUL = 18
 const MOST_DETAILED = 5
 const MOST_LISTED = 50
 
-function formatApplications({ applications }: Result, paint: Paint): readonly string[] {
+function formatApplications({ applications }: ShownResult, paint: Paint): readonly Shown[] {
   if (applications.length <= FEW && applications.filter(({ verified }) => !verified).length <= MOST_DETAILED)
     return applications.flatMap((application) => formatApplication(application, paint))
   // Of many applications, those that are not verified are what a person looks for.
@@ -50,86 +58,96 @@ function formatApplications({ applications }: Result, paint: Paint): readonly st
   const verified = applications.length - unverified.length
   return [
     ...unverified.slice(0, MOST_DETAILED).flatMap((application) => formatApplication(application, paint)),
-    ...(listed.length > 0 ? [''] : []),
-    ...listed.map((one) => `${paint('red', 'no ')} ${keyOf(one)}  ${one.reason}: ${one.message}`),
-    ...(more > 0 ? [`    and ${more} more that are not verified`] : []),
+    ...(listed.length > 0 ? [NOTHING] : []),
+    ...listed.map((one) => told`${paint('red', told`no `)} ${keyOf(one)}  ${one.reason}: ${one.message}`),
+    ...(more > 0 ? [told`    and ${more} more that are not verified`] : []),
     ...(verified > 0 && unverified.length > 0
-      ? ['', `${paint('green', 'yes')} ${verified} of ${applications.length} applications`]
+      ? [NOTHING, told`${paint('green', told`yes`)} ${verified} of ${applications.length} applications`]
       : []),
   ]
 }
 
-const keyOf = ({ name, namespace }: ApplicationResult): string => applicationKey(name, namespace ?? undefined)
+/** An application as a person would write it. */
+export function keyOf({ name, namespace }: Pick<ShownApplication, 'name' | 'namespace'>): Shown {
+  return namespace === null ? name : told`${namespace}/${name}`
+}
 
-function formatApplication(application: ApplicationResult, paint: Paint): readonly string[] {
+function formatApplication(application: ShownApplication, paint: Paint): readonly Shown[] {
   const { sync, health, checks } = application
-  const mark = application.verified ? paint('green', 'yes') : paint('red', 'no ')
-  const state = [
-    sync.status ?? 'sync unknown',
-    health.status ?? 'health unknown',
-    sync.revisions.join(' ') || 'no revision',
-  ].join('  ')
+  const mark = application.verified ? paint('green', told`yes`) : paint('red', told`no `)
+  const state = joined(
+    [
+      sync.status ?? told`sync unknown`,
+      health.status ?? told`health unknown`,
+      sync.revisions.length === 0 ? told`no revision` : joined(sync.revisions, ' '),
+    ],
+    '  ',
+  )
   const unmet = checks.filter(({ state }) => state !== 'met')
   return [
-    '',
-    `${mark} ${paint('bold', keyOf(application))}  ${checks.length === 0 ? application.message : state}`,
+    NOTHING,
+    told`${mark} ${paint('bold', keyOf(application))}  ${checks.length === 0 ? application.message : state}`,
     ...unmet.map(
       ({ code, state, message }) =>
-        `      ${paint(state === 'failing' ? 'red' : 'yellow', code)} (${state}): ${message}`,
+        told`      ${paint(state === 'failing' ? 'red' : 'yellow', told`${code}`)} (${state}): ${message}`,
     ),
     ...formatResources(application),
-    `    ${paint('dim', application.url)}`,
+    told`    ${paint('dim', application.url)}`,
   ]
 }
 
-function formatResources({ unhealthyResources }: ApplicationResult): readonly string[] {
+function formatResources({ unhealthyResources }: ShownApplication): readonly Shown[] {
   if (unhealthyResources.length === 0) return []
   const shown = unhealthyResources.slice(0, MOST_RESOURCES)
   const rows = shown.map(
-    ({ kind, name, health, status, message }) => [`${kind} ${name}`, health || status, message] as const,
+    ({ kind, name, health, status, message }) =>
+      [told`${kind} ${name}`, health === '' ? status : health, message] as const,
   )
   const width = Math.max(...rows.map(([what]) => what.length))
   const stateWidth = Math.max(...rows.map(([, state]) => state.length))
   const more = unhealthyResources.length - shown.length
   return [
     ...rows.map(([what, state, message]) =>
-      `      ${what.padEnd(width)}  ${state.padEnd(stateWidth)}  ${message.replace(/\s+/g, ' ')}`.trimEnd(),
+      message === ''
+        ? told`      ${padded(what, width)}  ${state}`
+        : told`      ${padded(what, width)}  ${padded(state, stateWidth)}  ${message}`,
     ),
-    ...(more > 0 ? [`      and ${more} more resources`] : []),
+    ...(more > 0 ? [told`      and ${more} more resources`] : []),
   ]
 }
 
 /** Problems with the settings, one a line. */
-export function formatProblems(problems: readonly string[]): string {
-  return `NOT VERIFIED (InvalidSettings): kpcea cannot run with these settings\n${problems.map((problem) => `  ${problem}\n`).join('')}Try kpcea --help\n`
+export function formatProblems(problems: readonly Shown[]): Shown {
+  const lines = problems.map((problem) => told`  ${problem}\n`)
+  return told`NOT VERIFIED (InvalidSettings): kpcea cannot run with these settings\n${joined(lines, '')}Try kpcea --help\n`
 }
 
 /** Kubernetes keeps so many bytes of a termination message. */
 const LONGEST_TERMINATION_MESSAGE = 4096
 
 /** Yes or no and why, short enough for Kubernetes to keep all of it. */
-export function formatTerminationMessage(result: Result): string {
-  const verdict = result.verified ? 'VERIFIED' : `NOT VERIFIED (${result.reason})`
+export function formatTerminationMessage(result: ShownResult): Shown {
+  const verdict = result.verified ? told`VERIFIED` : told`NOT VERIFIED (${result.reason})`
   const rest = result.applications
     .filter(({ verified }) => !verified)
     .map(
-      ({ name, namespace, reason, message, url }) =>
-        `${applicationKey(name, namespace ?? undefined)}: ${reason}: ${message} ${url}`,
+      (application) =>
+        told`${keyOf(application)}: ${application.reason}: ${application.message} ${application.url}`,
     )
   return cutBytes(
-    [`${verdict}: ${result.message}`, ...(rest.length > 1 ? rest : [])].join('\n'),
+    joined([told`${verdict}: ${result.message}`, ...(rest.length > 1 ? rest : [])], '\n'),
     LONGEST_TERMINATION_MESSAGE,
   )
 }
 
 /** Cuts a text to so many bytes of UTF-8, never inside a character. */
-export function cutBytes(text: string, most: number): string {
+export function cutBytes(text: Shown, most: number): Shown {
   const bytes = new TextEncoder().encode(text)
   if (bytes.length <= most) return text
   const ellipsis = '…'
   let end = most - new TextEncoder().encode(ellipsis).length
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
-  return new TextDecoder().decode(bytes.subarray(0, end)) + ellipsis
+  return told`${part(text, 0, new TextDecoder().decode(bytes.subarray(0, end)).length)}${ellipsis}`
 }
 
 /** What the run is about to do, in one line. */

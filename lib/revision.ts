@@ -47,6 +47,8 @@ export function sameRevision(wanted: string, observed: string): boolean {
  * @throws Error with a sentence for a person, where only some of the entries name a source
  */
 export function parseWantedRevision(text: string): WantedRevision {
+  // Git allows neither, and in a path both mean another one.
+  if (/^\.{1,2}$/.test(text.trim())) throw new Error('is no revision')
   if (splitEntry(text) === undefined) return { kind: 'any-source', revision: text.trim() }
   const pieces: string[] = []
   for (const piece of text.split(',')) {

@@ -3,8 +3,9 @@
 import * as z from 'zod/mini'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
 import type { Connection, Credentials } from './config.ts'
-import { RequestFailure } from './failure.ts'
+import { asFailure, networkFailure, RequestFailure, wasNeverSent } from './failure.ts'
 import { lazily } from './lazily.ts'
+import { LARGEST_FILE } from './limit.ts'
 import type { Secrets } from './secrets.ts'
 import type { Transport } from './transport.ts'
 
@@ -12,6 +13,15 @@ const sessionSchema = lazily(() => z.object({ token: z.string().check(z.minLengt
 
 /** How long a login may take, in milliseconds: Argo CD takes up to a second over each, against guessing. */
 const LOGIN_TIMEOUT = 15_000
+
+/** How often a login is sent in a run without bringing a token: five wrong ones lock an account of Argo CD. */
+const MOST_LOGINS = 3
+
+/** The shortest pause before a login is sent again, in milliseconds; it grows. */
+const LOGIN_PAUSE = 1000
+
+/** Answers that say that it may be sent again. */
+const LATER: ReadonlySet<number> = new Set([429, 503])
 
 /** Proves who is asking, and does so again where the server no longer believes it. */
 export interface Session {
@@ -24,36 +34,64 @@ export interface SessionTools {
   readonly transport: Transport
   /** The server as a person wrote it. */
   readonly host: string
-  readonly readFile: (path: string) => string
+  readonly readFile: (path: string, most: number) => string
   readonly secrets: Secrets
 }
 
 /** The session of a connection. Nothing is sent before the first request. */
 export function createSession(
-  { credentials }: Connection,
+  connection: Connection,
   { transport, host, readFile, secrets }: SessionTools,
 ): Session {
   const { mask } = secrets
+  const { credentials } = connection
   let token = credentials.mode === 'TOKEN' ? Promise.resolve(credentials.token) : undefined
+  /** Why no login is sent any more. */
   let refused: RequestFailure | undefined
+  let failures = 0
+  let notBefore = 0
+  let postponed = ''
 
   async function logIn(username: string, password: string, signal: AbortSignal): Promise<string> {
-    // A refused login counts towards the lock of the account, so it is never repeated.
     if (refused !== undefined) throw refused
-    const response = await transport('post', 'session', {
-      json: { username, password },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
-    })
-    if (response.ok) {
-      const { token: fresh } = parseAnswer(await readJson(response, host, mask), sessionSchema(), host)
-      secrets.add(fresh)
-      return fresh
+    const pause = notBefore - performance.now()
+    if (pause > 0) throw new RequestFailure('Unreachable', postponed, { retryAfter: pause })
+    let response: Response
+    try {
+      response = await transport.send('post', 'session', {
+        json: { username, password },
+        signal: AbortSignal.any([signal, AbortSignal.timeout(LOGIN_TIMEOUT)]),
+      })
+    } catch (error) {
+      throw unanswered(error)
     }
-    throw await refusedLogin(response, username)
+    if (!response.ok) throw await refusedLogin(response, username)
+    let fresh: string
+    try {
+      fresh = parseAnswer(await readJson(response, host, mask), sessionSchema(), host).token
+    } catch (error) {
+      throw error instanceof RequestFailure ? final(error) : unanswered(error)
+    }
+    secrets.add(fresh)
+    return fresh
   }
 
-  /** Why a login brought no token; where it was refused, that is kept. */
-  async function refusedLogin(response: Response, username: string): Promise<unknown> {
+  /** Sent once more where nothing was answered, but not for ever: each time it may have been heard. */
+  function unanswered(error: unknown): unknown {
+    return wasNeverSent(error) ? error : later(networkFailure(error, host, connection))
+  }
+
+  /** A failure after which the login may be sent once more, in a while. */
+  function later(failure: RequestFailure): RequestFailure {
+    if (++failures >= MOST_LOGINS) return final(failure, `, and was sent the login ${MOST_LOGINS} times`)
+    const retryAfter = Math.max(failure.retryAfter ?? 0, LOGIN_PAUSE * failures)
+    notBefore = performance.now() + retryAfter
+    postponed = failure.message
+    return new RequestFailure(failure.reason, failure.message, { retryAfter })
+  }
+
+  /** Why a login brought no token. */
+  async function refusedLogin(response: Response, username: string): Promise<RequestFailure> {
     const error = await refuse(response, host, mask).then(
       () => new RefusedToken(`${response.status}`),
       (thrown: unknown) => thrown,
@@ -65,8 +103,20 @@ export function createSession(
       refused = new RequestFailure('Unauthorized', message, { fatal: true })
       return refused
     }
-    if (error instanceof RequestFailure && error.fatal) refused = error
-    return error
+    const failure = asFailure(error)
+    return LATER.has(response.status) ? later(failure) : final(failure)
+  }
+
+  /** A proxy may show a refused password as anything, and some of those lock the account: no other try. */
+  function final({ reason, message }: RequestFailure, why = ''): RequestFailure {
+    refused = new RequestFailure(
+      reason,
+      `${message}${why}; a login is not tried again, which could lock the account`,
+      {
+        fatal: true,
+      },
+    )
+    return refused
   }
 
   function currentToken(signal: AbortSignal): Promise<string> {
@@ -90,7 +140,7 @@ export function createSession(
     }
     if (credentials.tokenFile === undefined) return undefined
     try {
-      const fresh = readFile(credentials.tokenFile).trim()
+      const fresh = readFile(credentials.tokenFile, LARGEST_FILE.secret).trim()
       if (fresh === old || fresh === '') return undefined
       secrets.add(fresh)
       token = Promise.resolve(fresh)

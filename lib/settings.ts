@@ -160,8 +160,11 @@ const RESERVED_HEADERS = new Set([
   'proxy-authorization',
   'authorization',
   'host',
+  'accept-encoding',
   'content-length',
   'transfer-encoding',
+  'te',
+  'upgrade',
   'connection',
 ])
 
@@ -507,6 +510,16 @@ export const settings = {
     note: '`Name: value`, one a line',
     secret: true,
     schema: headers,
+  },
+  headersFile: {
+    group: 'Connection',
+    variables: ['KPCEA_HEADERS_FILE'],
+    flag: 'headers-file',
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'file with extra headers',
+    note: '`Name: value`, one a line; sent beside the others',
+    schema: text,
   },
   output: {
     group: 'Output',

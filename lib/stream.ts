@@ -3,7 +3,9 @@
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { type Application, applicationSchema } from './application.ts'
-import { RequestFailure } from './failure.ts'
+import { bytesOf, checkValues, tooLarge } from './body.ts'
+import { RequestFailure, TooManyApplications } from './failure.ts'
+import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
 /** A change of one application; ADDED also begins each stream, once for every application that matches. */
 export interface WatchEvent {
@@ -22,47 +24,93 @@ const messageSchema = z.object({
   ),
 })
 
+/** Types of content are short. */
+const LONGEST_TYPE = 100
+
+/**
+ * So many lines without a message are no stream of Argo CD's, whose messages have one each: it keeps a quiet stream
+ * alive with four lines a minute. The parser takes many times more memory for short lines than these are long.
+ */
+const MOST_LINES = 100_000
+
 const CHANGES: ReadonlySet<string> = new Set(['ADDED', 'MODIFIED', 'DELETED'])
+
+/** How much a stream may bring. */
+export interface StreamLimits {
+  /** In characters. */
+  readonly largestMessage: number
+  /** How many applications it may tell of that are still there; `Infinity` where it is about more than was asked. */
+  readonly mostApplications: number
+}
+
+/** All that a stream may leave behind, in characters of JSON: what was said last of each application. */
+const MOST_KNOWN = 48 * 1024 * 1024
+
+/** Counts what a stream leaves behind. */
+function createCount(host: string, mostApplications: number): (event: WatchEvent, length: number) => void {
+  const lengths = new Map<string, number>()
+  let known = 0
+  return ({ type, application: { metadata } }, length) => {
+    const key = `${metadata.namespace ?? ''}/${metadata.name}`
+    known -= lengths.get(key) ?? 0
+    lengths.delete(key)
+    if (type === 'DELETED') return
+    known += length
+    lengths.set(key, length)
+    if (lengths.size > mostApplications) throw new TooManyApplications()
+    if (known > MOST_KNOWN) throw tooLarge(host, `${MOST_KNOWN / 1024 / 1024} MiB in the stream of changes`)
+  }
+}
 
 /**
  * Reads a stream to its end, in batches as they arrive; an empty batch is a keep-alive, or the beginning.
  *
- * @param largestMessage the size in bytes from which a message that does not end is given up
+ * @param limits the size in characters from which a message that does not end is given up, and how many
+ * applications a stream may tell of
  * @throws RequestFailure where the stream is no stream of Argo CD's, or ends in an error of its own
  */
 export async function* readEvents(
   response: Response,
   host: string,
-  largestMessage: number,
+  { largestMessage, mostApplications }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
     await response.body?.cancel()
     throw new RequestFailure(
       'NotArgoCD',
-      `${host} answered the stream of changes with ${type || 'no content type'}`,
+      `${host} answered the stream of changes with ${cut(oneLine(type), LONGEST_TYPE) || 'no content type'}`,
     )
   }
   yield []
   let batch: WatchEvent[] = []
   let keptAlive = false
-  let pending = 0
+  const count = createCount(host, mostApplications)
+  let isTooLarge = false
+  let lines = 0
   const parser = createParser({
+    // Counted by the parser itself: comments may interrupt a message, and do not end it.
+    maxBufferSize: largestMessage,
+    onError({ type }) {
+      isTooLarge ||= type === 'max-buffer-size-exceeded'
+    },
     onEvent({ data }) {
-      pending = 0
+      lines = 0
       const event = parseMessage(data, host)
-      if (event !== undefined) batch.push(event)
+      if (event === undefined) return
+      count(event, data.length)
+      batch.push(event)
     },
     onComment() {
-      pending = 0
       keptAlive = true
     },
   })
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  for await (const chunk of response.body ?? []) {
-    pending += chunk.byteLength
-    feed(parser, decoder, chunk, host)
-    if (pending > largestMessage)
+  for await (const chunk of bytesOf(response, host)) {
+    const text = decode(decoder, chunk, host)
+    lines += linesIn(text)
+    parser.feed(text)
+    if (isTooLarge || lines > MOST_LINES)
       throw new RequestFailure('NotArgoCD', `${host} sent a message that does not end`)
     // A part of a message says nothing yet, not even that nothing has changed.
     if (batch.length > 0 || keptAlive) yield batch
@@ -71,24 +119,24 @@ export async function* readEvents(
   }
 }
 
-function feed(
-  parser: { feed(text: string): void },
-  decoder: TextDecoder,
-  chunk: Uint8Array,
-  host: string,
-): void {
-  let text: string
+function decode(decoder: TextDecoder, chunk: Uint8Array, host: string): string {
   try {
-    text = decoder.decode(chunk, { stream: true })
+    return decoder.decode(chunk, { stream: true })
   } catch {
     throw new RequestFailure('NotArgoCD', `${host} sent bytes that are no text in the stream of changes`)
   }
-  parser.feed(text)
+}
+
+function linesIn(text: string): number {
+  let lines = 0
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++
+  return lines
 }
 
 function parseMessage(data: string, host: string): WatchEvent | undefined {
   const unreadable = () =>
     new RequestFailure('NotArgoCD', `${host} sent a message in the stream of changes that is not Argo CD's`)
+  checkValues(data, host)
   let json: unknown
   try {
     json = JSON.parse(data)
@@ -101,7 +149,7 @@ function parseMessage(data: string, host: string): WatchEvent | undefined {
   if (error !== null && error !== undefined)
     throw new RequestFailure(
       'Unreachable',
-      `${host} ended the stream of changes (${error.message ?? 'without a reason'})`,
+      `${host} ended the stream of changes (${cut(oneLine(error.message ?? 'without a reason'), LONGEST_MESSAGE)})`,
     )
   // What is neither a change nor an error is an error whose words were cut away.
   if (result === null || result === undefined) throw unreadable()

@@ -1,22 +1,29 @@
 /** Texts that came from elsewhere, made fit to be shown. */
 
 /** White space and control characters: in a message they could forge lines of a log, or steer a terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to go
-const UNSHOWABLE = /[\s\u0000-\u001f\u007f-\u009f]+/g
+const BLANK = /[\s\p{Cc}]+/gu
 
-/** A text as one line. */
+/** What has no shape of its own: it hides, joins, or turns the direction of writing around. */
+const SHAPELESS = /\p{Cf}+/gu
+
+/** A text as one line, without what nobody can see. */
 export function oneLine(text: string): string {
-  return text.replace(UNSHOWABLE, ' ').trim()
+  return text.replace(SHAPELESS, '').replace(BLANK, ' ').trim()
 }
 
 /** Messages of servers can be long; the beginning is what a person reads. In characters. */
 export const LONGEST_MESSAGE = 1500
 
+/** A line of the program's, which holds some messages and its own words. In characters. */
+export const LONGEST_LINE = 4096
+
 /**
- * A text cut to a length.
+ * A text cut to a length, never inside a character.
  *
  * @param most characters, the ellipsis not counted
  */
 export function cut(text: string, most: number): string {
-  return text.length > most ? `${text.slice(0, most)}…` : text
+  if (text.length <= most) return text
+  const isInside = /[\ud800-\udbff]/.test(text.charAt(most - 1))
+  return `${text.slice(0, isInside ? most - 1 : most)}…`
 }

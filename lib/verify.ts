@@ -116,6 +116,7 @@ class Run {
       const listener = {
         changed: (events: readonly WatchEvent[]) => this.#heard(events),
         stateChanged: () => this.#poller.streamChanged(),
+        refused: (failure: RequestFailure) => this.#failed(failure),
       }
       this.#watcher = new Watcher(this.#roster.query, listener, { client, clock, random, signal })
     }

@@ -3,7 +3,7 @@
 import type { ApplicationQuery, ArgoCD } from './argocd.ts'
 import { backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
-import { retryAfterOf } from './failure.ts'
+import { retryAfterOf, TooManyApplications } from './failure.ts'
 import type { WatchEvent } from './stream.ts'
 import { LONGEST_SILENCE } from './verdict.ts'
 
@@ -13,6 +13,8 @@ export interface WatchListener {
   changed(events: readonly WatchEvent[]): void
   /** The stream began to live, or ended. That a stream ends is normal and no failure of the run: polling goes on. */
   stateChanged(): void
+  /** No stream, nor anything else, can help. */
+  refused(failure: TooManyApplications): void
 }
 
 /** What a watcher works with. */
@@ -107,6 +109,7 @@ export class Watcher {
         }
       }
     } catch (error) {
+      if (error instanceof TooManyApplications) this.#listener.refused(error)
       return retryAfterOf(error)
     }
   }

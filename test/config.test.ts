@@ -5,13 +5,22 @@ import { readArguments } from '../lib/arguments.ts'
 import { type Config, loadConfig } from '../lib/config.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { type SettingName, settingEntries, settings } from '../lib/settings.ts'
+import { createAuthority } from './certificates.ts'
+
+const authority = await createAuthority()
+const client = await authority.client()
 
 const FILES: Readonly<Record<string, string>> = {
   '/token': 'file-token\n',
   '/empty': '\n',
   '/password': 'file password \n',
-  '/ca.pem': '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
-  '/key.pem': '-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n',
+  '/ca.pem': client.cert,
+  '/key.pem': client.key,
+  '/another-key.pem': authority.key,
+  '/broken.pem': `${authority.cert}-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n`,
+  '/broken-key.pem': '-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n',
+  '/encrypted-key.pem': '-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n',
+  '/headers': 'X-C: 3\n\nX-D: four\n',
   '/garbage.pem': 'garbage',
   '/argocd/config': `
 contexts:
@@ -20,7 +29,7 @@ contexts:
 current-context: localhost
 servers:
   - { server: 'localhost:8080', plain-text: true, grpc-web-root-path: /argo/ }
-  - { server: argocd.acc.example.com, insecure: true, certificate-authority-data: ${btoa('PEM')} }
+  - { server: argocd.acc.example.com, insecure: true, certificate-authority-data: ${btoa(authority.cert)} }
 users:
   - { name: localhost, auth-token: local-token }
   - { name: acceptance, auth-token: cli-token }
@@ -258,6 +267,15 @@ const CASES: Readonly<
       ['X-B', 'two: 2'],
     ],
     bad: 'hunter2',
+  },
+  headersFile: {
+    good: '/headers',
+    reads: (c) => c.connection.headers,
+    as: [
+      ['X-C', '3'],
+      ['X-D', 'four'],
+    ],
+    bad: '/token',
   },
   output: { good: 'json', reads: (c) => c.output.format, as: 'json', bad: 'yaml' },
   logFormat: { good: 'json', reads: (c) => c.output.logFormat, as: 'json', bad: 'xml' },
@@ -560,7 +578,11 @@ describe('proxies', () => {
     [{ https_proxy: 'https://p', HTTPS_PROXY: P }, ['https_proxy', 'https://p']],
     [{ ALL_PROXY: P }, ['ALL_PROXY', 'http://proxy.example.com:3128']],
     [{ HTTP_PROXY: P }, undefined],
-    [{ HTTP_PROXY: P, ARGOCD_SERVER: 'http://localhost:1' }, ['HTTP_PROXY', 'http://proxy.example.com:3128']],
+    [
+      { HTTP_PROXY: P, ARGOCD_SERVER: 'argocd.svc', KPCEA_PLAINTEXT: 'true' },
+      ['HTTP_PROXY', 'http://proxy.example.com:3128'],
+    ],
+    [{ HTTP_PROXY: P, ARGOCD_SERVER: 'http://localhost:1' }, undefined],
     [{ HTTPS_PROXY: P, NO_PROXY: 'example.com' }, undefined],
     [{ HTTPS_PROXY: P, NO_PROXY: 'x, .EXAMPLE.com ' }, undefined],
     [{ HTTPS_PROXY: P, NO_PROXY: '*' }, undefined],
@@ -782,6 +804,64 @@ describe('durations', () => {
   ])('%p', (milliseconds, text) => expect(formatDuration(milliseconds)).toBe(text))
 })
 
+describe('PEM files that will not do are named with their setting, before anything is sent', () => {
+  const KEYS = { KPCEA_CLIENT_CERT_FILE: '/ca.pem' }
+  test.each([
+    ['KPCEA_CA_FILE (--ca-file)', { KPCEA_CA_FILE: '/garbage.pem' }, 'holds no PEM certificate'],
+    ['KPCEA_CA_FILE (--ca-file)', { KPCEA_CA_FILE: '/key.pem' }, 'holds no PEM certificate'],
+    ['KPCEA_CA_FILE (--ca-file)', { KPCEA_CA_FILE: '/broken.pem' }, 'cannot be read (number 2 of 2)'],
+    [
+      'KPCEA_CLIENT_KEY_FILE',
+      { ...KEYS, KPCEA_CLIENT_KEY_FILE: '/another-key.pem' },
+      'does not fit the certificate',
+    ],
+    ['KPCEA_CLIENT_KEY_FILE', { ...KEYS, KPCEA_CLIENT_KEY_FILE: '/broken-key.pem' }, 'cannot be read'],
+    ['KPCEA_CLIENT_KEY_FILE', { ...KEYS, KPCEA_CLIENT_KEY_FILE: '/encrypted-key.pem' }, 'passphrase'],
+    ['KPCEA_CLIENT_KEY_FILE', { ...KEYS, KPCEA_CLIENT_KEY_FILE: '/ca.pem' }, 'holds no PEM private key'],
+  ])('%s, %j', (setting, env, problem) => {
+    const said = problems(env)
+    expect(said).toContain(setting)
+    expect(said).toContain(problem)
+  })
+})
+
+describe('headers', () => {
+  test('of a file are sent beside the others, and shown as little', () => {
+    const env = { KPCEA_HEADERS: 'X-A: 1', KPCEA_HEADERS_FILE: '/headers' }
+    expect(config(env).connection.headers).toEqual([
+      ['X-A', '1'],
+      ['X-C', '3'],
+      ['X-D', 'four'],
+    ])
+    expect(problems({ KPCEA_HEADERS_FILE: '/token' })).not.toContain('file-token')
+  })
+  test.each(['X-Auth-Token: abc', 'Cookie: a=b', 'X-A: Bearer abc', 'X-A: 0123456789abcdef0123456789abcdef'])(
+    'that look like a secret are warned of on the command line, and only there: %s',
+    (header) => {
+      expect(warnings({}, ['--header', header])).toContain('KPCEA_HEADERS_FILE (--headers-file)')
+      expect(warnings({ KPCEA_HEADERS: header })).not.toContain('KPCEA_HEADERS_FILE')
+    },
+  )
+  test('that do not are not', () =>
+    expect(warnings({}, ['--header', 'X-Tenant: acme'])).not.toContain('KPCEA_HEADERS_FILE'))
+})
+
+test.each(['..', '.', ' .. '])('%j is no revision', (revision) =>
+  expect(problems({ KPCEA_TARGET_REVISION: revision })).toContain('is no revision'),
+)
+
+test('an argocd configuration that everybody can read is warned of', () => {
+  const env = { ...BASE, ARGOCD_SERVER: '', ARGOCD_API_TOKEN: '', ARGOCD_CONFIG_DIR: '/argocd' }
+  const load = (isExposed: boolean) => loadConfig({ args: [], env, readFile, isExposed: () => isExposed })
+  for (const isExposed of [true, false]) {
+    const result = load(isExposed)
+    if (!result.ok) throw new Error(result.problems.join('; '))
+    expect(result.warnings.join('; ').includes('/argocd/config", and the token in it; chmod 600')).toBe(
+      isExposed,
+    )
+  }
+})
+
 describe('the argocd CLI’s configuration', () => {
   const CLI = { ARGOCD_SERVER: '', ARGOCD_API_TOKEN: '', ARGOCD_CONFIG_DIR: '/argocd' }
   test('its current context says where to go where no server is set, and that is said', () => {
@@ -792,7 +872,7 @@ describe('the argocd CLI’s configuration', () => {
   })
   test('another context by name, with its authority and its insecure', () => {
     const { connection } = config(CLI, ['--context', 'acceptance'])
-    expect(connection).toMatchObject({ insecure: true, ca: 'PEM' })
+    expect(connection).toMatchObject({ insecure: true, ca: authority.cert })
   })
   test('what is set wins over it', () => {
     expect(config({ ...CLI, KPCEA_CONTEXT: 'acceptance', KPCEA_INSECURE: 'false' }).connection.insecure).toBe(

@@ -12,6 +12,7 @@ import { checkSubject, createSubject, type Subject } from '../lib/subject.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { FakeClock } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
+import { allShown, gate, gateWith, shown } from './gate.ts'
 
 const applicationResult = (name: string, verified: boolean): ApplicationResult => ({
   name,
@@ -62,9 +63,9 @@ function result(applications: readonly ApplicationResult[]): Result {
 describe('the summary', () => {
   test('begins with the verdict, and names cause, resources and link', () => {
     const [first = '', ...rest] = formatResult(
-      result([applicationResult('web', false)]),
+      allShown(result([applicationResult('web', false)])),
       plain,
-      'do this',
+      shown('do this'),
     ).split('\n')
     expect(first).toStartWith('NOT VERIFIED (NotHealthy) after 10s: web is not verified')
     expect(rest.join('\n')).toMatch(
@@ -73,9 +74,11 @@ describe('the summary', () => {
   })
   test('of many shows those that are not verified, and ends with the verdict again', () => {
     const many = Array.from({ length: 200 }, (_, i) => applicationResult(`app-${i}`, i % 2 === 0))
-    const lines = formatResult(result(many), plain).trimEnd().split('\n')
+    const lines = formatResult(allShown(result(many)), plain)
+      .trimEnd()
+      .split('\n')
     expect(lines.length).toBeLessThan(100)
-    expect(lines.at(-1)).toBe(lines[0] as string)
+    expect(lines.at(-1)).toBe(lines[0] ?? '')
     expect(lines.filter((line) => line.startsWith('yes'))).toEqual(['yes 100 of 200 applications'])
     expect(lines.join('\n')).toContain('and 45 more that are not verified')
   })
@@ -87,13 +90,13 @@ describe('the termination message', () => {
       ...applicationResult(`app-${i}`, false),
       message: '日本語'.repeat(20),
     }))
-    const text = formatTerminationMessage(result(long))
+    const text = formatTerminationMessage(allShown(result(long)))
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096)
     expect(text).toEndWith('…')
     expect(text).not.toContain('\uFFFD')
   })
   test.each([0, 1, 2, 3])('%p bytes more or less make no broken character', (n) => {
-    expect(cutBytes(`${'x'.repeat(n)}${'é'.repeat(20)}`, 20)).not.toContain('\uFFFD')
+    expect(cutBytes(shown(`${'x'.repeat(n)}${'é'.repeat(20)}`), 20)).not.toContain('\uFFFD')
   })
 })
 
@@ -105,15 +108,15 @@ test('the JSON Schema names every field of the result', () => {
 
 describe('GitHub Actions', () => {
   test('the summary is Markdown that a server’s text cannot break', () => {
-    const text = formatJobSummary(result([applicationResult('web', false)]))
+    const text = formatJobSummary(allShown(result([applicationResult('web', false)])))
     expect(text).toContain('### ❌ Not verified: NotHealthy')
     expect(text).toContain('health is Degraded \\| not Healthy')
     expect(text).toContain('| Pod web-1 | Degraded | back-off |')
   })
   test('the annotation is one line', () => {
-    expect(formatAnnotation({ ...result([applicationResult('web', false)]), message: 'a\nb 100%' })).toBe(
-      '::error title=kpcea (Not verified: NotHealthy)::a%0Ab 100%25\n',
-    )
+    const message = 'a\nb 100%'
+    const annotation = formatAnnotation(allShown({ ...result([applicationResult('web', false)]), message }))
+    expect<string>(annotation).toBe('::error title=kpcea (Not verified%3A NotHealthy)::a b 100%25\n')
   })
 })
 
@@ -150,7 +153,7 @@ function logged(format: 'text' | 'json' = 'text') {
   const lines: string[] = []
   const log = new LogFollower(format, {
     clock,
-    mask: (text) => text.replaceAll('hunter2', '***'),
+    gate: gateWith('hunter2'),
     write: (text) => void lines.push(text),
   })
   return { clock, lines, log }
@@ -233,28 +236,29 @@ describe('the live view', () => {
       view(live(5), `cannot ${'ask '.repeat(80)}`),
       { columns, rows: 24 },
       plain,
-      (text) => text,
+      gate,
     ))
       expect(Bun.stringWidth(line)).toBeLessThan(columns)
   })
   test.each([5, 10, 24, 50])('fits a terminal of %p rows, those that are not ready first', (rows) => {
-    const lines = renderLive(view(live(100)), { columns: 120, rows }, plain, (text) => text)
+    const lines = renderLive(view(live(100)), { columns: 120, rows }, plain, gate)
     expect(lines.length).toBeLessThan(rows)
     expect(lines[0]).toContain('50 of 100 verified, waited 12s, 18s left')
     expect(lines[1]).toStartWith('…')
     expect(lines.at(-1)).toMatch(/and \d+ more/)
   })
   test('erases what it drew, also where the terminal became narrower', () => {
-    expect(eraseLines([], 80)).toBe('')
-    expect(eraseLines(['x'.repeat(70), 'y'], 80)).toBe('\r\x1b[2A\x1b[J')
-    expect(eraseLines(['x'.repeat(70), 'y'], 40)).toBe('\r\x1b[3A\x1b[J')
+    const lines = ['x'.repeat(70), 'y'].map(shown)
+    expect<string>(eraseLines([], 80)).toBe('')
+    expect<string>(eraseLines(lines, 80)).toBe('\r\x1b[2A\x1b[J')
+    expect<string>(eraseLines(lines, 40)).toBe('\r\x1b[3A\x1b[J')
   })
   test('is gone when the run ends, and draws a burst of changes once', async () => {
     const clock = new FakeClock()
     let screen = ''
     const follower = new LiveFollower(plain, () => ({ columns: 80, rows: 24 }), {
       clock,
-      mask: (text) => text,
+      gate,
       write: (text) => {
         screen += text
       },

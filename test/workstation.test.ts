@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { settingEntries } from '../lib/settings.ts'
 import { ArgoCDServer, application } from './argocd/server.ts'
 import { selfSigned } from './certificates.ts'
-import { connect, type Environment, EXECUTABLE, run, temporaryDirectory } from './executable.ts'
+import { connect, type Environment, run, temporaryDirectory } from './executable.ts'
 import { SHA } from './fixtures.ts'
 
 let server: ArgoCDServer
@@ -230,12 +230,4 @@ describe('the failures of a first run each end in a next step', () => {
       'without a webhook',
       'KPCEA_REFRESH=normal',
     ))
-})
-
-test('a reader that goes away early changes no exit code', async () => {
-  const env = connect(server, { ...WEB, KPCEA_OUTPUT: 'json', PATH: process.env.PATH })
-  const child = Bun.spawn(['bash', '-c', `set -o pipefail; "${EXECUTABLE}" 2>&1 | true`], {
-    env: env as Record<string, string>,
-  })
-  expect(await child.exited).toBe(0)
 })

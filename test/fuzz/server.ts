@@ -2,18 +2,22 @@
 
 import fc from 'fast-check'
 import { parseServerAddress } from '../../lib/address.ts'
-import { LARGEST_BODY, parseAnswer, RefusedToken, readJson, refuse } from '../../lib/answer.ts'
+import { parseAnswer, RefusedToken, readJson, refuse } from '../../lib/answer.ts'
 import { type Application, applicationSchema, commitSchema } from '../../lib/application.ts'
+import { LARGEST_BODY } from '../../lib/body.ts'
 import { RequestFailure } from '../../lib/failure.ts'
+import { formatAnnotation, formatJobSummary } from '../../lib/github.ts'
 import { checkApplication } from '../../lib/predicates.ts'
 import { formatResult, formatTerminationMessage, plain } from '../../lib/report.ts'
 import { createResult } from '../../lib/result.ts'
 import { resultSchema } from '../../lib/result-schema.ts'
+import { asJson } from '../../lib/shown.ts'
 import { readEvents } from '../../lib/stream.ts'
 import { createSubject } from '../../lib/subject.ts'
 import { INITIAL, reduce } from '../../lib/verdict.ts'
 import { application, type JsonObject } from '../argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from '../fixtures.ts'
+import { allShown, offence } from '../gate.ts'
 import { expect, HOST, isRefused, mutated, nearly, place, type Target, target } from './target.ts'
 
 /** The same bytes in every run. */
@@ -90,8 +94,19 @@ function judged(one: Application): void {
     mask: asIs,
   })
   expect(!resultSchema.parse(JSON.parse(JSON.stringify(result))).verified, 'it is a no')
-  expect(formatResult(result, plain).startsWith('NOT VERIFIED'), 'the summary says no')
-  expect(Buffer.byteLength(formatTerminationMessage(result)) <= 4096, 'the termination message is short')
+  const passed = allShown(result)
+  const ways = {
+    summary: formatResult(passed, plain),
+    termination: formatTerminationMessage(passed),
+    job: formatJobSummary(passed),
+    annotation: formatAnnotation(passed),
+    json: asJson(passed),
+  }
+  for (const [way, text] of Object.entries(ways))
+    expect(offence(text) === undefined, `the ${way} holds nothing that steers (${offence(text)})`)
+  resultSchema.parse(passed)
+  expect(ways.summary.startsWith('NOT VERIFIED'), 'the summary says no')
+  expect(Buffer.byteLength(ways.termination) <= 4096, 'the termination message is short')
 }
 
 const TIMES = { startedAt: new Date(0), finishedAt: new Date(0), durationSeconds: 0 }
@@ -145,7 +160,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   })
   const headers = { 'content-type': 'text/event-stream' }
   const failed = await isRefused(async () => {
-    for await (const batch of readEvents(new Response(body, { headers }), HOST, LARGEST_BODY))
+    for await (const batch of readEvents(new Response(body, { headers }), HOST, LIMITS))
       for (const event of batch) {
         expect(!isVerified(event.application, SHA.b), 'no event is verified at a revision it never had')
         types.push(`${event.type} ${event.application.metadata.name}`)
@@ -153,6 +168,8 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   })
   return { types, failed }
 }
+
+const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000 }
 
 function cutAt(bytes: Buffer, places: readonly number[]): readonly Uint8Array[] {
   const sorted = [0, ...places.map((place) => Math.floor(place * bytes.length)), bytes.length].sort(

@@ -13,6 +13,7 @@ import { formatWantedRevision, parseWantedRevision, sameRevision } from '../../l
 import { isLabelSelector } from '../../lib/selector.ts'
 import { settingEntries } from '../../lib/settings.ts'
 import { SHA } from '../fixtures.ts'
+import { shown } from '../gate.ts'
 import { changed, edit, expect, failsInWords, HOST, mutated, nearly, type Target, target } from './target.ts'
 
 const TIMES = { startedAt: new Date(0), finishedAt: new Date(0), durationSeconds: 0 }
@@ -105,7 +106,7 @@ function isSane(given: Given): void {
   if (!result.ok) {
     expect(result.problems.length > 0, 'a refusal has its reasons')
     resultSchema.parse(invalidSettingsResult(result.problems, TIMES))
-    formatProblems(result.problems)
+    formatProblems(result.problems.map(shown))
     return
   }
   const { connection, target, policy } = result.config
