@@ -2,7 +2,6 @@
 /** The command: reads the settings, runs what is asked for, prints the result, exits. Wiring, no logic. */
 
 import { constants, existsSync, statSync } from 'node:fs'
-import { defineCommand, runCommand } from 'citty'
 import { adviceFor } from './lib/advice.ts'
 import { createArgoCD } from './lib/argocd.ts'
 import { type Arguments, flagDefinitions, readArguments } from './lib/arguments.ts'
@@ -51,13 +50,13 @@ function isExposed(path: string): boolean {
 }
 
 /** What may stand behind the name of the program: flags, which verify, or a command. */
-const verification = flagged('kpcea', verifyCommand)
+const verification = () => flagged('kpcea', verifyCommand)
 const commands = () =>
-  defineCommand({
+  citty().defineCommand({
     meta: { name: 'kpcea', version },
     subCommands: {
       doctor: flagged('doctor', doctorCommand),
-      manifest: defineCommand({
+      manifest: citty().defineCommand({
         meta: { name: 'manifest' },
         subCommands: Object.fromEntries(
           KINDS.map((kind) => [kind, flagged(kind, (given) => manifestCommand(kind, given))]),
@@ -73,16 +72,16 @@ const commands = () =>
 
 /** A command whose flags are the settings. */
 function flagged(name: string, run: (given: Arguments) => number | Promise<number>) {
-  return defineCommand({
+  return citty().defineCommand({
     meta: { name, version },
-    args: flagDefinitions,
+    args: flagDefinitions(),
     run: async ({ rawArgs, args }) => end(await run(readArguments(rawArgs, args))),
   })
 }
 
 /** A command that takes a word at most. */
 function asked(name: string, run: (word: string) => number) {
-  return defineCommand({ meta: { name }, run: ({ rawArgs: [word = ''] }) => end(run(word)) })
+  return citty().defineCommand({ meta: { name }, run: ({ rawArgs: [word = ''] }) => end(run(word)) })
 }
 
 async function main(words: readonly string[]): Promise<unknown> {
@@ -92,9 +91,12 @@ async function main(words: readonly string[]): Promise<unknown> {
   if (command === undefined) {
     if (rest.length === 0 && (first === '--version' || first === '-V')) return end(say(ours(`${version}\n`)))
     const given = readArguments(words)
+    if (words.length === 0) return end(await verifyCommand(given))
     if (given.help) return end(showHelp(ours(help().formatHelp(version)), rest.length === 0))
     // What citty would take for something else never gets there.
-    return given.problems.length > 0 ? end(await verifyCommand(given)) : runCommand(verification, { rawArgs })
+    return given.problems.length > 0
+      ? end(await verifyCommand(given))
+      : citty().runCommand(verification(), { rawArgs })
   }
   if (readArguments(rest).help)
     return end(showHelp(ours(help().formatCommandHelp(command)), rest.length === 1))
@@ -106,7 +108,7 @@ async function main(words: readonly string[]): Promise<unknown> {
   const [kind, ...flags] = command === 'manifest' ? rest : ['', ...rest]
   const given = readArguments(flags)
   if (given.problems.length === 0 || !(command === 'doctor' || command === 'manifest'))
-    return runCommand(commands(), { rawArgs })
+    return citty().runCommand(commands(), { rawArgs })
   return end(await (command === 'doctor' ? doctorCommand(given) : manifestCommand(kind as Kind, given)))
 }
 
@@ -127,7 +129,8 @@ function end(code: number): never {
   process.exit(code)
 }
 
-// Loaded by those who ask: a verification does not pay for them.
+// Loaded by those who ask: a verification by variables alone, as a Job is, does not pay for them.
+const citty = () => require('citty') as typeof import('citty')
 const help = () => require('./lib/help.ts') as typeof import('./lib/help.ts')
 const pages = () => require('./lib/pages.ts') as typeof import('./lib/pages.ts')
 const resultSchemas = () => require('./lib/result-schema.ts') as typeof import('./lib/result-schema.ts')
