@@ -8,8 +8,8 @@ import { type Arguments, flagDefinitions, readArguments } from './lib/arguments.
 import { systemClock } from './lib/clock.ts'
 import { COMMANDS, KINDS, type Kind, type Page, wordsProblem } from './lib/commands.ts'
 import { type Config, type Loaded, loadConfig, type OutputOptions } from './lib/config.ts'
-import type { Finding } from './lib/doctor.ts'
 import { readTextFile } from './lib/files.ts'
+import type { Finding } from './lib/finding.ts'
 import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from './lib/github.ts'
 import {

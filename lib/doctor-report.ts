@@ -1,8 +1,8 @@
 /** What a doctor found: lines for people, JSON for machines, and the exit code. */
 
 import { formatServerAddress, type ServerAddress } from './address.ts'
-import type { Finding } from './doctor.ts'
 import type { FailureReason } from './failure.ts'
+import type { Finding } from './finding.ts'
 import { cutBytes } from './report.ts'
 import { joined, type Paint, padded, type Shown, type ShownDeep, told } from './shown.ts'
 
