@@ -9,9 +9,18 @@ import type { Answer, Tool } from './tools.ts'
 /** Long enough that everybody has looked once. */
 const FIRST_LOOK_MS = 1500
 const LOOK_MS = 100
+/** A yes that comes so long after it was so is late. The Go tool looks every five seconds. */
+const LATE_MS = 6000
 
 /** What an answer is worth. */
-export type Judgement = 'right' | 'wrong yes' | 'early yes' | 'wrong no' | 'not asked'
+export type Judgement =
+  | 'right'
+  | 'wrong yes'
+  | 'early yes'
+  | 'late yes'
+  | 'wrong no'
+  | 'late no'
+  | 'not asked'
 
 /** What one of them said in a situation. */
 export interface Told {
@@ -33,6 +42,12 @@ export interface Row {
   readonly problem?: string
 }
 
+/** A situation's name as part of a Kubernetes name, short enough that more may follow. */
+export function slugOf(name: string): string {
+  const words = name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+  return words.slice(0, 40).replace(/^-+|-+$/g, '')
+}
+
 /** Plays a situation, and removes what it made. */
 export async function play(
   situation: Situation,
@@ -40,11 +55,7 @@ export async function play(
   tools: readonly Tool[],
   directory: string,
 ): Promise<Row> {
-  const slug = situation.name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 30)
-    .replace(/^-+|-+$/g, '')
+  const slug = slugOf(situation.name)
   const name = `kc-${world.run}-${slug}`
   const branch = await Branch.begin(
     `conformance/${world.run}/${slug}`,
@@ -65,6 +76,7 @@ export async function play(
 
 async function ask(situation: Situation, scene: Scene, asked: Asked, tools: readonly Tool[]): Promise<Row> {
   const { expected } = situation
+  let changed = performance.now()
   const answers = tools.map((tool) => ({ tool: tool.name, answer: tool.ask(asked, scene.name) }))
   let over = false
   const everybody = Promise.all(answers.map(({ answer }) => answer)).finally(() => {
@@ -74,15 +86,16 @@ async function ask(situation: Situation, scene: Scene, asked: Asked, tools: read
   if (asked.change !== undefined) {
     await Bun.sleep(FIRST_LOOK_MS)
     await asked.change()
+    changed = performance.now()
   }
-  const changed = performance.now()
   await everybody
   const stretches = await seen
   const told = await Promise.all(
     answers.map(async ({ tool, answer: pending }): Promise<Told> => {
       const answer = await pending
       if (answer === undefined) return { tool, judgement: 'not asked', reason: '', after: undefined }
-      const judgement = judge(expected, answer, stretches, (asked.soak ?? 0) * 1000)
+      const late = changed + (asked.by ?? Number.POSITIVE_INFINITY) * 1000
+      const judgement = judge(expected, answer, { stretches, soak: (asked.soak ?? 0) * 1000, late })
       return { tool, judgement, reason: answer.reason, after: answer.ended - changed }
     }),
   )
@@ -126,19 +139,28 @@ async function watchTruth(
   }
 }
 
+/** What an answer is held against. */
+export interface Facts {
+  readonly stretches: readonly Stretch[]
+  /** Milliseconds that it must have been so. */
+  readonly soak: number
+  /** When a no is late, on the clock of `performance.now()`. */
+  readonly late: number
+}
+
 /**
- * Judges an answer. A yes is early where nothing was so when it came, or not for as long as the soak.
- *
- * @param soak milliseconds
+ * Judges an answer. A yes is early where nothing was so when it came, or not for as long as the soak; it is late some
+ * seconds after it was so for all of the soak.
  */
 export function judge(
   expected: 'yes' | 'no',
   { yes, ended }: Pick<Answer, 'yes' | 'ended'>,
-  stretches: readonly Stretch[],
-  soak: number,
+  { stretches, soak, late }: Facts,
 ): Judgement {
-  if (expected === 'no') return yes ? 'wrong yes' : 'right'
+  if (expected === 'no' && yes) return 'wrong yes'
+  if (expected === 'no') return ended > late ? 'late no' : 'right'
   if (!yes) return 'wrong no'
   const at = stretches.find(({ earliest, to }) => earliest <= ended && ended <= to + 3 * LOOK_MS)
-  return at !== undefined && ended - at.earliest >= soak ? 'right' : 'early yes'
+  if (at === undefined || ended - at.earliest < soak) return 'early yes'
+  return ended > at.seen + soak + LATE_MS ? 'late yes' : 'right'
 }

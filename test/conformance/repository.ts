@@ -32,13 +32,15 @@ async function git(directory: string, ...args: readonly string[]): Promise<strin
   return stdout.trim()
 }
 
+/** A branch's name as the beginning of a tag's. */
+const flat = (name: string): string => name.replaceAll('/', '-')
+
 /** A branch with a history of its own, in a working tree of its own. */
 export class Branch {
   /** Name of the branch on the server. */
   readonly name: string
   readonly #directory: string
   readonly #url: string
-  readonly #refs = new Set<string>()
 
   private constructor(name: string, directory: string, url: string) {
     this.name = name
@@ -83,19 +85,21 @@ export class Branch {
 
   /** Pushes a tag, which begins with the branch's name; one that exists is moved. @returns its name */
   async tag(name: string, commit = 'HEAD'): Promise<string> {
-    const tag = `${this.name.replaceAll('/', '-')}-${name}`
+    const tag = `${flat(this.name)}-${name}`
     await this.#send(commit, `refs/tags/${tag}`)
     return tag
   }
 
-  /** Removes all of it from the server. */
+  /** Removes all of it from the server, and what Argo CD has hydrated of it. */
   async remove(): Promise<void> {
-    for (const ref of [...this.#refs]) await git(this.#directory, 'push', '--quiet', this.#url, `:${ref}`)
+    const listed = await git(this.#directory, 'ls-remote', this.#url)
+    const refs = listed.split('\n').map((line) => line.split('\t')[1] ?? '')
+    const ours = refs.filter((ref) => [this.name, flat(this.name)].some((name) => ref.includes(`/${name}`)))
+    for (const ref of ours) await git(this.#directory, 'push', '--quiet', this.#url, `:${ref}`)
     await rm(this.#directory, { recursive: true, force: true })
   }
 
   async #send(commit: string, ref: string): Promise<void> {
     await git(this.#directory, 'push', '--quiet', '--force', this.#url, `${commit}:${ref}`)
-    this.#refs.add(ref)
   }
 }

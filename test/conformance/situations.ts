@@ -25,6 +25,8 @@ export interface Asked {
   readonly soak?: number
   /** Seconds until everybody gives up. */
   readonly timeout?: number
+  /** Seconds in which a no can be said with reason, so that one at the timeout is late. */
+  readonly by?: number
 }
 
 /** One of them. */
@@ -39,6 +41,8 @@ export interface Situation {
 const FILE = 'main.yaml'
 const NOTHING_THERE = '0123456789abcdef0123456789abcdef01234567'
 const SHORT = 12
+/** Seconds in which a no that has a reason is due: what is failing must have been so for five. */
+const SOON = 15
 const FAIL_AFTER = ['--fail-after', '5']
 
 /** A first commit of a ConfigMap, deployed. */
@@ -223,13 +227,17 @@ export const SITUATIONS: readonly Situation[] = [
     name: 'a hook that fails, all Synced and Healthy',
     expected: 'no',
     needs: ['pods'],
-    play: async (scene) => ({ revision: await withFailedHook(scene, 0, ['Failed']), timeout: 20 }),
+    play: async (scene) => ({ revision: await withFailedHook(scene, 0, ['Failed']), timeout: 30, by: SOON }),
   },
   {
     name: 'a hook that fails, and is retried',
     expected: 'no',
     needs: ['pods'],
-    play: async (scene) => ({ revision: await withFailedHook(scene, 20, ['Running']), timeout: 20 }),
+    play: async (scene) => ({
+      revision: await withFailedHook(scene, 20, ['Running']),
+      timeout: 30,
+      by: SOON,
+    }),
   },
   {
     name: 'a hook that failed, then an unrelated commit',
@@ -239,7 +247,7 @@ export const SITUATIONS: readonly Situation[] = [
       await withFailedHook(scene, 0, ['Failed'])
       const revision = await unrelated(scene)
       await scene.branch.push()
-      return { revision, timeout: 20 }
+      return { revision, timeout: 30, by: SOON }
     },
   },
   {
@@ -366,6 +374,7 @@ export const SITUATIONS: readonly Situation[] = [
         change: async () => {
           await Bun.sleep(8000)
           await scene.branch.push()
+          await scene.refresh()
         },
         truth: arrived(fix),
         timeout: broken === fix ? 0 : 60,
@@ -381,7 +390,7 @@ export const SITUATIONS: readonly Situation[] = [
       await scene.settle(first)
       const revision = await scene.commit({ [FILE]: deployment(scene.name, BROKEN_IMAGE) })
       await scene.branch.push()
-      return { revision, timeout: 30 }
+      return { revision, timeout: 30, by: SOON }
     },
   },
   {
@@ -432,8 +441,8 @@ export const SITUATIONS: readonly Situation[] = [
     play: async (scene) => {
       const hold = { metadata: { finalizers: ['kpcea-conformance/hold'] } }
       const revision = await deployed(scene, hold)
-      const { kubernetes, argocd } = scene.world
-      return { revision, timeout: 20, change: () => kubernetes.delete(KINDS.application, scene.name, argocd) }
+      await scene.world.kubernetes.delete(KINDS.application, scene.name, scene.world.argocd)
+      return { revision, timeout: 30, by: SOON }
     },
   },
   {
@@ -486,7 +495,7 @@ export const SITUATIONS: readonly Situation[] = [
       await deployed(scene)
       const revision = await scene.commit({ [FILE]: 'kind: [\n' })
       await scene.branch.push()
-      return { revision, timeout: 30 }
+      return { revision, timeout: 30, by: SOON }
     },
   },
   {

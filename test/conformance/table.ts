@@ -35,13 +35,12 @@ export function formatRow(row: Row, tools: readonly string[]): readonly string[]
 
 function cell(told: Told | undefined): string {
   if (told === undefined || told.after === undefined) return ''
-  const yes = told.judgement === 'wrong yes' || told.judgement === 'early yes'
   const time = `${told.after < 0 ? '−' : ''}${formatDuration(Math.abs(told.after))}`
   const said = [
     told.judgement,
     ...(told.reason === '' || told.reason === 'Verified' ? [] : [told.reason]),
   ].join(', ')
-  return yes || told.judgement === 'wrong no' ? `**${said}**, ${time}` : `${said}, ${time}`
+  return told.judgement === 'right' ? `${said}, ${time}` : `**${said}**, ${time}`
 }
 
 /** How often each judgement was passed. */
