@@ -1,7 +1,7 @@
 /** What to try next: one sentence for the usual causes of a no. */
 
-import type { Policy } from './config.ts'
 import type { ApplicationResult, Result } from './result-schema.ts'
+import type { Policy } from './wanted.ts'
 
 /**
  * The next step for somebody who reads a no for the first time.

@@ -1,14 +1,9 @@
 /** Settings from flags and environment variables, read, checked together, and turned into what a run needs. */
 
+import type { Connection } from './access.ts'
 import { formatApplication } from './application-name.ts'
 import { type Arguments, readArguments } from './arguments.ts'
-import {
-  type Connection,
-  missingServer,
-  resolveConnection,
-  resolveWhere,
-  warnOfHeaders,
-} from './connection.ts'
+import { missingServer, resolveConnection, resolveWhere, warnOfHeaders } from './connection.ts'
 import { formatDuration } from './duration.ts'
 import { type SettingName, settingLabel } from './settings.ts'
 import { isWithoutApplications, resolveTarget } from './target.ts'
@@ -16,7 +11,7 @@ import { oneLine } from './text.ts'
 import { anyBroken, type Complaints, readValues, shown, type Values, type Variables } from './values.ts'
 import type { Policy, Target } from './wanted.ts'
 
-export type { Connection, Credentials } from './connection.ts'
+export type { Connection, Credentials } from './access.ts'
 export type { NamedApplication, Policy, Target, Wanted } from './wanted.ts'
 
 /** Where the verdict goes. */

@@ -1,5 +1,6 @@
 /** How the server is reached, and who asks: from settings, an address of an application, or the argocd CLI's contexts. */
 
+import type { Connection, Credentials } from './access.ts'
 import { parseServerAddress, type ServerAddress, sameServer } from './address.ts'
 import { type CliContext, contextFor, listContexts, readCliContext } from './cli-context.ts'
 import { LARGEST_FILE } from './limit.ts'
@@ -7,35 +8,6 @@ import { certificatesProblem, keyProblem } from './pem.ts'
 import { type ProxyInBetween, proxyOf } from './proxy.ts'
 import { type SettingName, settingLabel, settings } from './settings.ts'
 import { anyBroken, type Complaints, shown, type Values, type Variables } from './values.ts'
-
-/** How the run proves who it is. */
-export type Credentials =
-  | {
-      readonly mode: 'TOKEN'
-      readonly token: string
-      /** Read again where the token is refused, because a mounted Secret may have been rotated. */
-      readonly tokenFile: string | undefined
-      /** The context of the argocd CLI that the token is from. */
-      readonly context: string | undefined
-    }
-  | { readonly mode: 'LOGIN'; readonly username: string; readonly password: string }
-
-/** Everything needed to reach the server. */
-export interface Connection {
-  readonly server: ServerAddress
-  readonly credentials: Credentials
-  readonly insecure: boolean
-  /** PEM texts. */
-  readonly ca: string | undefined
-  readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  /** The variable that names the proxy in between; Bun's fetch goes by it. */
-  readonly proxyVariable: string | undefined
-  /** Where that proxy is, without its user and password: `http://proxy.example.com:3128`. */
-  readonly proxyAddress: string | undefined
-  /** The same, where TLS is spoken to it. */
-  readonly secureProxy: string | undefined
-}
 
 /** What a connection is read from besides the settings. */
 export interface ConnectionSources {

@@ -1,6 +1,6 @@
 /** Keeps secrets out of whatever is shown. */
 
-import type { Connection } from './config.ts'
+import type { Connection } from './access.ts'
 import { settings } from './settings.ts'
 
 /** The shortest text that is masked: shorter ones are no secrets, and would turn up in any sentence. */

@@ -1,8 +1,8 @@
 /** Who is asking: a token, or a login that is repeated when its session ends. */
 
 import * as z from 'zod/mini'
+import type { Connection, Credentials } from './access.ts'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
-import type { Connection, Credentials } from './config.ts'
 import { asFailure, networkFailure, RequestFailure, wasNeverSent } from './failure.ts'
 import { lazily } from './lazily.ts'
 import { LARGEST_FILE } from './limit.ts'
