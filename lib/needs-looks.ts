@@ -119,10 +119,11 @@ function atOnce({ lookedAt, sighting }: Known): number {
 }
 
 /** An early no rests on what was seen when *fail after* had passed. */
-function lastFailing({ failing }: Known, { knowledge }: Moment): number {
+function lastFailing({ failing, lookedAt }: Known, { knowledge }: Moment): number {
   if (failing === undefined) return NOT
   const dueAt = failing.since + knowledge.policy.failAfter
-  return failing.until < dueAt && dueAt > failing.since ? dueAt : NOT
+  // What rests on the tree is not moved on by a look, so one is enough.
+  return failing.until < dueAt && lookedAt < dueAt && dueAt > failing.since ? dueAt : NOT
 }
 
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */

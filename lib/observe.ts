@@ -4,6 +4,7 @@ import { type Application, completed, observedRevisions } from './application.ts
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
+import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { parseTime } from './time.ts'
@@ -20,6 +21,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
         ...known,
         sighting: seen,
         whole: undefined,
+        failedOperation: undefined,
         evidence: NO_EVIDENCE,
         treeAsOf: NEVER,
         refreshes: NO_REFRESHES,
@@ -28,12 +30,15 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
       context,
     )
   const isWhole = isRequested(seen)
-  const application = isWhole ? seen.application : completed(seen.application, known.whole)
+  const told = isWhole ? seen.application : completed(seen.application, known.whole)
+  const failed = failedOperation(told, known.failedOperation)
+  const application = withoutDryRun(told, failed)
   return assessed(
     {
       ...known,
       sighting: { ...seen, application },
-      whole: isWhole ? application : known.whole,
+      whole: isWhole ? told : known.whole,
+      failedOperation: failed,
       evidence: withHydration(known.evidence, application),
       isDoubtful: false,
     },
