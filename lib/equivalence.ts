@@ -126,7 +126,8 @@ export function judge(
   const telling = results.toSorted((a, b) => rank(a) - rank(b))[0]
   const isNoted =
     unmet.length > 0 && unmet.every(([source, wanted]) => changedLastBy(application, source, wanted))
-  if (kindOf(telling) === 'unknown' && isNoted)
+  // Where the manifests can be compared, they say it better.
+  if ((kindOf(telling) === 'unknown' || kindOf(telling) === 'problem') && isNoted)
     return {
       same: true,
       message: 'by its mrp-controller annotations, the last one to change this application is',
