@@ -126,8 +126,7 @@ export function judge(
   const telling = results.toSorted((a, b) => rank(a) - rank(b))[0]
   const isNoted =
     unmet.length > 0 && unmet.every(([source, wanted]) => changedLastBy(application, source, wanted))
-  // Where the manifests can be compared, they say it better.
-  if ((kindOf(telling) === 'unknown' || kindOf(telling) === 'problem') && isNoted)
+  if (kindOf(telling) === 'unknown' && isNoted)
     return {
       same: true,
       message: 'by its mrp-controller annotations, the last one to change this application is',
