@@ -4,6 +4,7 @@ import { type Application, applicationKey } from './application.ts'
 import type { Check } from './check.ts'
 import { type Evidence, NO_EVIDENCE } from './evidence.ts'
 import type { RequestFailure } from './failure.ts'
+import type { OperationState } from './operation-rules.ts'
 import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
 import type { Policy, Target, Wanted } from './wanted.ts'
@@ -76,6 +77,8 @@ export interface Known {
   readonly wanted: Wanted
   /** How it was last seen; `undefined` before that. */
   readonly sighting: Sighting | undefined
+  /** The last operation that was no dry run, where it failed: a dry run takes its place in the Application. */
+  readonly failedOperation: OperationState | undefined
   /** The last whole Application that a request brought: streams leave out its resources. */
   readonly whole: Application | undefined
   readonly evidence: Evidence
@@ -114,6 +117,8 @@ export interface Streams {
   readonly endedAt: number | undefined
   /** The next one is not to be opened before. */
   readonly resumeAt: number
+  /** Since when none has lived, however often one was tried; while one does, before it. */
+  readonly downSince: number
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -205,6 +210,7 @@ export function initialKnowledge(
       heardAt: NEVER,
       endedAt: undefined,
       resumeAt: NEVER,
+      downSince: now,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),
@@ -234,6 +240,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     ref,
     wanted,
     sighting: undefined,
+    failedOperation: undefined,
     whole: undefined,
     evidence: NO_EVIDENCE,
     age: 'before',

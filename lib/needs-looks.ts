@@ -8,6 +8,7 @@ import {
   FEW,
   LONGEST_MENTION_GRACE,
   LONGEST_MISSING_INTERVAL,
+  MANY_TIMES,
   MENTION_GRACE,
   READ_ANEW,
   REQUEST_TIMEOUT,
@@ -76,11 +77,13 @@ function poll({ lookedAt }: Known, { knowledge, polledFrom }: Moment): number {
 }
 
 /** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
-function unmentioned(known: Known, { knowledge, aliveSince }: Moment): number {
+function unmentioned(known: Known, { knowledge, aliveSince, isFew }: Moment): number {
   const { streams, policy } = knowledge
   if (aliveSince === undefined || known.mentionedBy === streams.number) return missing(known, policy.interval)
   if (known.lookedAt < aliveSince && known.sighting?.application === undefined) {
-    return Math.min(Math.max(aliveSince, streams.heardAt) + MENTION_GRACE, aliveSince + LONGEST_MENTION_GRACE)
+    const times = isFew ? 1 : MANY_TIMES
+    const quietAt = Math.max(aliveSince, streams.heardAt) + MENTION_GRACE * times
+    return Math.min(quietAt, aliveSince + LONGEST_MENTION_GRACE * times)
   }
   return missing(known, policy.interval)
 }
@@ -116,10 +119,11 @@ function atOnce({ lookedAt, sighting }: Known): number {
 }
 
 /** An early no rests on what was seen when *fail after* had passed. */
-function lastFailing({ failing }: Known, { knowledge }: Moment): number {
+function lastFailing({ failing, lookedAt }: Known, { knowledge }: Moment): number {
   if (failing === undefined) return NOT
   const dueAt = failing.since + knowledge.policy.failAfter
-  return failing.until < dueAt && dueAt > failing.since ? dueAt : NOT
+  // What rests on the tree is not moved on by a look, so one is enough.
+  return failing.until < dueAt && lookedAt < dueAt && dueAt > failing.since ? dueAt : NOT
 }
 
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */

@@ -9,8 +9,8 @@ import { applicationOf, type Known, NEVER } from './knowledge.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { failureOf as lastFailureOf } from './server.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'
+import type { Outcome } from './verdict.ts'
 import { checksOf, type Ending, namingCheck } from './verdict.ts'
-import type { Outcome } from './verify.ts'
 
 /** When a run was, by the local clock. */
 export interface Times {
