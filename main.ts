@@ -64,7 +64,7 @@ const commands = () =>
       }),
       docs: asked('docs', (page) => say(pages().readPage(page as Page))),
       schema: asked('schema', () =>
-        say(ours(`${JSON.stringify(resultSchemas().resultJsonSchema(), undefined, 2)}\n`)),
+        say(told`${ours(JSON.stringify(resultSchemas().resultJsonSchema(), undefined, 2))}\n`),
       ),
       completion: asked('completion', (word) => say(completions().complete(word, sources, gate))),
     },
@@ -89,7 +89,8 @@ async function main(words: readonly string[]): Promise<unknown> {
   const rawArgs = [...words]
   const command = COMMANDS.find((one) => one === first)
   if (command === undefined) {
-    if (rest.length === 0 && (first === '--version' || first === '-V')) return end(say(ours(`${version}\n`)))
+    if (rest.length === 0 && (first === '--version' || first === '-V'))
+      return end(say(told`${ours(version)}\n`))
     const given = readArguments(words)
     if (words.length === 0) return end(await verifyCommand(given))
     if (given.help) return end(showHelp(ours(help().formatHelp(version)), rest.length === 0))

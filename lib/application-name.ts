@@ -1,5 +1,6 @@
 /** Applications as people write them: by name, or as the address that their browser shows. */
 
+import { withoutSlashesBehind } from './address.ts'
 import { formatWantedRevision, parseWantedRevision, type WantedRevision } from './revision.ts'
 
 /** An application as it was asked for. */
@@ -15,11 +16,16 @@ export interface AskedApplication {
  * Kubernetes object names, a little more freely (upper case, underscores): the server is the judge of those, but
  * nothing that could mean another path gets through.
  */
-export const OBJECT_NAME = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?'
+const OBJECT_NAME = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?'
 
-const NAMED = `(?:(${OBJECT_NAME})/)?(${OBJECT_NAME})(?:@(.+))?`
-const APPLICATION = new RegExp(`^${NAMED}$`)
-const ADDRESS = new RegExp(`^(https?://[^/?#]+[^?#]*?)/applications/${NAMED}$`, 'i')
+/** A name alone. */
+export const BARE_NAME = new RegExp(`^${OBJECT_NAME}$`)
+
+const APPLICATION = new RegExp(`^(?:(${OBJECT_NAME})/)?(${OBJECT_NAME})(?:@(.+))?$`)
+const ADDRESS = new RegExp(
+  `^(https?://[^/?#]+(?:/[^?#]*?)?)/applications/(?:(${OBJECT_NAME})/)?(${OBJECT_NAME})(?:@(.+))?$`,
+  'i',
+)
 const LOOKS_LIKE_ADDRESS = /^[a-z][a-z0-9+.-]*:\/\//i
 
 /**
@@ -39,7 +45,7 @@ export function parseApplication(entry: string): AskedApplication {
   }
   // What a browser adds says how the page is shown; it may hold anything, and is neither read nor shown.
   const address = entry.split(/[?#]/, 1)[0] ?? ''
-  const found = ADDRESS.exec(address.replace(/\/+$/, ''))
+  const found = ADDRESS.exec(withoutSlashesBehind(address))
   if (found === null || found[1]?.includes('@') === true)
     throw new Error(
       'has an address that is not the one of an application; write https://SERVER[/root]/applications/[namespace/]name',

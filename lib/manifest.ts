@@ -18,7 +18,7 @@ import {
   variables,
 } from './pod.ts'
 import type { SettingName } from './settings.ts'
-import { ours, type Shown } from './shown.ts'
+import { ours, type Shown, told } from './shown.ts'
 import { indent, item, scalar } from './yaml.ts'
 
 export type { ManifestExtras, ManifestInput } from './pod.ts'
@@ -41,7 +41,7 @@ export function manifestInput(
 /** The text of a manifest; what it has of the settings is in printable ASCII, or escaped ({@link scalar}). */
 export function formatManifest(kind: Kind, input: ManifestInput, extras: ManifestExtras = {}): Shown {
   const make = { job, 'analysis-template': analysisTemplate, 'workflow-template': workflowTemplate }[kind]
-  return ours(`${make(input, extras).join('\n')}\n`)
+  return told`${ours(make(input, extras).join('\n'))}\n`
 }
 
 function job(input: ManifestInput, extras: ManifestExtras): readonly string[] {

@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod/mini'
-import { OBJECT_NAME, parseApplication } from './application-name.ts'
+import { BARE_NAME, parseApplication } from './application-name.ts'
 import { parseDuration } from './duration.ts'
 import { parseImage } from './image.ts'
 import { lazily } from './lazily.ts'
@@ -132,8 +132,6 @@ const images = reads((raw) => {
     throw new Error(`has ${quoteAll(bad)}, which is no image; write repository[:tag][@digest]`)
   return references.flatMap((reference) => parseImage(reference) ?? [])
 }, 'names no image')
-
-const BARE_NAME = new RegExp(`^${OBJECT_NAME}$`)
 
 const objectName = reads(
   (raw) => (BARE_NAME.test(raw) ? raw : undefined),

@@ -460,7 +460,7 @@ describe('the wrong port', () => {
     await using server = await ArgoCDServer.start({ tls: await selfSigned() })
     const { result } = await suffer({ ...connect(server), ARGOCD_SERVER: `http://${server.address}` })
     expect(result.reason).toBe('NotArgoCD')
-    expect(result.message).toContain(`redirects to ${server.url}/api/v1/applications/web`)
+    expect(result.message).toContain('redirects to https://, so it speaks TLS; use https:// in ARGOCD_SERVER')
   })
 
   test('a proxy that is asked as if it were the server', async () => {

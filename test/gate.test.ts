@@ -120,10 +120,17 @@ describe('there is no way around it', () => {
       [...source.matchAll(/\bours\(.*/g)].map(([claim]) => `${file} ${claim}`),
     )
     expect(claims.filter((claim) => !claim.startsWith('lib/shown.ts')).sort()).toEqual([
+      "lib/completion.ts ours(shell === undefined ? '' : completionScript(shell))",
+      // What it has of the settings is printable ASCII, or escaped as YAML does: test/manifest.test.ts.
+      "lib/manifest.ts ours(make(input, extras).join('\\n'))}\\n`",
+      "lib/pages.ts ours(readFileSync(PAGE_FILES[page], 'utf8'))",
       'lib/progress.ts ours(date.toISOString())',
       'lib/report.ts ours(formatDuration(durationSeconds * 1000))',
+      'main.ts ours(JSON.stringify(resultSchemas().resultJsonSchema(), undefined, 2))}\\n`),',
+      'main.ts ours(help().formatCommandHelp(command)), rest.length === 1))',
+      'main.ts ours(help().formatHelp(version)), rest.length === 0))',
       'main.ts ours(styleText(style, text, { validateStream: false }))',
-      'main.ts ours(text)) ? 0 : 1',
+      'main.ts ours(version)}\\n`))',
     ])
   })
   test('nothing writes but what takes such text only', () => {

@@ -194,6 +194,15 @@ test('settings that are wrong are told, and nothing is printed', async () => {
   expect(stderr).toContain('KPCEA_TARGET_REVISION must be set')
 })
 
+test('nothing that was set can steer a terminal, and no variable is put together of others', async () => {
+  const text = 'a\u001b[31m\u202e::error::\u0085é $(HOME)'
+  const args = ['--server', 'a', '--app', 'b', '--verify-mode', 'SEARCH_COMMIT_MSG', '--commit-message', text]
+  const { stdout } = await run({}, ['manifest', 'job', ...args])
+  expect(stdout).toMatch(/^[\n -~]*$/)
+  const job = object(documents(stdout)[0] ?? null)
+  expect(variables(container(job)).KPCEA_SEARCH_COMMIT_MSG).toBe(text.replace('$(', () => '$$('))
+})
+
 test('every text is read back as the text that it was', () => {
   const texts = [
     '',

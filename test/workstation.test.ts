@@ -7,7 +7,7 @@ import { COMMANDS } from '../lib/commands.ts'
 import { settingEntries } from '../lib/settings.ts'
 import { ArgoCDServer, application } from './argocd/server.ts'
 import { selfSigned } from './certificates.ts'
-import { connect, type Environment, run, temporaryDirectory } from './executable.ts'
+import { connect, type Environment, EXECUTABLE, run, temporaryDirectory } from './executable.ts'
 import { SHA } from './fixtures.ts'
 
 let server: ArgoCDServer
