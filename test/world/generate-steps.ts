@@ -28,6 +28,8 @@ export function generateSteps(random: Random, promotion: Promotion): Step[] {
   const moment = () => {
     const other = steps.length > 0 && random.chance(0.4) ? random.pick(steps).at : undefined
     if (other !== undefined) return near(other, random.pick([300, 3000, 15_000]))
+    // Just before a run begins, what the first look shows may be about to change.
+    if (random.chance(0.25)) return Math.max(0, startsAt - random.integer(1, 600))
     if (random.chance(0.5)) return near(startsAt + random.pick(INTERESTING), random.pick([200, 3000]))
     return Math.round(startsAt + random.next() * length)
   }

@@ -7,6 +7,7 @@ import {
   delayBy,
   EVIDENCE_AGE,
   mostRequests,
+  noWithin,
   ONE_LOOK,
   resolutionOf,
   yesWithin,
@@ -66,6 +67,8 @@ interface Asked {
   truth: Truth
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
+  /** Since when there is no doubt about it. */
+  hopelessSince: number | undefined
   failingOf: string
 }
 
@@ -94,7 +97,14 @@ export function createOracle(world: World): Oracle {
   for (const subject of world.applications) {
     const wanted = wantedOf(subject)
     if (wanted === undefined) continue
-    asked.set(subject, { subject, wanted, truth: ABSENT, failings: [], failingOf: '' })
+    asked.set(subject, {
+      subject,
+      wanted,
+      truth: ABSENT,
+      failings: [],
+      hopelessSince: undefined,
+      failingOf: '',
+    })
     dirty.add(subject)
   }
   world.changed = (subject) => {
@@ -111,7 +121,7 @@ export function createOracle(world: World): Oracle {
   }
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
-    for (const fault of scenario.faults) allowed += delayBy(fault, policy, since, to)
+    for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
     return allowed
   }
   const late = (): Breach | undefined => {
@@ -121,6 +131,22 @@ export function createOracle(world: World): Oracle {
     if (now - visibleSince <= allowed) return undefined
     return breach('never late', `true and visible since ${visibleSince} ms, and no yes within ${allowed} ms`)
   }
+  /** An application has been failing for longer than anybody waits. */
+  const overdue = ({ failings, hopelessSince, subject }: Asked): Breach | undefined => {
+    const { failAfter, timeout } = policy
+    if (hopelessSince === undefined || !Number.isFinite(failAfter) || timeout === 0) return undefined
+    const now = time.now()
+    const failedFor = now - hopelessSince
+    if (failedFor <= failAfter || !isMember(subject)) return undefined
+    const isError = failings.some(
+      ({ value }, i) => value === 'Conditions' && (failings[i + 1]?.at ?? now) >= hopelessSince,
+    )
+    let allowed = failAfter + noWithin(policy, isError)
+    for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
+    if (failedFor <= allowed) return undefined
+    const reason = failings.at(-1)?.value
+    return breach('never late', `${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`)
+  }
   const breach = (promise: Breach['promise'], what: string): Breach => ({ promise, at: time.now(), what })
 
   const look = () => {
@@ -129,12 +155,17 @@ export function createOracle(world: World): Oracle {
     for (const subject of dirty) {
       const one = asked.get(subject)
       if (one === undefined) continue
+      const found = overdue(one)
+      if (found !== undefined) return found
       one.truth = truthOf(world, subject, one.wanted, startsAt)
       if (one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
+        one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
       turn(one.failings, one.truth.failing)
+      if (!one.truth.isHopeless) one.hopelessSince = undefined
+      else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
     dirty.clear()
     let members = 0
@@ -182,7 +213,7 @@ export function createOracle(world: World): Oracle {
         return judgeYes(now)
       case 'timed-out':
         if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
-        return late()
+        return late() ?? [...asked.values()].map(overdue).find((found) => found !== undefined)
       case 'looked':
         if (policy.timeout > 0) return breach('on time', 'ended as one look, and was to wait')
         return now - startsAt > ONE_LOOK ? breach('on time', 'one look took too long') : undefined
@@ -272,7 +303,11 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     policy.refresh !== 'none' &&
     (applications.some(({ hydration }) => hydration !== 'none') ||
       wanted.some(({ revision }) => revision !== undefined && !/[0-9a-f]{7}/.test(JSON.stringify(revision))))
-  return { refreshes, trees: wanted.some(({ images }) => images.length > 0) }
+  return {
+    refreshes,
+    trees: wanted.some(({ images }) => images.length > 0),
+    renderings: wanted.some(({ revisionPolicy }) => revisionPolicy === 'equivalent'),
+  }
 }
 
 /** The last span within two instants in which it was true. */

@@ -20,6 +20,8 @@ export interface Truth {
   readonly isVisible: boolean
   /** Something is so that time alone will hardly mend, and that is held against this release. */
   readonly failing: Failing | undefined
+  /** And there is no doubt that it is: whoever waits must be told. */
+  readonly isHopeless: boolean
   /** A streak of failing begins anew where this changes. */
   readonly observed: string
 }
@@ -39,6 +41,7 @@ export const ABSENT: Truth = {
   isReal: false,
   isVisible: false,
   failing: undefined,
+  isHopeless: false,
   observed: '',
 }
 
@@ -80,23 +83,32 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
     subject.annotations.refresh === undefined &&
     status.conditions.length === 0 &&
     status.comparedTo === spec &&
-    !hasFailed(subject) &&
+    (!hasFailed(subject) || isExcused(subject)) &&
     operationState?.operation.isLocal !== true &&
     isSettled(subject) &&
     isHydrated(subject) &&
     showsImages(wanted.images, subject)
-  return {
-    isStored,
-    isReal,
-    isVisible,
-    failing: failing(world, subject, wanted, isIdentified, since),
-    observed,
-  }
+  const reason = failing(world, subject, wanted, isIdentified, since)
+  const isReleased = isIdentified && shows(world, subject, wanted) && showsSome(wanted.images, subject)
+  const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased)
+  return { isStored, isReal, isVisible, failing: reason, isHopeless, observed }
 }
 
 /** Whether a run could know of a failed hook that a dry run has taken the place of. */
 function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
   return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
+}
+
+/** What failed for other revisions may be made good by the sync that is to come. */
+function isBeyondDoubt(reason: Failing, { status, live }: Subject, isReleased: boolean): boolean {
+  if (reason === 'NotHealthy') return isReleased
+  if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
+  const { operationState, revisions, syncStatus } = status
+  const isOfObserved = operationState?.synced?.join() === revisions.join()
+  return (
+    isReleased &&
+    (isOfObserved || (live.hasFailedHook && syncStatus === 'Synced' && operationState?.failed === 'hook'))
+  )
 }
 
 function isRunning({ status: { operationState } }: Subject): boolean {
@@ -264,6 +276,19 @@ function hasFailed({ status: { operationState }, live }: Subject): boolean {
   )
 }
 
+/** An operation that failed for other revisions, and none of its hooks, says nothing where all is Synced without it. */
+function isExcused({ status, live, operation }: Subject): boolean {
+  const { operationState, syncStatus, revisions } = status
+  if (operationState === undefined || operation !== undefined || live.hasFailedHook) return false
+  const operated = operationState.synced ?? []
+  return (
+    operated.length > 0 &&
+    operationState.failed !== 'hook' &&
+    syncStatus === 'Synced' &&
+    operated.some((one, i) => one !== revisions[i])
+  )
+}
+
 /** What is held against this release; what an older one did is not. */
 function failing(
   world: World,
@@ -275,7 +300,11 @@ function failing(
   const { status, live, deletingSince, spec } = subject
   const { operationState } = status
   if (deletingSince !== undefined) return 'Deleting'
-  if (hasFailed(subject) && (isIdentified || isOperationWanted(world, subject, wanted, since)))
+  if (
+    hasFailed(subject) &&
+    !isExcused(subject) &&
+    (isIdentified || isOperationWanted(world, subject, wanted, since))
+  )
     return 'OperationFailed'
   if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
   if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
@@ -286,6 +315,7 @@ function failing(
   )
     return 'RevisionMismatch'
   if (!isIdentified || !showsSome(wanted.images, subject)) return undefined
+  if (wanted.health.includes(status.health ?? '')) return undefined
   if (status.health === 'Degraded') return 'NotHealthy'
   if (status.health !== 'Progressing') return undefined
   const began = Math.floor((operationState?.startedAt ?? 0) / 1000) * 1000
