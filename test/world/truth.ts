@@ -371,7 +371,8 @@ function shows(world: World, subject: Subject, wanted: Wanted): boolean {
   if (isNamedSo) return true
   // Older servers render what was hydrated, so dry commits cannot be compared.
   if (revisionPolicy === 'equivalent' && plan.hydration !== 'none' && scenario.version === '3.4') return false
-  if (revisionPolicy === 'equivalent') return !contentOf(git, live.contents?.[0] ?? 0).hasSecret
+  const [id] = live.contents ?? []
+  if (revisionPolicy === 'equivalent') return id !== undefined && !contentOf(git, id).hasSecret
   return showsHistory(subject, wanted)
 }
 
