@@ -86,6 +86,8 @@ export interface Known {
   readonly age: 'before' | 'after' | 'unknown'
   /** The checks of the sighting; none before it. */
   readonly checks: readonly Check[]
+  /** What they were made from. */
+  readonly judged: { readonly application: Application | undefined; readonly evidence: Evidence } | undefined
   readonly met: Streak | undefined
   readonly failing: (Streak & { readonly revisions: string }) | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
@@ -245,6 +247,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     evidence: NO_EVIDENCE,
     age: 'before',
     checks: [],
+    judged: undefined,
     met: undefined,
     failing: undefined,
     provenAt: NEVER,

@@ -77,8 +77,13 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   if (sighting === undefined) return known
   const { application, asOf, at } = sighting
   const age = ageOf(known)
-  const evidence = { ...known.evidence, refreshed: policy.refresh === 'none' || age === 'after' }
-  const checks = checkApplication(application, wanted, evidence)
+  const refreshed = policy.refresh === 'none' || age === 'after'
+  const evidence = refreshed === known.evidence.refreshed ? known.evidence : { ...known.evidence, refreshed }
+  // The same of the same, as most of what a stream begins with anew.
+  const { judged } = known
+  const isSame =
+    judged?.application === application && judged?.evidence === evidence && known.checks.length > 0
+  const checks = isSame ? known.checks : checkApplication(application, wanted, evidence)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
@@ -94,6 +99,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     evidence,
     age,
     checks,
+    judged: { application, evidence },
     met,
     failing,
     provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),
