@@ -100,6 +100,7 @@ function resolve(world: World, subject: Subject, comparing: Comparing, resolved:
     readLive(world, subject, comparing, resolved)
     return
   }
+  if (resolved.length === 0) subject.controller.unseenSince = undefined
   later(world, subject, pace(world, 120), () => {
     const revision =
       source.chart === undefined

@@ -141,7 +141,13 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
     live: nothingLive(),
     deployments: [],
     isInvalid: false,
-    controller: { isComparing: false, wanted: 0, isTerminating: false, isHydrating: false },
+    controller: {
+      isComparing: false,
+      wanted: 0,
+      isTerminating: false,
+      isHydrating: false,
+      unseenSince: undefined,
+    },
     stored: undefined,
     version: 0,
   }

@@ -93,6 +93,8 @@ function generateFault(random: Random, { startsAt, length, times }: Occasion): F
       return { kind, from, until, by: random.integer(300, 3000) }
     case 'controller slow':
       return { kind, from, until: from + 4 * lasts, by: random.integer(300, 2000) }
+    case 'comparison error':
+      return { kind, from, until: random.chance(0.3) ? FOR_EVER : until }
     default:
       return { kind, from, until }
   }

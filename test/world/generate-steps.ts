@@ -20,6 +20,21 @@ export interface Promotion {
 /** After the begin of a run, when its refreshes and looks are due. */
 const INTERESTING = [0, 0, 500, 5000, 15_000, 30_000, 45_000, 60_000, 120_000]
 
+/**
+ * What has to fall together to hurt, and seldom does by itself: a refresh of somebody else that has begun when the
+ * push comes, a push between the resolving of two sources, a push that is not hydrated yet.
+ */
+function pushTime(random: Random, { startsAt, applications }: Promotion, steps: Step[]): number | undefined {
+  const [first] = applications
+  if (first === undefined || !random.chance(0.3)) return undefined
+  if (first.hasSeveralSources) return startsAt + random.integer(20, 900)
+  if (first.hydration !== 'none') return Math.max(0, startsAt - random.integer(0, 3000))
+  const before = Math.min(startsAt, random.integer(50, 2500))
+  for (const i of applications.keys())
+    if (i < 3) steps.push({ at: startsAt - before, kind: 'refresh', application: i, old: random.chance(0.6) })
+  return startsAt - Math.floor(before * random.next())
+}
+
 /** The steps of a scenario, by their times. */
 export function generateSteps(random: Random, promotion: Promotion): Step[] {
   const { applications, commit, content, isTag, isTrap, startsAt, length } = promotion
@@ -39,7 +54,9 @@ export function generateSteps(random: Random, promotion: Promotion): Step[] {
   if (isTag || applications[0]?.sources[0]?.targetRevision === 'v1')
     steps.push({ at: 0, kind: 'tag', name: 'v1', commit: 0 })
   if (commit > 0 && content !== undefined) {
-    const at = random.chance(0.5) ? near(startsAt, 8000) : Math.round(startsAt + random.next() * length * 0.6)
+    const at =
+      pushTime(random, promotion, steps) ??
+      (random.chance(0.5) ? near(startsAt, 8000) : Math.round(startsAt + random.next() * length * 0.6))
     steps.push({
       at,
       kind: 'push',
@@ -150,7 +167,7 @@ function generateStep(
     case 'delete':
       return { at, kind, application, takes: random.integer(200, 20_000) }
     case 'invalid':
-      return { at, kind, application, takes: random.integer(1000, 60_000) }
+      return { at, kind, application, takes: random.chance(0.3) ? 600_000 : random.integer(1000, 60_000) }
     default:
       return { at, kind, application }
   }

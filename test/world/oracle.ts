@@ -1,5 +1,6 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
+import { FEW } from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -9,6 +10,7 @@ import {
   mostRequests,
   noWithin,
   ONE_LOOK,
+  refreshWithin,
   resolutionOf,
   yesWithin,
 } from './promises.ts'
@@ -63,6 +65,8 @@ interface Asked {
   truth: Truth
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
+  /** Since when its revision has not been what was asked for. */
+  unidentifiedSince: number | undefined
   /** Since when there is no doubt about it. */
   hopelessSince: number | undefined
   failingOf: string
@@ -99,6 +103,7 @@ export function createOracle(world: World): Oracle {
       truth: ABSENT,
       failings: [],
       hopelessSince: undefined,
+      unidentifiedSince: undefined,
       failingOf: '',
     })
     dirty.add(subject)
@@ -143,6 +148,25 @@ export function createOracle(world: World): Oracle {
     const reason = failings.at(-1)?.value
     return breach('never late', `${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`)
   }
+  /** Git holds something else for longer than a refresh may take to be asked for, and nobody has looked. */
+  const unseen = ({ subject, truth, unidentifiedSince }: Asked): Breach | undefined => {
+    const { unseenSince, isComparing } = subject.controller
+    if (unseenSince === undefined || unidentifiedSince === undefined || isComparing || !isMember(subject))
+      return undefined
+    const isQuiet = scenario.faults.length === 0 && subject.plan.hydration === 'none' && !subject.isInvalid
+    if (
+      !isQuiet ||
+      policy.refresh === 'none' ||
+      policy.timeout === 0 ||
+      asked.size > FEW ||
+      truth.isIdentified
+    )
+      return undefined
+    const since = Math.max(unseenSince, unidentifiedSince, startsAt)
+    const allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
+    if (time.now() - since <= allowed) return undefined
+    return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
+  }
   const breach = (promise: Breach['promise'], what: string): Breach => ({ promise, at: time.now(), what })
 
   const look = () => {
@@ -151,7 +175,7 @@ export function createOracle(world: World): Oracle {
     for (const subject of dirty) {
       const one = asked.get(subject)
       if (one === undefined) continue
-      const found = overdue(one)
+      const found = overdue(one) ?? unseen(one)
       if (found !== undefined) return found
       one.truth = truthOf(world, subject, one.wanted, startsAt)
       if (one.failingOf !== one.truth.observed) {
@@ -160,6 +184,8 @@ export function createOracle(world: World): Oracle {
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
       turn(one.failings, one.truth.failing)
+      if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
+      else one.unidentifiedSince ??= time.now()
       if (!one.truth.isHopeless) one.hopelessSince = undefined
       else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
@@ -209,7 +235,10 @@ export function createOracle(world: World): Oracle {
         return judgeYes(now)
       case 'timed-out':
         if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
-        return late() ?? [...asked.values()].map(overdue).find((found) => found !== undefined)
+        return (
+          late() ??
+          [...asked.values()].map((one) => overdue(one) ?? unseen(one)).find((found) => found !== undefined)
+        )
       case 'looked':
         if (policy.timeout > 0) return breach('on time', 'ended as one look, and was to wait')
         return now - startsAt > ONE_LOOK ? breach('on time', 'one look took too long') : undefined

@@ -11,7 +11,6 @@ import {
   READ_ANEW,
   REFRESH_ANEW,
   REFRESH_JITTER,
-  REFRESH_TIMEOUT,
   TREE_INTERVAL,
 } from '../../lib/promises.ts'
 import type { Policy } from '../../lib/wanted.ts'
@@ -119,6 +118,8 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
 }
 
 const MARK = 45_000
+/** A refresh that confirms an error. */
+const CONFIRMED = 20_000
 const HEDGED = LONGEST_HEDGE + 2000
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? 0
 
@@ -133,7 +134,7 @@ export function mostRequests(applications: number, { interval }: Policy): number
  * confirmed by a refresh, and what explains it to be asked for.
  */
 export function noWithin({ interval, watch, refresh }: Policy, isError: boolean): number {
-  const confirmed = refresh === 'none' ? OWN_COMPARISON : REFRESH_TIMEOUT
+  const confirmed = refresh === 'none' ? OWN_COMPARISON : CONFIRMED
   const looked = watch ? SELDOMEST : interval
   return looked + TREE_INTERVAL + LONGEST_DIAGNOSIS + 3000 + (isError ? confirmed : 0)
 }

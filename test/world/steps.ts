@@ -113,7 +113,16 @@ function push(world: World, step: Step & { kind: 'push' }): void {
   const contents = changedContents(parent, changes)
   git.commits.set(sha, { sha, message: step.message, contents, hydratedFrom: undefined })
   point(git, ref, sha, time.now())
-  for (const subject of applications) world.changed(subject)
+  moved(world, step.branch)
+}
+
+/** A branch or tag points elsewhere. */
+function moved(world: World, name: string): void {
+  for (const subject of world.applications) {
+    const isTracked = subject.spec.sources.some(({ targetRevision }) => targetRevision === name)
+    if (isTracked) subject.controller.unseenSince ??= world.time.now()
+    world.changed(subject)
+  }
 }
 
 function tag(world: World, name: string, sha: string): void {
@@ -121,7 +130,7 @@ function tag(world: World, name: string, sha: string): void {
   if (!git.commits.has(sha)) return
   git.tags.set(name, sha)
   point(git, refOf({ repoURL: REPOSITORY }, name), sha, time.now())
-  for (const subject of world.applications) world.changed(subject)
+  moved(world, name)
 }
 
 function isBusy({ operation, deletingSince }: Subject): boolean {
@@ -200,6 +209,7 @@ function create(world: World, subject: Subject | undefined): void {
     wanted: 0,
     isTerminating: false,
     isHydrating: false,
+    unseenSince: undefined,
   })
   write(world, subject)
   world.requestComparison(subject, 2, world.random.between(5, 500))

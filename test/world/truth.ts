@@ -17,6 +17,8 @@ export interface Truth {
   readonly isStored: boolean
   /** It really is: what runs is what the commit holds, it is healthy, and its hook has not failed. */
   readonly isReal: boolean
+  /** Its revision, and commit message, is what was asked for. */
+  readonly isIdentified: boolean
   /** Both, and nothing in the way of seeing it by the documented rules. */
   readonly isVisible: boolean
   /** Something is so that time alone will hardly mend, and that is held against this release. */
@@ -30,6 +32,7 @@ export interface Truth {
 export const ABSENT: Truth = {
   isStored: false,
   isReal: false,
+  isIdentified: false,
   isVisible: false,
   failing: undefined,
   isHopeless: false,
@@ -74,7 +77,7 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
   const reason = failing(world, subject, wanted, isIdentified, since)
   const isReleased = isIdentified && shows(world, subject, wanted) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased)
-  return { isStored, isReal, isVisible, failing: reason, isHopeless, observed }
+  return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
 }
 
 /** Whether a run could know of a failed hook that a dry run has taken the place of. */

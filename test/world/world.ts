@@ -120,6 +120,8 @@ export interface ControllerState {
   wanted: 0 | 1 | 2
   isTerminating: boolean
   isHydrating: boolean
+  /** Since when a branch that it tracks has pointed where the controller has not looked. */
+  unseenSince: number | undefined
 }
 
 /** What the server's clock shows, in milliseconds. */
