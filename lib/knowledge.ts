@@ -6,6 +6,7 @@ import { type Evidence, NO_EVIDENCE } from './evidence.ts'
 import type { RequestFailure } from './failure.ts'
 import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
+import { NO_SYNCING, type Syncing } from './syncs.ts'
 import type { Policy, Target, Wanted } from './wanted.ts'
 
 /** Before anything: a time that is older than any other. */
@@ -98,6 +99,8 @@ export interface Known {
   readonly refreshes: Refreshes
   /** When the tree of the evidence was asked for. */
   readonly treeAsOf: number
+  /** What is known of syncing it. */
+  readonly syncing: Syncing
   /** When what it waits for now began. */
   readonly waitingSince: number
 }
@@ -245,6 +248,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     told: undefined,
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,
+    syncing: NO_SYNCING,
     waitingSince: now,
   }
 }

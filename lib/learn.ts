@@ -10,6 +10,7 @@ import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
 import { answered, failed } from './server.ts'
+import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
 
 /** Takes one event into account. */
 export function learn(knowledge: Knowledge, event: Event, now: number): Knowledge {
@@ -40,6 +41,10 @@ function started(knowledge: Knowledge, request: Request, now: number): Knowledge
         ...known,
         refreshes: refreshStarted(known, now),
       }))
+    case 'sync':
+      return learntOfSync(knowledge, request.application, now, (known) =>
+        syncOrdered(known, request.order, now),
+      )
     case 'look':
     case 'list':
     case 'names':
@@ -94,7 +99,35 @@ function brought(
             renderings: new Map([...renderings, [request.comparison.key, news.rendering]]),
           }))
         : knowledge
+    case 'ordered':
+      return request.kind === 'sync'
+        ? learntOfSync(knowledge, request.application, now, (known) => syncAnswered(known, news.answer, now))
+        : knowledge
+    case 'permission':
+      return request.kind === 'permission'
+        ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
+            ...syncing,
+            isPermitted: news.isPermitted,
+          }))
+        : knowledge
+    case 'windows':
+      return request.kind === 'windows'
+        ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
+            ...syncing,
+            windows: news.windows,
+            windowsAt: now,
+          }))
+        : knowledge
   }
+}
+
+function learntOfSync(
+  knowledge: Knowledge,
+  key: string,
+  now: number,
+  how: (known: Known) => Known['syncing'],
+): Knowledge {
+  return change(knowledge, key, (known) => assessed({ ...known, syncing: how(known) }, now, knowledge))
 }
 
 function ended(
@@ -119,6 +152,8 @@ function ended(
         ...known,
         refreshes: { ...known.refreshes, isUnderWay: false },
       }))
+    case 'sync':
+      return learntOfSync(after, request.application, now, (known) => syncLost(known, now))
     case 'commit':
       return learnt(after, request.application, now, ({ commits }) => ({
         commits: new Map([...commits, [request.commit.key, problem]]),

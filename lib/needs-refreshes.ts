@@ -58,6 +58,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
     first(known),
     staleness(known),
     evidence(known),
+    beforeSync(known, knowledge),
     again(known, knowledge),
     confirmation(known, knowledge),
   )
@@ -88,6 +89,13 @@ function evidence({ sighting, refreshes, wanted }: Known): number {
     return NOT
   const isFutile = refreshes.answered > 3
   return isFutile ? NOT : refreshes.answeredAt + RECONCILED_STEP
+}
+
+/** Before something is started, what there is after the operation that has just ended. */
+function beforeSync({ refreshes, syncing }: Known, { policy }: Knowledge): number {
+  return policy.sync !== undefined && syncing.own === undefined && syncing.refreshFrom > refreshes.startedAt
+    ? NEVER
+    : NOT
 }
 
 /** What a refresh could mend. */

@@ -6,10 +6,12 @@ import { NO_EVIDENCE } from './evidence.ts'
 import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
 import { checkApplication } from './predicates.ts'
 import { LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { withOwnSync } from './sync-checks.ts'
+import { syncObserved } from './sync-learn.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
 
-type Context = Pick<Knowledge, 'policy' | 'applications'>
+type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
 /** Takes in that an application was seen, by whichever way that came last. */
 export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
@@ -29,17 +31,14 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     )
   const isWhole = isRequested(seen)
   const application = isWhole ? seen.application : completed(seen.application, known.whole)
-  return assessed(
-    {
-      ...known,
-      sighting: { ...seen, application },
-      whole: isWhole ? application : known.whole,
-      evidence: withHydration(known.evidence, application),
-      isDoubtful: false,
-    },
-    now,
-    context,
-  )
+  const after = {
+    ...known,
+    sighting: { ...seen, application },
+    whole: isWhole ? application : known.whole,
+    evidence: withHydration(known.evidence, application),
+    isDoubtful: false,
+  }
+  return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
 }
 
 /**
@@ -54,12 +53,15 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
-  if (was !== is) return { ...(is ? known : after), ...counted, isDoubtful: true }
-  const { whole, provenAt } = after
+  const { whole, provenAt, syncing } = after
+  if (was !== is) {
+    const doubted = is ? assessed({ ...known, whole, syncing }, now, context) : after
+    return { ...doubted, ...counted, isDoubtful: true }
+  }
   const told = sighting.application
   const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
   return {
-    ...assessed({ ...known, whole, sighting: detailed }, now, context),
+    ...assessed({ ...known, whole, syncing, sighting: detailed }, now, context),
     ...counted,
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
@@ -73,7 +75,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const { application, asOf, at } = sighting
   const age = ageOf(known)
   const evidence = { ...known.evidence, refreshed: policy.refresh === 'none' || age === 'after' }
-  const checks = checkApplication(application, wanted, evidence)
+  const checks = withOwnSync(checkApplication(application, wanted, evidence), application, known)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor))
     : undefined

@@ -11,10 +11,18 @@ export type Route =
   | 'resource-tree'
   | 'events'
   | 'syncwindows'
+  | 'sync'
+  | 'can-i'
   | 'other'
 
 /** What a path names. */
-export type Target = { readonly route: Route; readonly name?: string; readonly revision?: string }
+export type Target = {
+  readonly route: Route
+  readonly name?: string
+  readonly revision?: string
+  /** What `can-i` is about: resource, action, and the object. */
+  readonly permission?: readonly string[]
+}
 
 /** Which part of the API a path names: none if it cannot be decoded, or has a verb after a colon. */
 export function routeOf(path: string): Target {
@@ -31,13 +39,20 @@ export function routeOf(path: string): Target {
     case 'session':
       if (rest.length === 1) return { route: 'session' }
       break
+    case 'account':
+      if (rest.length > 4 && name === 'can-i')
+        return { route: 'can-i', permission: [part ?? '', revision, rest.slice(4).join('/')] }
+      break
     case 'stream':
       if (rest.length === 2 && name === 'applications') return { route: 'stream' }
       break
     case 'applications':
       if (rest.length === 1) return { route: 'applications' }
       if (rest.length === 2) return { route: 'application', name }
-      if (rest.length === 3 && (part === 'resource-tree' || part === 'events' || part === 'syncwindows')) {
+      if (
+        rest.length === 3 &&
+        (part === 'resource-tree' || part === 'events' || part === 'syncwindows' || part === 'sync')
+      ) {
         return { route: part, name }
       }
       if (part === 'revisions' && (last === 'metadata' || last === 'chartdetails') && more.length === 0) {
