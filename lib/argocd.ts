@@ -298,6 +298,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
             json: syncBody(ref, order),
             signal,
             // Bun sends a request once more where a connection that was kept is closed in the face of it.
+            // On a connection that was kept, the server may have hung up already, which looks like a lost answer.
             ...({ keepalive: false } as Options),
             headers: { authorization: `Bearer ${token}` },
           })

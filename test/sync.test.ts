@@ -463,18 +463,17 @@ describe('interruptions, with an id', () => {
     expect(server.operations.syncs).toHaveLength(1)
   })
 
-  test.each(['hang', 'reset', 'close'] as const)(
-    'the sync is started, and its answer does not come (%s)',
-    async (how) => {
-      manual({}, OUT_OF_SYNC)
-      server.fault({ route: 'sync', times: 1 }, { kind: 'lost', how })
-      const { code, stderr } = await run(promotion())
-      expect(code).toBe(0)
-      expect(server.operations.syncs).toHaveLength(1)
-      expect(posts()).toHaveLength(1)
-      if (how !== 'hang') expect(stderr).toContain('the answer was lost')
-    },
-  )
+  test.each(
+    (['hang', 'reset', 'close'] as const).flatMap((how) => [[how, 'true'] as const, [how, 'false'] as const]),
+  )('the sync is started, and its answer does not come (%s, watching: %s)', async (how, watch) => {
+    manual({}, OUT_OF_SYNC)
+    server.fault({ route: 'sync', times: 1 }, { kind: 'lost', how })
+    const { code, stderr } = await run({ ...promotion(), KPCEA_WATCH: watch })
+    expect(code).toBe(0)
+    expect(server.operations.syncs).toHaveLength(1)
+    expect(posts()).toHaveLength(1)
+    if (how !== 'hang' && watch === 'false') expect(stderr).toContain('the answer was lost')
+  })
 
   test('killed between the sync and its answer', async () => {
     manual({}, OUT_OF_SYNC)
