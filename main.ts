@@ -1,21 +1,22 @@
 #!/usr/bin/env bun
 /** The command: reads the settings, runs the verification, prints the result, exits. Wiring, no logic. */
 
-import { constants, existsSync, statSync } from 'node:fs'
+import { constants, existsSync, fstatSync, statSync } from 'node:fs'
 import { defineCommand, runCommand } from 'citty'
 import { adviceFor } from './lib/advice.ts'
 import { createArgoCD } from './lib/argocd.ts'
+import { type Arguments, flagDefinitions, readArguments } from './lib/arguments.ts'
 import { systemClock } from './lib/clock.ts'
-import { completionScript, SHELLS } from './lib/completion.ts'
-import { type Config, loadConfig, type OutputOptions } from './lib/config.ts'
+import { COMMANDS, KINDS, type Kind, type Page, wordsProblem } from './lib/commands.ts'
+import { type Config, type Loaded, loadConfig, type OutputOptions } from './lib/config.ts'
+import type { Finding } from './lib/doctor.ts'
 import { silenceOf } from './lib/failure.ts'
 import { readTextFile } from './lib/files.ts'
 import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from './lib/github.ts'
-import { formatHelp } from './lib/help.ts'
 import { isStdout, isTerminal, platformTerminationLog, print, toStderr, writeOut } from './lib/output.ts'
 import { formatProblems, formatResult, formatStart, formatTerminationMessage, plain } from './lib/report.ts'
-import { createResult, exitCodeOf, invalidSettingsResult } from './lib/result.ts'
+import { createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
 import type { Result } from './lib/result-schema.ts'
 import { Secrets } from './lib/secrets.ts'
 import {
@@ -35,6 +36,9 @@ import { version } from './package.json'
 const secrets = new Secrets()
 const gate = createGate(secrets)
 
+/** A page of the documentation is far smaller, in bytes. */
+const LARGEST_PAGE = 1024 * 1024
+
 /** Whether others on this machine can read a file. In a container, where Secrets are mounted so, there are none. */
 function isExposed(path: string): boolean {
   if (existsSync('/.dockerenv') || existsSync('/run/.containerenv')) return false
@@ -42,70 +46,214 @@ function isExposed(path: string): boolean {
   return process.platform !== 'win32' && (mode & constants.S_IROTH) !== 0
 }
 
-const command = defineCommand({
-  meta: { name: 'kpcea', version, description: 'Verifies that a release has arrived on an external Argo CD' },
-  run: ({ rawArgs }) => main(rawArgs),
-})
-
-async function main(args: readonly string[]): Promise<number> {
-  const text = answerAbout(args)
-  if (text !== undefined) return print(ours(text)) ? 0 : 1
-  const startedAt = systemClock.date()
-  const began = systemClock.now()
-  const times = () => ({
-    startedAt,
-    finishedAt: systemClock.date(),
-    durationSeconds: (systemClock.now() - began) / 1000,
+/** What may stand behind the name of the program: flags, which verify, or a command. */
+const verification = flagged('kpcea', verifyCommand)
+const commands = () =>
+  defineCommand({
+    meta: { name: 'kpcea', version },
+    subCommands: {
+      doctor: flagged('doctor', doctorCommand),
+      manifest: defineCommand({
+        meta: { name: 'manifest' },
+        subCommands: Object.fromEntries(
+          KINDS.map((kind) => [kind, flagged(kind, (given) => manifestCommand(kind, given))]),
+        ),
+      }),
+      docs: asked('docs', (page) => say(ours(readTextFile(pages().PAGE_FILES[page as Page], LARGEST_PAGE)))),
+      schema: asked('schema', () =>
+        say(ours(`${JSON.stringify(resultSchemas().resultJsonSchema(), undefined, 2)}\n`)),
+      ),
+      completion: asked('completion', (shell) => say(ours(completions().complete(shell, sources)))),
+    },
   })
-  secrets.addEnvironment(process.env)
-  const loaded = loadConfig({ args, env: process.env, readFile: readTextFile, isExposed })
-  if (!loaded.ok) {
-    const problems = formatProblems(loaded.problems.map((problem) => gate(problem)))
-    // On a terminal the result on stdout says it all; elsewhere the two streams may have different readers.
-    if (loaded.output.format === 'json' || !(isTerminal(1) && isTerminal(2))) toStderr(problems)
-    const result = shownDeep(invalidSettingsResult(loaded.problems, times()), gate)
-    return finish(result, loaded.output, problems)
+
+/** A command whose flags are the settings. */
+function flagged(name: string, run: (given: Arguments) => number | Promise<number>) {
+  return defineCommand({
+    meta: { name, version },
+    args: flagDefinitions,
+    run: async ({ rawArgs, args }) => end(await run(readArguments(rawArgs, args))),
+  })
+}
+
+/** A command that takes a word at most. */
+function asked(name: string, run: (word: string) => number) {
+  return defineCommand({ meta: { name }, run: ({ rawArgs: [word = ''] }) => end(run(word)) })
+}
+
+async function main(words: readonly string[]): Promise<unknown> {
+  const [first = '', ...rest] = words
+  const rawArgs = [...words]
+  const command = COMMANDS.find((one) => one === first)
+  if (command === undefined) {
+    if (rest.length === 0 && (first === '--version' || first === '-V')) return end(say(ours(`${version}\n`)))
+    const given = readArguments(words)
+    if (given.help) return end(showHelp(help().formatHelp(version), rest.length === 0))
+    // What citty would take for something else never gets there.
+    return given.problems.length > 0 ? end(await verifyCommand(given)) : runCommand(verification, { rawArgs })
   }
+  if (readArguments(rest).help) return end(showHelp(help().formatCommandHelp(command), rest.length === 1))
+  const problem = wordsProblem(command, rest)
+  if (problem !== undefined) {
+    toStderr(told`${gate(problem)}\n`)
+    return end(1)
+  }
+  const [kind, ...flags] = command === 'manifest' ? rest : ['', ...rest]
+  const given = readArguments(flags)
+  if (given.problems.length === 0 || !(command === 'doctor' || command === 'manifest'))
+    return runCommand(commands(), { rawArgs })
+  return end(await (command === 'doctor' ? doctorCommand(given) : manifestCommand(kind as Kind, given)))
+}
+
+/** Shows the help wherever it is asked for; beside settings, what shows it must not pass for a yes. */
+function showHelp(text: string, alone: boolean): number {
+  const code = say(ours(text))
+  if (alone) return code
+  toStderr(told`kpcea: help was asked for, so nothing else was done\n`)
+  return 1
+}
+
+/** Prints what was asked for; an answer that nobody could read is none. */
+function say(text: Shown): number {
+  return print(text) ? 0 : 1
+}
+
+function end(code: number): never {
+  process.exit(code)
+}
+
+// Loaded by those who ask: a verification does not pay for them.
+const help = () => require('./lib/help.ts') as typeof import('./lib/help.ts')
+const pages = () => require('./lib/pages.ts') as typeof import('./lib/pages.ts')
+const resultSchemas = () => require('./lib/result-schema.ts') as typeof import('./lib/result-schema.ts')
+const completions = () => require('./lib/completion.ts') as typeof import('./lib/completion.ts')
+const doctors = () => require('./lib/doctor.ts') as typeof import('./lib/doctor.ts')
+const doctorReports = () => require('./lib/doctor-report.ts') as typeof import('./lib/doctor-report.ts')
+const manifests = () => require('./lib/manifest.ts') as typeof import('./lib/manifest.ts')
+
+/** What settings are read from, besides the command line. */
+const sources = { env: process.env, readFile: readTextFile, isExposed }
+
+async function verifyCommand(given: Arguments): Promise<number> {
+  const times = stopwatch()
+  secrets.addEnvironment(process.env)
+  const loaded = loadConfig({ ...sources, args: [], arguments: given })
+  if (!loaded.ok) return refuse(loaded, times)
   const { config } = loaded
   secrets.addConnection(config.connection)
   const follower = createFollower(config)
   for (const warning of loaded.warnings)
     follower.say({ level: 'warning', event: 'warning', message: warning })
   follower.say({ level: 'info', event: 'start', message: formatStart(config) })
-  const outcome = await run(config, follower)
+  const { outcome, signal } = await run(config, follower)
   const { server } = config.connection
   const result = createResult({ server, outcome, times: times(), mask: secrets.mask })
   const advice = adviceFor(result, config.policy)
   const shown = shownDeep(result, gate)
   const paint = paintFor(isTerminal(1), config.output)
-  return finish(
-    shown,
-    config.output,
-    formatResult(shown, paint, advice === undefined ? undefined : gate(advice)),
+  const summary = formatResult(shown, paint, advice === undefined ? undefined : gate(advice))
+  const code = finish(shown, config.output, summary)
+  if (signal === 'SIGINT') await endAsInterrupted()
+  return code
+}
+
+async function doctorCommand(given: Arguments): Promise<number> {
+  const times = stopwatch()
+  secrets.addEnvironment(process.env)
+  const loaded = loadConfig({ ...sources, args: [], arguments: given }, 'diagnose')
+  if (!loaded.ok) return refuse(loaded, times)
+  const { connection, output } = loaded.config
+  secrets.addConnection(connection)
+  const { createDiagnosis, diagnosisExitCode, formatConclusion, formatDiagnosisTermination, formatFinding } =
+    doctorReports()
+  const paint = paintFor(isTerminal(1), output)
+  for (const warning of loaded.warnings) toStderr(told`warning: ${gate(warning)}\n`)
+  const proxyUrl = connection.proxyVariable && sources.env[connection.proxyVariable]
+  const tools = {
+    version,
+    readFile: readTextFile,
+    secrets,
+    actions: loaded.config.policy.sync === undefined ? [] : ['sync'],
+    proxyUrl,
+    now: () => systemClock.date(),
+  }
+  const findings: ShownDeep<Finding>[] = []
+  for await (const found of doctors().examine(loaded.config, tools)) {
+    const finding = shownDeep(found, gate)
+    findings.push(finding)
+    if (output.format === 'text') print(formatFinding(finding, paint))
+  }
+  const json = told`${asJson(shownDeep(createDiagnosis(findings, connection.server), gate))}\n`
+  const isTold = print(output.format === 'json' ? json : formatConclusion(findings, paint))
+  leave(output, json, formatDiagnosisTermination(findings))
+  const code = diagnosisExitCode(findings, output.detailedExitCode)
+  return isTold || code > 0 ? code : 1
+}
+
+function manifestCommand(kind: Kind, given: Arguments): number {
+  const loaded = loadConfig({ ...sources, args: [], arguments: given }, 'describe')
+  if (!loaded.ok) {
+    toStderr(formatProblems(loaded.problems.map((problem) => gate(problem))))
+    return exitCodeOf({ verified: false, reason: 'InvalidSettings' }, loaded.output.detailedExitCode)
+  }
+  for (const warning of loaded.warnings) toStderr(told`warning: ${gate(warning)}\n`)
+  // Made of the settings that were just given, and to be applied as it is.
+  return say(ours(manifests().formatManifest(kind, manifests().manifestInput(loaded, version))))
+}
+
+function stopwatch() {
+  const startedAt = systemClock.date()
+  const began = systemClock.now()
+  return () => ({
+    startedAt,
+    finishedAt: systemClock.date(),
+    durationSeconds: (systemClock.now() - began) / 1000,
+  })
+}
+
+function refuse(loaded: Extract<Loaded, { ok: false }>, times: () => Times): number {
+  const problems = tellProblems(loaded)
+  const result = shownDeep(invalidSettingsResult(loaded.problems, times()), gate)
+  return finish(result, loaded.output, problems)
+}
+
+/** Says what is wrong with the settings on stderr, where whoever reads that does not see stdout as well. */
+function tellProblems({ problems, output }: Extract<Loaded, { ok: false }>): Shown {
+  const text = formatProblems(problems.map((problem) => gate(problem)))
+  if (output.format === 'json' || !isOnePlace()) toStderr(text)
+  return text
+}
+
+/** Whether stdout and stderr go to the same place: a terminal, a file, a pipe, or a container's log. */
+function isOnePlace(): boolean {
+  try {
+    const [out, err] = [fstatSync(1), fstatSync(2)]
+    if (out.dev === err.dev && out.ino === err.ino && out.ino !== 0) return true
+  } catch {
+    // A descriptor that is closed goes nowhere.
+  }
+  // The first process of a container writes into one log, whatever its pipes are.
+  return (
+    (isTerminal(1) && isTerminal(2)) ||
+    (process.pid === 1 && sources.env.KUBERNETES_SERVICE_HOST !== undefined)
   )
 }
 
-/** Questions about the program itself. */
-function answerAbout(args: readonly string[]): string | undefined {
-  const [word, argument, ...more] = args
-  // Only alone: beside settings, a slip must not pass for a yes.
-  if (argument === undefined && (word === '--help' || word === '-h')) return formatHelp(version)
-  if (argument === undefined && (word === '--version' || word === '-V')) return `${version}\n`
-  if (more.length > 0) return undefined
-  if (word === 'schema' && argument === undefined)
-    return `${JSON.stringify(loadResultSchema().resultJsonSchema(), undefined, 2)}\n`
-  const shell = word === 'completion' ? SHELLS.find((one) => one === argument) : undefined
-  return shell === undefined ? undefined : completionScript(shell)
-}
-
-/** Loaded by the one command that shows it. */
-function loadResultSchema(): typeof import('./lib/result-schema.ts') {
-  return require('./lib/result-schema.ts')
+/** Ends as everything does that is interrupted at the keyboard, so that a loop of the shell ends too. */
+async function endAsInterrupted(): Promise<void> {
+  process.removeAllListeners('SIGINT')
+  process.kill(process.pid, 'SIGINT')
+  await Bun.sleep(1000)
 }
 
 async function run({ connection, target, policy }: Config, follower: Follower) {
   const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+  let signal: NodeJS.Signals | undefined
+  for (const one of ['SIGINT', 'SIGTERM'] as const)
+    process.once(one, () => {
+      signal ??= one
+      interrupted.abort()
+    })
   const ended = new AbortController()
   const following = follower.follow(systemClock.now() + policy.timeout, ended.signal)
   const outcome = await verify(target, policy, {
@@ -118,12 +266,12 @@ async function run({ connection, target, policy }: Config, follower: Follower) {
   })
   ended.abort()
   await following
-  return outcome
+  return { outcome, signal }
 }
 
 function createFollower({ output, policy }: Config): Follower {
   const tools = { clock: systemClock, write: toStderr, gate }
-  if (!isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
+  if (!output.live || !isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
     return new LogFollower(output.logFormat, tools)
   const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 })
   return new LiveFollower(paintFor(true, output), size, tools)
@@ -135,18 +283,23 @@ function createFollower({ output, policy }: Config): Follower {
  */
 function finish(result: ShownDeep<Result>, output: OutputOptions, summary: Shown): number {
   const json = told`${asJson(result)}\n`
-  const isJson = output.format === 'json'
-  const isTold = print(isJson ? json : summary)
-  const { resultFile, githubSummary, terminationLog = platformTerminationLog() } = output
-  // Once is enough: stdout holds one JSON object.
-  if (resultFile !== undefined && !(isJson && isStdout(resultFile))) write(resultFile, json, 'replace')
-  if (terminationLog !== undefined) write(terminationLog, formatTerminationMessage(result), 'replace')
-  if (githubSummary !== undefined) {
-    write(githubSummary, formatJobSummary(result), 'append')
+  const isTold = print(output.format === 'json' ? json : summary)
+  leave(output, json, formatTerminationMessage(result))
+  if (output.githubSummary !== undefined) {
+    write(output.githubSummary, formatJobSummary(result), 'append')
     toStderr(formatAnnotation(result))
   }
   const code = exitCodeOf(result, output.detailedExitCode)
   return isTold || code > 0 ? code : 1
+}
+
+/** Leaves the result where files were asked for, or Kubernetes looks for one. */
+function leave(output: OutputOptions, json: Shown, termination: Shown): void {
+  const { format, resultFile, terminationLog = platformTerminationLog() } = output
+  // Once is enough: stdout holds one JSON object.
+  if (resultFile !== undefined && !(format === 'json' && isStdout(resultFile)))
+    write(resultFile, json, 'replace')
+  if (terminationLog !== undefined) write(terminationLog, termination, 'replace')
 }
 
 function write(file: string, text: Shown, how: 'replace' | 'append'): void {
@@ -169,7 +322,4 @@ function fail(error: unknown): never {
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, fail)
 
 // No top-level await: bytecode is compiled for CommonJS.
-void runCommand(command, { rawArgs: process.argv.slice(2) }).then(
-  ({ result }) => process.exit(result as number),
-  fail,
-)
+void main(process.argv.slice(2)).catch(fail)

@@ -1,6 +1,6 @@
 /** Applications as people write them: by name, or as the address that their browser shows. */
 
-import { parseWantedRevision, type WantedRevision } from './revision.ts'
+import { formatWantedRevision, parseWantedRevision, type WantedRevision } from './revision.ts'
 
 /** An application as it was asked for. */
 export interface AskedApplication {
@@ -46,6 +46,12 @@ export function parseApplication(entry: string): AskedApplication {
     )
   const [, server, namespace, name = '', revision] = found
   return { server, namespace, name, revision: revisionOf(revision) }
+}
+
+/** An application as the setting takes it, without the server. */
+export function formatApplication({ namespace, name, revision }: AskedApplication): string {
+  const whose = namespace === undefined ? name : `${namespace}/${name}`
+  return revision === undefined ? whose : `${whose}@${formatWantedRevision(revision)}`
 }
 
 function revisionOf(text: string | undefined): WantedRevision | undefined {

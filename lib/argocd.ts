@@ -8,7 +8,7 @@ import { LARGEST_BODY } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
 import type { Connection } from './config.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
-import { certificateFailure, networkFailure, RequestFailure, tooManyApplications } from './failure.ts'
+import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
 import { MOST_APPLICATIONS } from './promises.ts'
 import { compareManifests } from './rendering.ts'
@@ -323,7 +323,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
 /** The items of a list; of more than are verified in one run, a selector matches too many. */
 function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, query: ApplicationQuery) {
   const items = list?.items ?? []
-  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw tooManyApplications()
+  if (query.selector !== undefined && items.length > MOST_APPLICATIONS) throw new TooManyApplications()
   return items
 }
 

@@ -5,6 +5,7 @@
 
 import { parseArgs as tokenize } from 'node:util'
 import { type ArgsDef, parseArgs } from 'citty'
+import { COMMANDS } from './commands.ts'
 import { nearest } from './nearest.ts'
 import { type Setting, type SettingName, settingEntries } from './settings.ts'
 
@@ -18,9 +19,6 @@ export interface Arguments {
   /** Whether the help was asked for. */
   readonly help: boolean
 }
-
-/** The words that ask about the program, and are commands of their own. */
-export const COMMANDS = ['doctor', 'manifest', 'docs', 'schema', 'completion'] as const
 
 const HELP_FLAGS: ReadonlySet<string> = new Set(['--help', '-h'])
 const VERSION_FLAGS: ReadonlySet<string> = new Set(['--version', '-V'])
@@ -119,7 +117,9 @@ function inspect(words: readonly string[]) {
       break
     }
     if (token.kind === 'positional') {
-      problems.push(strayWord(token.value, index === 0, words[index - 1]))
+      const { problem, meant } = strayWord(token.value, index === 0, words[index - 1])
+      problems.push(problem)
+      for (const name of meant) slips.add(name)
       continue
     }
     const { rawName, value, inlineValue } = token
@@ -207,16 +207,29 @@ function unknownFlag(rawName: string): { problem: string; meant?: SettingName; i
   }
 }
 
-function strayWord(word: string, isFirst: boolean, before: string | undefined): string {
-  const unexpected = `unexpected word ${JSON.stringify(word)}; `
+/** What to say of a word that stands nowhere, and which settings it may have been meant for. */
+function strayWord(
+  word: string,
+  isFirst: boolean,
+  before: string | undefined,
+): { problem: string; meant: readonly SettingName[] } {
+  const say = (hint: string, meant: readonly SettingName[] = []) => ({
+    problem: `unexpected word ${JSON.stringify(word)}; ${hint}`,
+    meant,
+  })
   if (/^(?:true|false)$/.test(word) && before !== undefined && isFlag(before))
-    return `${unexpected}write ${before}=${word}`
+    return say(`write ${before}=${word}`)
   const command = nearest(word, COMMANDS)
-  if (command === word) return `${unexpected}a command stands first: kpcea ${word}`
-  if (isFirst && command !== undefined) return `${unexpected}did you mean kpcea ${command}?`
+  if (command === word) return say(`a command stands first: kpcea ${word}`)
+  // Whoever wants something else misses nothing of what a verification needs.
+  if (isFirst && command !== undefined) return say(`did you mean kpcea ${command}?`, ALL_SETTINGS)
   const flag = nearestFlag(`--${word}`)
-  return `${unexpected}did you mean ${flag ?? `--app ${word}`}?`
+  if (flag === undefined) return say(`did you mean --app ${word}?`, ['applications'])
+  const meant = FLAGS.get(flag.slice(2))?.name
+  return say(`did you mean ${flag}?`, meant === undefined ? [] : [meant])
 }
+
+const ALL_SETTINGS = settingEntries.map(([name]) => name)
 
 /** The flag within two letters, with `--no-` only where that was written. */
 function nearestFlag(word: string): string | undefined {

@@ -154,8 +154,10 @@ function firstReadable(files: readonly string[], readFile: CliSources['readFile'
   for (const file of files) {
     try {
       return { file, content: readFile(file, LARGEST_FILE.configuration) }
-    } catch {
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
       // The next one may be there.
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') throw new Error(`${file} cannot be read (${code})`)
     }
   }
   return undefined

@@ -1,6 +1,7 @@
 /** Settings from flags and environment variables, read, checked together, and turned into what a run needs. */
 
-import { readArguments } from './arguments.ts'
+import { formatApplication } from './application-name.ts'
+import { type Arguments, readArguments } from './arguments.ts'
 import { type Connection, missingServer, resolveConnection, resolveWhere } from './connection.ts'
 import { formatDuration } from './duration.ts'
 import { type SettingName, settingLabel } from './settings.ts'
@@ -20,6 +21,8 @@ export interface OutputOptions {
   readonly colour: boolean | undefined
   /** Where GitHub Actions takes the summary of a job from. */
   readonly githubSummary: string | undefined
+  /** Whether what is drawn over itself can be: not in a log of CI, nor on a terminal that knows no such thing. */
+  readonly live: boolean
   readonly resultFile: string | undefined
   /** `undefined`: the platform's own place, where it exists. */
   readonly terminationLog: string | undefined
@@ -49,8 +52,8 @@ export type Loaded =
 export interface Sources {
   /** The command line without the program's name, and without a command. */
   readonly args: readonly string[]
-  /** What citty made of it, where it has been asked already. */
-  readonly parsed?: Readonly<Record<string, unknown>>
+  /** What was read from it, where that has been done already. */
+  readonly arguments?: Arguments
   readonly env: Variables
   /** Reads a text file of at most so many bytes; throws an Error with a `code` where it can't. */
   readonly readFile: (path: string, most: number) => string
@@ -65,14 +68,15 @@ const SHORTEST_INTERVAL = 100
  * Reads all settings and reports every problem in one go: what causes others comes first, and what only follows
  * from it is left out. Nothing is sent, and no secret is in any message.
  *
- * @param purpose `diagnose` does without what only a verification needs: applications, and what they must be
+ * @param purpose `diagnose` does without what only a verification needs: applications, and what they must be;
+ * `describe` does without the credentials, because nobody is asked
  */
-export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' = 'verify'): Loaded {
-  const { args, parsed, env } = sources
-  const asks = purpose === 'verify'
+export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' | 'describe' = 'verify'): Loaded {
+  const { args, env } = sources
+  const asks = purpose !== 'diagnose'
   const complaints: Complaints = { problems: [], warnings: [] }
   const { problems, warnings } = complaints
-  const values = readValues(readArguments(args, parsed), env, complaints)
+  const values = readValues(sources.arguments ?? readArguments(args), env, complaints)
   const where = resolveWhere(values, sources, complaints)
   const missing = [
     ...(where.server === undefined && !anyBroken(values, 'server', 'applications') && !where.failed
@@ -84,7 +88,7 @@ export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' = 'v
   ]
   if (missing.length > 0)
     problems.push(`ARGOCD_SERVER and ARGOCD_APP_NAME must be set: ${missing.join('; ')}`)
-  const connection = resolveConnection(values, where, sources, complaints)
+  const connection = resolveConnection(values, where, sources, purpose !== 'describe', complaints)
   if (values.from.get('headers') === 'flag')
     for (const [name] of (values.headers ?? []).filter(looksSecret))
       warnings.push(
@@ -108,8 +112,11 @@ export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' = 'v
     )
   if (problems.length > 0 || connection === undefined || target === undefined)
     return { ok: false, problems: [...new Set(problems.map(oneLine))], output }
-  const texts =
-    where.server === undefined ? values.texts : new Map([...values.texts, ['server', where.server]] as const)
+  const texts = new Map(values.texts)
+  // What an address says in one goes into two settings; a context says where it is, too.
+  if (where.server !== undefined) texts.set('server', where.server)
+  const { applications } = values
+  if (applications !== undefined) texts.set('applications', applications.map(formatApplication).join(','))
   return { ok: true, config: { connection, target, policy, output }, warnings: warnings.map(oneLine), texts }
 }
 
@@ -122,11 +129,14 @@ function looksSecret([name, value]: readonly [name: string, value: string]): boo
 }
 
 function resolveOutput(values: Values, env: Variables): OutputOptions {
-  const { NO_COLOR, FORCE_COLOR, GITHUB_STEP_SUMMARY } = env
+  const { NO_COLOR, FORCE_COLOR, GITHUB_STEP_SUMMARY, TERM, CI } = env
+  const isPlain = TERM === 'dumb' || (CI !== undefined && !/^(?:false|0|)$/i.test(CI))
+  const forced = FORCE_COLOR ? FORCE_COLOR !== '0' && FORCE_COLOR !== 'false' : undefined
   return {
     format: values.output ?? 'text',
     logFormat: values.logFormat ?? 'text',
-    colour: NO_COLOR ? false : FORCE_COLOR ? FORCE_COLOR !== '0' && FORCE_COLOR !== 'false' : undefined,
+    colour: NO_COLOR ? false : (forced ?? (isPlain ? false : undefined)),
+    live: !isPlain,
     githubSummary: GITHUB_STEP_SUMMARY || undefined,
     resultFile: values.resultFile,
     terminationLog: values.terminationLog,

@@ -52,6 +52,8 @@ export interface Where {
   readonly failed: boolean
 }
 
+const NOBODY: Credentials = { mode: 'TOKEN', token: '', tokenFile: undefined, context: undefined }
+
 /** What can stand behind `Bearer`: a JWT is made of fewer characters still. */
 const TOKEN = /^[\x21-\x7e]+$/
 
@@ -127,12 +129,14 @@ function sentence(error: unknown): string {
 /**
  * What is needed to reach the server.
  *
+ * @param needsCredentials whether somebody is asked; otherwise they may be missing
  * @returns `undefined` where something is missing or wrong, which the complaints say
  */
 export function resolveConnection(
   values: Values,
   { server: text, context, failed }: Where,
   { env, readFile }: ConnectionSources,
+  needsCredentials: boolean,
   complaints: Complaints,
 ): Connection | undefined {
   const complain = (name: SettingName, message: string) =>
@@ -184,7 +188,9 @@ export function resolveConnection(
   } catch (error) {
     complaints.problems.push(sentence(error))
   }
-  const credentials = resolveCredentials(values, context, file, failed, complaints)
+  const credentials =
+    resolveCredentials(values, context, file, failed || !needsCredentials, complaints) ??
+    (needsCredentials ? undefined : NOBODY)
   const headersText = file('headersFile')
   const fromFile = headersText === undefined ? undefined : settings.headers.schema().safeParse(headersText)
   if (fromFile?.success === false)
@@ -245,7 +251,7 @@ function resolveCredentials(
   values: Values,
   context: CliContext | undefined,
   file: (name: 'tokenFile' | 'passwordFile') => string | undefined,
-  contextFailed: boolean,
+  mayBeMissing: boolean,
   { problems }: Complaints,
 ): Credentials | undefined {
   // Flags win over variables, so a file named by a flag wins over a secret in a variable.
@@ -293,7 +299,7 @@ function resolveCredentials(
     'context',
     'server',
   ] as const
-  if (contextFailed || anyBroken(values, ...bringing)) return undefined
+  if (mayBeMissing || anyBroken(values, ...bringing)) return undefined
   problems.push(
     'ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD must be set for LOGIN mode; ' +
       'or set ARGOCD_API_TOKEN, or ARGOCD_API_TOKEN_FILE (--token-file), for TOKEN mode',

@@ -15,7 +15,7 @@ interface FailureOptions {
 
 /** A request that brought no usable answer; its message is a sentence for a person and holds no secret. */
 export class RequestFailure extends Error {
-  override readonly name = 'RequestFailure'
+  override readonly name: string = 'RequestFailure'
   readonly reason: FailureReason
   /** Trying again cannot help: refused credentials, a bad certificate, a rejected request. */
   readonly fatal: boolean
@@ -36,13 +36,15 @@ export class RequestFailure extends Error {
   }
 }
 
-/** More applications match a selector than one run verifies. */
-export function tooManyApplications(): RequestFailure {
-  return new RequestFailure(
-    'InvalidSettings',
-    `KPCEA_SELECTOR (--selector) matches more than ${MOST_APPLICATIONS} applications, which is more than one run verifies; narrow it, and verify the rest in runs of their own`,
-    { fatal: true },
-  )
+/** More applications match a selector than one run verifies: as good as a setting that cannot be used. */
+export class TooManyApplications extends RequestFailure {
+  constructor() {
+    super(
+      'InvalidSettings',
+      `KPCEA_SELECTOR (--selector) matches more than ${MOST_APPLICATIONS} applications, which is more than one run verifies; narrow it, and verify the rest in runs of their own`,
+      { fatal: true },
+    )
+  }
 }
 
 /** What a request threw, as a failure; anything else than a failure is nobody's expectation, and tried again. */

@@ -113,8 +113,10 @@ export interface Streams {
   readonly openedAt: number | undefined
   /** When it last brought something. */
   readonly heardAt: number
-  /** When it ended by itself. */
+  /** When it ended, or was given up. */
   readonly endedAt: number | undefined
+  /** The next one is not to be opened before. */
+  readonly resumeAt: number
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -205,6 +207,7 @@ export function initialKnowledge(
       openedAt: undefined,
       heardAt: NEVER,
       endedAt: undefined,
+      resumeAt: NEVER,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),

@@ -1,15 +1,23 @@
 /** What is known after something has happened: `(knowledge, event, now) → knowledge`. Pure. */
 
 import type { Application } from './application.ts'
-import { asFailure, RequestFailure, tooManyApplications } from './failure.ts'
-import { areFew, deafAt, type Knowledge, type Known, type Sighting, type Streams } from './knowledge.ts'
+import { asFailure, RequestFailure, TooManyApplications } from './failure.ts'
+import {
+  areFew,
+  deafAt,
+  type Knowledge,
+  type Known,
+  NEVER,
+  type Sighting,
+  type Streams,
+} from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
 import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
-import { MOST_APPLICATIONS } from './promises.ts'
+import { FIRST_DISTRUST, LONGEST_DISTRUST, MOST_APPLICATIONS } from './promises.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
-import { answered, failed } from './server.ts'
+import { answered, failed, failureOf } from './server.ts'
 import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
 
 /** Takes one event into account. */
@@ -27,6 +35,10 @@ export function learn(knowledge: Knowledge, event: Event, now: number): Knowledg
       )
     case 'ended':
       return ended(knowledge, event.task, event.startedAt, event.failure, now)
+    case 'aborted':
+      return event.task.kind === 'watch'
+        ? { ...knowledge, streams: streamGivenUp(knowledge, now) }
+        : knowledge
     case 'interrupted':
       return { ...knowledge, isInterrupted: true }
   }
@@ -35,7 +47,7 @@ export function learn(knowledge: Knowledge, event: Event, now: number): Knowledg
 function started(knowledge: Knowledge, request: Request, now: number): Knowledge {
   switch (request.kind) {
     case 'watch':
-      return { ...knowledge, streams: streamStarted(knowledge, now) }
+      return { ...knowledge, streams: streamStarted(knowledge, request.number, now) }
     case 'refresh':
       return change(knowledge, request.application, (known) => ({
         ...known,
@@ -137,11 +149,12 @@ function ended(
   error: unknown,
   now: number,
 ): Knowledge {
-  if (request.kind === 'watch')
-    return {
-      ...failed(knowledge, request, streamEnding(error), startedAt, now),
-      streams: { ...knowledge.streams, endedAt: now },
-    }
+  if (error instanceof TooManyApplications) return refused(knowledge, error)
+  if (request.kind === 'watch') {
+    const after = failed(knowledge, request, streamEnding(error), startedAt, now)
+    const resumeAt = failureOf(after, 'watch')?.retryAt ?? now
+    return { ...after, streams: { ...knowledge.streams, endedAt: now, resumeAt } }
+  }
   if (error === undefined) return knowledge
   const failure = error === LATE ? new RequestFailure('Unreachable', knowledge.silence) : asFailure(error)
   const after = failed(knowledge, request, failure, startedAt, now)
@@ -319,26 +332,47 @@ function withMembers(knowledge: Knowledge, listed: Map<string, Known>, startedAt
 
 function bounded(knowledge: Knowledge): Knowledge {
   if (knowledge.applications.size <= MOST_APPLICATIONS) return knowledge
-  const refusal = tooManyApplications()
+  return refused(knowledge, new TooManyApplications())
+}
+
+/** Asking is of no use any more. */
+function refused(knowledge: Knowledge, refusal: RequestFailure): Knowledge {
   return { ...knowledge, server: { ...knowledge.server, refusal } }
 }
 
 // ---- The stream
 
-function streamStarted(knowledge: Knowledge, now: number): Streams {
-  const { streams } = knowledge
-  // One that was given up in time proves nothing, neither good nor bad.
-  const deaf = now >= deafAt(knowledge) ? streams.deaf + 1 : streams.unheard.size > 0 ? streams.deaf : 0
+function streamStarted({ streams }: Knowledge, number: number, now: number): Streams {
   return {
-    number: streams.number + 1,
+    number,
     askedAt: now,
     openedAt: undefined,
     heardAt: now,
     endedAt: undefined,
+    resumeAt: NEVER,
     hasMentioned: false,
     hasEverMentioned: streams.hasEverMentioned,
     unheard: new Map(),
-    deaf,
+    deaf: streams.deaf,
+  }
+}
+
+/**
+ * A stream was given up. One that has told of something may just have lost a change between its list and its
+ * subscription, and the next may be opened at once; one that kept everything to itself is held back by something in
+ * between, which is believed longer each time.
+ */
+function streamGivenUp(knowledge: Knowledge, now: number): Streams {
+  const { streams } = knowledge
+  const isDeaf = now >= deafAt(knowledge)
+  const isHeldBack = isDeaf && (!streams.hasMentioned || streams.deaf > 0)
+  const distrust = Math.min(FIRST_DISTRUST * 2 ** streams.deaf, LONGEST_DISTRUST)
+  return {
+    ...streams,
+    endedAt: now,
+    resumeAt: isHeldBack ? now + distrust : now,
+    // One that was given up in time proves nothing, neither good nor bad.
+    deaf: isDeaf ? streams.deaf + 1 : streams.unheard.size > 0 ? streams.deaf : 0,
   }
 }
 
@@ -369,11 +403,14 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
   const undecided = new Map(knowledge.undecided)
   const last = new Map<string, WatchEvent>()
   for (const event of events) {
-    const { application } = event
+    const { type, application } = event
     const key = keyOf(knowledge, application)
     if (key !== undefined) last.set(key, event)
-    else if (isUndecided(knowledge, application))
-      undecided.set(`${application.metadata.namespace ?? ''}/${application.metadata.name}`, application)
+    else if (isUndecided(knowledge, application)) {
+      const qualified = `${application.metadata.namespace ?? ''}/${application.metadata.name}`
+      if (type === 'DELETED') undecided.delete(qualified)
+      else undecided.set(qualified, application)
+    }
   }
   const { number } = knowledge.streams
   const context: Knowledge = { ...knowledge, applications }

@@ -1,7 +1,22 @@
 /** What all needs and the verdict ask about a moment, worked out once: is there a stream, what does a yes still lack. */
 
-import { aliveSince, allMetSince, areFew, isOneLook, type Knowledge, type Known, NEVER } from './knowledge.ts'
-import { DIAGNOSIS_SHARE, LAST_LOOK_SHARE, LONGEST_DIAGNOSIS, LONGEST_LAST_LOOK } from './promises.ts'
+import {
+  aliveSince,
+  allMetSince,
+  areFew,
+  isOneLook,
+  type Knowledge,
+  type Known,
+  lostAt,
+  NEVER,
+} from './knowledge.ts'
+import {
+  DIAGNOSIS_SHARE,
+  LAST_LOOK_SHARE,
+  LONGEST_DIAGNOSIS,
+  LONGEST_LAST_LOOK,
+  STREAM_GRACE,
+} from './promises.ts'
 
 /** A moment of a run. Times are milliseconds of the run's clock; `Infinity`: not by itself. */
 export interface Moment {
@@ -10,6 +25,8 @@ export interface Moment {
   readonly isOneLook: boolean
   /** Since when the stream has been alive. */
   readonly aliveSince: number | undefined
+  /** From when on polls take the place of the stream, a moment after it was lost; `Infinity` while it lives. */
+  readonly polledFrom: number
   /** The applications are read one by one, rather than by a list or a stream. */
   readonly isFew: boolean
   /**
@@ -36,12 +53,21 @@ export function momentOf(knowledge: Knowledge, now: number): Moment {
     now,
     isOneLook: isOneLook(knowledge),
     aliveSince: alive,
+    polledFrom: alive === undefined ? polledFrom(knowledge) : Number.POSITIVE_INFINITY,
     isFew,
     provableAt: met === undefined ? undefined : met + policy.stableFor,
     isProvenByStream: !isFew && alive !== undefined,
     lastLookAt: deadline - Math.min(policy.timeout * LAST_LOOK_SHARE, LONGEST_LAST_LOOK),
     diagnosisAt: deadline - Math.min(policy.timeout * DIAGNOSIS_SHARE, LONGEST_DIAGNOSIS),
   }
+}
+
+/** A stream that ends is opened again at once, and one that has never been any may not be one. */
+function polledFrom(knowledge: Knowledge): number {
+  const { policy, startedAt, streams } = knowledge
+  if (!policy.watch) return startedAt
+  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
+  return Math.max(lost, startedAt) + STREAM_GRACE
 }
 
 /**

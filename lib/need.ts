@@ -11,20 +11,26 @@ export type Need = Plan<Request>
 /** Nothing, now or later. */
 export const NOTHING: Need = { tasks: [], wakeAt: Number.POSITIVE_INFINITY }
 
-/** The requests for those of some things for which one is due, and the time of the next that will be. */
+/**
+ * The requests for those of some things for which one is due, those that have been due for longest first, so that
+ * each has its turn where a lane is full; and the time of the next that will be.
+ */
 export function needOf<T>(
   things: Iterable<T>,
   dueAt: (thing: T) => number,
   request: (thing: T) => Request,
   now: number,
 ): Need {
-  const tasks: Request[] = []
+  const due: { readonly at: number; readonly thing: T }[] = []
   let wakeAt = Number.POSITIVE_INFINITY
   for (const thing of things) {
     const at = dueAt(thing)
-    if (at <= now) tasks.push(request(thing))
+    if (at <= now) due.push({ at, thing })
     else wakeAt = Math.min(wakeAt, at)
   }
+  const tasks = due
+    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+    .map(({ thing }) => request(thing))
   return { tasks, wakeAt }
 }
 

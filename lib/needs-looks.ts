@@ -1,6 +1,6 @@
 /** Why an application is asked for by itself. Pure. */
 
-import { type Failure, isAlone, type Known, lostAt, NEVER } from './knowledge.ts'
+import { type Failure, isAlone, type Known, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
@@ -12,7 +12,6 @@ import {
   READ_ANEW,
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
-  STREAM_GRACE,
 } from './promises.ts'
 import { lacksResults } from './verdict.ts'
 
@@ -71,13 +70,9 @@ function firstLook({ lookedAt, sighting, key }: Known, { knowledge, isOneLook }:
 }
 
 /** Each interval where no stream lives; what a selector matches is listed instead. */
-function poll({ lookedAt }: Known, { knowledge, aliveSince }: Moment): number {
-  const { policy, startedAt, streams, target } = knowledge
-  if (aliveSince !== undefined || target.kind === 'selector') return NOT
-  if (!policy.watch) return lookedAt === NEVER ? startedAt : lookedAt + policy.interval
-  // A stream that ends is opened again at once, and one that has never been any may not be one.
-  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
-  return Math.max(lookedAt + policy.interval, Math.max(lost, startedAt) + STREAM_GRACE)
+function poll({ lookedAt }: Known, { knowledge, polledFrom }: Moment): number {
+  const { policy, target } = knowledge
+  return target.kind === 'selector' ? NOT : Math.max(lookedAt + policy.interval, polledFrom)
 }
 
 /** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
@@ -132,18 +127,18 @@ function results(known: Known): number {
   return lacksResults(known) ? atOnce(known) : NOT
 }
 
-/** A yes rests on what was read since everything had become met. */
-function proof(known: Known, { provableAt, isProvenByStream }: Moment): number {
+/** A yes rests on what was read since everything had become met; of many, a fresh stream has the time to tell. */
+function proof(known: Known, { provableAt, isProvenByStream, isFew, polledFrom }: Moment): number {
   if (provableAt === undefined || isProvenByStream || isProvenOne(known, provableAt)) return NOT
-  return provableAt
+  return isFew ? provableAt : Math.max(provableAt, polledFrom)
 }
 
 /** What must hold without a break is looked at meanwhile: each interval, or now and then where a stream lives. */
-function soak(known: Known, { knowledge, provableAt, isProvenByStream, aliveSince, now }: Moment): number {
+function soak(known: Known, moment: Moment): number {
+  const { knowledge, provableAt, isProvenByStream, aliveSince, polledFrom, now } = moment
   if (known.met === undefined || provableAt === undefined || isProvenByStream || now >= provableAt) return NOT
-  return aliveSince === undefined
-    ? known.met.until + knowledge.policy.interval
-    : pausedLook(known, aliveSince)
+  if (aliveSince !== undefined) return pausedLook(known, aliveSince)
+  return Math.max(known.met.until + knowledge.policy.interval, polledFrom)
 }
 
 /**

@@ -1,17 +1,17 @@
 /** Why it is asked what a selector matches. Pure. */
 
-import { type Failure, lostAt, NEVER } from './knowledge.ts'
+import { type Failure, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, NOTHING } from './need.ts'
-import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT, STREAM_GRACE } from './promises.ts'
+import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
 /** The list of all that match while no stream lives, their names alone while one does. */
 export function membersNeeded(moment: Moment): Need {
-  const { knowledge, now, isOneLook } = moment
-  const { target, policy, failures } = knowledge
+  const { knowledge, now, isOneLook, polledFrom } = moment
+  const { target, failures } = knowledge
   if (target.kind !== 'selector') return NOTHING
   const ask = (kind: 'list' | 'names', at: number): Need => {
     const failure = failures.get(kind)
@@ -28,16 +28,8 @@ export function membersNeeded(moment: Moment): Need {
     }
     return { tasks: [request], wakeAt: NOT }
   }
-  const isPolled = isOneLook || !policy.watch || isStreamLost(moment)
+  const isPolled = isOneLook || now >= polledFrom
   return isPolled ? ask('list', listAt(moment)) : ask('names', namesAt(moment))
-}
-
-/** Whether polls have taken over from a stream. */
-function isStreamLost({ knowledge, now, aliveSince }: Moment): boolean {
-  const { streams, startedAt } = knowledge
-  if (aliveSince !== undefined) return false
-  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
-  return now >= Math.max(lost, startedAt) + STREAM_GRACE
 }
 
 /** Each interval. */

@@ -55,21 +55,38 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
   if (met !== undefined || isCommitAwaited(known)) return NOT
   const failure = knowledge.failures.get(`refresh:${key}`)
   const due = Math.min(
-    first(known),
     staleness(known),
-    evidence(known),
-    beforeSync(known, knowledge),
-    again(known, knowledge),
-    confirmation(known, knowledge),
+    // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
+    isUnanswered(known)
+      ? unanswered(known, knowledge)
+      : Math.min(
+          first(known),
+          evidence(known),
+          beforeSync(known, knowledge),
+          again(known, knowledge),
+          confirmation(known, knowledge),
+        ),
   )
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
   return Math.max(due, failure?.retryAt ?? NEVER)
 }
 
-/** Each application that is not as wanted, once; and again where the request or its answer was lost. */
+/** Each application that is not as wanted, once. */
 function first({ refreshes }: Known): number {
-  return refreshes.asked === 0 || refreshes.startedAt > refreshes.servedAskedAt ? NEVER : NOT
+  return refreshes.asked === 0 ? NEVER : NOT
+}
+
+/** The last one failed, or was lost on the way. */
+function isUnanswered({ refreshes: { startedAt, servedAskedAt } }: Known): boolean {
+  return startedAt > servedAskedAt
+}
+
+/** Again, soon after a failure, and after the usual pauses where nobody knows what became of it. */
+function unanswered({ refreshes: { asked, startedAt }, key }: Known, knowledge: Knowledge): number {
+  const failure = knowledge.failures.get(`refresh:${key}`)
+  if (failure !== undefined && failure.at >= startedAt) return failure.retryAt
+  return startedAt + pauseAfter(asked, key, knowledge)
 }
 
 /** An operation that ended after the last reconciliation leaves health from before it. */
@@ -112,11 +129,14 @@ function again({ checks, refreshes, key }: Known, knowledge: Knowledge): number 
   const isMendable = checks.some((check) => !isMet(check) && MENDABLE.has(check.code))
   if (refreshes.answered === 0 || !isMendable) return NOT
   let at = refreshes.firstAnsweredAt
-  for (let i = 0; at <= refreshes.answeredAt; i++)
-    at +=
-      (REFRESH_ANEW[Math.min(i, REFRESH_ANEW.length - 1)] ?? 0) *
-      (1 + REFRESH_JITTER * jitter(knowledge, `${key} ${i}`))
+  for (let i = 1; at <= refreshes.answeredAt; i++) at += pauseAfter(i, key, knowledge)
   return at
+}
+
+/** The pause after so many refreshes: they grow, and jitter keeps those of many applications apart. */
+function pauseAfter(count: number, key: string, knowledge: Knowledge): number {
+  const pause = REFRESH_ANEW[Math.min(count, REFRESH_ANEW.length) - 1] ?? 0
+  return pause * (1 + REFRESH_JITTER * jitter(knowledge, `${key} ${count}`))
 }
 
 /** A comparison error ends a run only where a later refresh has confirmed it. */

@@ -1,16 +1,10 @@
 /** Why a stream of changes ought to be open, and why it is opened anew. Pure. */
 
-import { deafAt, isAlone, type Knowledge, NEVER } from './knowledge.ts'
+import { isAlone, type Knowledge, lostAt, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
-import {
-  FIRST_DISTRUST,
-  FIRST_LOOK_GRACE,
-  LONGEST_DISTRUST,
-  LONGEST_SILENCE,
-  STREAM_ANEW,
-} from './promises.ts'
+import { FIRST_LOOK_GRACE, STREAM_ANEW } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -19,20 +13,25 @@ export function streamNeeded(moment: Moment): Need {
   const { knowledge, now, isOneLook } = moment
   if (!knowledge.policy.watch || isOneLook) return NOTHING
   const { streams } = knowledge
-  const notBefore = afterFirstLook(knowledge)
-  if (notBefore > now) return { tasks: [], wakeAt: notBefore }
-  const lost = lossOf(knowledge)
+  const next = () => stream(knowledge, streams.number + 1)
+  const beginsAt = streams.number === 0 ? afterFirstLook(knowledge) : streams.resumeAt
+  if (streams.endedAt !== undefined || streams.number === 0)
+    return beginsAt > now ? { tasks: [], wakeAt: beginsAt } : { tasks: [next()], wakeAt: NOT }
+  const lost = streams.openedAt === undefined ? NOT : lostAt(knowledge)
   const anew = anewAt(moment)
-  const next = Math.min(lost.nextAt, anew)
-  if (next <= now) return { tasks: [stream(knowledge, streams.number + 1)], wakeAt: NOT }
-  if (lost.at <= now) return { tasks: [], wakeAt: next }
-  return { tasks: [stream(knowledge, streams.number)], wakeAt: Math.min(next, lost.at) }
+  // One that is lost is given up first, and what follows from that decides when the next is opened.
+  if (lost <= now) return { tasks: [], wakeAt: NOT }
+  return {
+    tasks: [anew <= now ? next() : stream(knowledge, streams.number)],
+    wakeAt: Math.min(lost, anew > now ? anew : NOT),
+  }
 }
 
 function stream({ target }: Knowledge, number: number): Need['tasks'][number] {
   return {
     key: `watch:${number}`,
     kind: 'watch',
+    number,
     lane: 'watch',
     timeout: Number.POSITIVE_INFINITY,
     hedges: [],
@@ -47,29 +46,6 @@ function afterFirstLook(knowledge: Knowledge): number {
     if (sighting === undefined && !knowledge.failures.has(`look:${key}`))
       return knowledge.startedAt + FIRST_LOOK_GRACE
   return NEVER
-}
-
-/** When the present stream is lost, and when the next may be opened after it. */
-function lossOf(knowledge: Knowledge): { readonly at: number; readonly nextAt: number } {
-  const { number, openedAt, endedAt, heardAt } = knowledge.streams
-  if (number === 0) return { at: NEVER, nextAt: NEVER }
-  if (endedAt !== undefined)
-    return { at: endedAt, nextAt: knowledge.failures.get('watch')?.retryAt ?? endedAt }
-  // A stream that matches nothing sends no headers, so one that does not open may be one all the same.
-  if (openedAt === undefined) return { at: NOT, nextAt: NOT }
-  const deaf = deafAt(knowledge)
-  const silent = heardAt + LONGEST_SILENCE
-  if (silent < deaf) return { at: silent, nextAt: silent }
-  return { at: deaf, nextAt: deaf + distrust(knowledge) }
-}
-
-/**
- * How long a stream that kept something to itself is left alone. One that has told of something may just have lost a
- * change between its list and its subscription; one that has told of nothing is held back by something in between.
- */
-function distrust({ streams }: Knowledge): number {
-  if (streams.hasMentioned && streams.deaf === 0) return 0
-  return Math.min(FIRST_DISTRUST * 2 ** streams.deaf, LONGEST_DISTRUST)
 }
 
 /** Of many applications a fresh stream shows the present state, where of few each is asked for. */

@@ -43,8 +43,8 @@ export type Question =
   | { readonly kind: 'list'; readonly query: ApplicationQuery }
   /** The names of all that match, from the cache. */
   | { readonly kind: 'names'; readonly query: ApplicationQuery }
-  /** The stream of changes. */
-  | { readonly kind: 'watch'; readonly query: ApplicationQuery }
+  /** The stream of changes; a number tells those of a run apart. */
+  | { readonly kind: 'watch'; readonly number: number; readonly query: ApplicationQuery }
   | {
       readonly kind: 'commit'
       readonly application: string

@@ -22,6 +22,8 @@ export type Occurrence<T, N> =
   | { readonly type: 'started'; readonly task: T }
   /** `startedAt`: when the attempt that brought this was started, by the clock of the run. */
   | { readonly type: 'brought'; readonly task: T; readonly startedAt: number; readonly news: N }
+  /** It was no longer planned, and will bring nothing more. */
+  | { readonly type: 'aborted'; readonly task: T }
   /** It brings nothing more. `failure`: why, {@link LATE} where it took too long; `undefined`: it came to its end. */
   | { readonly type: 'ended'; readonly task: T; readonly startedAt: number; readonly failure: unknown }
   /** The run was told to end. */
@@ -145,14 +147,16 @@ export function run<K, T extends Task, N, D>(
       const { tasks, wakeAt } = machine.plan(knowledge, time)
       const planned = new Set(tasks.map(({ key }) => key))
       const running = new Map<string, number>()
+      let hasChanged = false
       for (const [key, { task, attempts }] of underWay) {
         if (planned.has(key)) running.set(task.lane, (running.get(task.lane) ?? 0) + 1)
         else {
           underWay.delete(key)
           for (const { abort } of attempts) abort()
+          knowledge = machine.learn(knowledge, { type: 'aborted', task }, time)
+          hasChanged = true
         }
       }
-      let hasStarted = false
       for (const task of tasks) {
         const inLane = running.get(task.lane) ?? 0
         if (underWay.has(task.key) || inLane >= (machine.limits[task.lane] ?? Number.POSITIVE_INFINITY))
@@ -162,10 +166,10 @@ export function run<K, T extends Task, N, D>(
         underWay.set(task.key, entry)
         attempt(entry, time)
         knowledge = machine.learn(knowledge, { type: 'started', task }, time)
-        hasStarted = true
+        hasChanged = true
       }
-      // What was started may call for more, or for less.
-      if (!hasStarted) return Math.max(Math.min(wakeAt, hedge(time)), time + 1)
+      // What was started or aborted may call for more, or for less.
+      if (!hasChanged) return Math.max(Math.min(wakeAt, hedge(time)), time + 1)
     }
   }
 

@@ -37,17 +37,16 @@ export function createGate({ mask, longest }: Pick<Secrets, 'mask' | 'longest'>)
 /** Azure Pipelines obeys `##vso[…]` and `##[…]` anywhere in a line, GitHub `##[…]`, and TeamCity `##teamcity[…]`. */
 const MARKED_COMMAND = /##(?=\w{0,40}\[)/g
 
-/** GitHub obeys `::name …::` where a line begins so. */
-const COMMAND = /::(?=[a-z][\w-]{0,99}(?:::|\s|$))/gi
+/**
+ * GitHub obeys `::name …::` where a line begins so. What stands between two words is a name of C++, Ruby or Rust,
+ * and left alone unless it is one of GitHub's.
+ */
+const COMMAND =
+  /(?<![\w>)\]])::(?=[a-z])|::(?=(?:set-|save-|add-|remove-|stop-|internal-|echo|debug|notice|warning|error|group|endgroup))/gi
 
 /** Breaks the commands of CIs in a text, so that a person still sees what was meant. */
 function disarmed(text: string): string {
-  const last = text.lastIndexOf('::')
-  return text
-    .replace(MARKED_COMMAND, '# #')
-    .replace(COMMAND, (match, at: number) =>
-      at === 0 || at < last || text.startsWith('::', at + 2) ? ': :' : match,
-    )
+  return text.replace(MARKED_COMMAND, '# #').replace(COMMAND, ': :')
 }
 
 /** Whether a type of texts has only words in it that the source code spells out. */

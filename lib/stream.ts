@@ -4,7 +4,7 @@ import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { applicationSchema } from './application.ts'
 import { bytesOf, checkValues, tooLarge } from './body.ts'
-import { RequestFailure, tooManyApplications } from './failure.ts'
+import { RequestFailure, TooManyApplications } from './failure.ts'
 import type { WatchEvent } from './requests.ts'
 import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
@@ -52,7 +52,7 @@ function createCount(host: string, mostApplications: number): (event: WatchEvent
     if (type === 'DELETED') return
     known += length
     lengths.set(key, length)
-    if (lengths.size > mostApplications) throw tooManyApplications()
+    if (lengths.size > mostApplications) throw new TooManyApplications()
     if (known > MOST_KNOWN) throw tooLarge(host, `${MOST_KNOWN / 1024 / 1024} MiB in the stream of changes`)
   }
 }

@@ -244,7 +244,11 @@ export function policyObject(
   return isElsewhere ? `${project}/${namespace}/${name}` : `${project}/${name}`
 }
 
-/** The line that a policy of Argo CD needs for something that an account may not do yet. */
-export function policyLine(action: string, object: string): string {
-  return `p, role:kpcea, applications, ${action}, ${object}, allow`
+/**
+ * The line that a policy of Argo CD needs for something that an account may not do yet.
+ *
+ * @param subject an account or a role
+ */
+export function policyLine(action: string, object: string, subject = 'role:kpcea'): string {
+  return `p, ${subject}, applications, ${action}, ${object}, allow`
 }

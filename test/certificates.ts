@@ -14,8 +14,12 @@ export type KeyPair = { readonly cert: string; readonly key: string }
 
 /** What the certificate is to say. */
 export type CertificateOptions = {
-  /** DNS names and IP addresses it is for. @default ['localhost', '127.0.0.1', '::1'] */
+  /** DNS names and IP addresses it is for; none: its common name alone. @default ['localhost', '127.0.0.1', '::1'] */
   readonly names?: readonly string[]
+  /** @default the first of the names, or localhost */
+  readonly commonName?: string
+  /** @default serverAuth */
+  readonly usage?: 'serverAuth' | 'clientAuth'
   /** @default an hour ago, so that a clock a little off does no harm */
   readonly notBefore?: Date
   /** @default tomorrow */
@@ -63,7 +67,7 @@ export async function createAuthority(name = 'kpcea test authority'): Promise<Au
     const leaf = await generateKeys()
     const signed = await x509.X509CertificateGenerator.create({
       subject: distinguishedName(subject),
-      issuer: cert.subject,
+      issuer: cert.subjectName,
       publicKey: leaf.publicKey,
       signingKey: keys.privateKey,
       signingAlgorithm: ALGORITHM,
@@ -72,7 +76,7 @@ export async function createAuthority(name = 'kpcea test authority'): Promise<Au
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[usage]]),
-        new x509.SubjectAlternativeNameExtension(generalNames(options.names ?? LOCAL_NAMES)),
+        ...alternativeNames(options.names ?? LOCAL_NAMES),
         await x509.AuthorityKeyIdentifierExtension.create(cert),
         await x509.SubjectKeyIdentifierExtension.create(leaf.publicKey),
       ],
@@ -80,10 +84,18 @@ export async function createAuthority(name = 'kpcea test authority'): Promise<Au
     return { cert: signed.toString('pem'), key: await exportKey(leaf.privateKey) }
   }
 
+  const alternativeNames = (names: readonly string[]) =>
+    names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(generalNames(names))]
+
   return {
     cert: cert.toString('pem'),
     key: await exportKey(keys.privateKey),
-    server: (options = {}) => sign((options.names ?? LOCAL_NAMES)[0] ?? 'localhost', 'serverAuth', options),
+    server: (options = {}) =>
+      sign(
+        options.commonName ?? (options.names ?? LOCAL_NAMES)[0] ?? 'localhost',
+        options.usage ?? 'serverAuth',
+        options,
+      ),
     expired: () =>
       sign('localhost', 'serverAuth', {
         notBefore: new Date(Date.now() - 48 * HOUR),

@@ -218,13 +218,27 @@ describe('a forward proxy', async () => {
     await search(env, [HEADER_SECRET, secure.token])
   })
 
-  test.concurrent.each([
-    ['is not there', `http://user:${HEADER_SECRET}@127.0.0.1:1`],
-    ['has no address', `http://user:${HEADER_SECRET}@:::`],
-    ['speaks another protocol', `socks5://user:${HEADER_SECRET}@127.0.0.1:1`],
-  ])('that %s keeps the deadline and its secrets', async (_, url) => {
+  test.concurrent('that is not there keeps the deadline and its secrets', async () => {
+    const url = `http://user:${HEADER_SECRET}@127.0.0.1:1`
     const env = { ...overTls, ARGOCD_SERVER: 'argocd.invalid', HTTPS_PROXY: url, KPCEA_TIMEOUT: '1' }
-    expect((await suffer(env)).result).toMatchObject({ reason: 'Unreachable', timedOut: true })
+    const { result } = await suffer(env)
+    expect(result).toMatchObject({ reason: 'Unreachable', timedOut: true })
+    expect(result.message).toContain('the proxy in HTTPS_PROXY refuses connections')
+    await search(env, [HEADER_SECRET, secure.token])
+  })
+
+  test.concurrent.each([
+    ['has no address', `http://user:${HEADER_SECRET}@:::`, 'HTTPS_PROXY: is no address of a proxy'],
+    [
+      'speaks another protocol',
+      `socks5://user:${HEADER_SECRET}@127.0.0.1:1`,
+      'HTTPS_PROXY: names a socks5:// proxy',
+    ],
+  ])('that %s is refused before anything is sent, and keeps its secrets', async (_, url, sentence) => {
+    const env = { ...overTls, ARGOCD_SERVER: 'argocd.invalid', HTTPS_PROXY: url, KPCEA_TIMEOUT: '1' }
+    const { result } = await suffer(env)
+    expect(result).toMatchObject({ reason: 'InvalidSettings', timedOut: false })
+    expect(result.message).toContain(sentence)
     await search(env, [HEADER_SECRET, secure.token])
   })
 

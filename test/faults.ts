@@ -4,11 +4,11 @@ import { expect } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Limit } from '../lib/limit.ts'
 import { type Result, resultSchema } from '../lib/result-schema.ts'
 import type { ArgoCDServer } from './argocd/server.ts'
 import { type Environment, type Finished, start } from './executable.ts'
 import { SHA } from './fixtures.ts'
+import { Limit } from './limit.ts'
 
 /** One application, asked for often enough that a fault of a second is met several times. */
 export const WEB = {

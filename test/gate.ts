@@ -25,7 +25,11 @@ export function allShown<T>(value: T): ShownDeep<T> {
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\0-\x09\x0b-\x1f\x7f-\x9f\p{Cf}\u2028\u2029]/u
-const COMMANDS = [/##\w*\[/, /^\s*::[\w-]+(?:::|\s|$)/im, /::[\w-]+(?: [^\n]*)?::/i]
+const COMMANDS = [
+  /##\w*\[/,
+  /(?:^|[^\w>)\]])::[a-z]/im,
+  /::(?:set-output|save-state|set-env|add-path|add-mask|add-matcher|stop-commands|error|warning|notice|group|debug)/i,
+]
 
 /** What no way out may hold: characters that steer or hide, and commands of a CI's other than the tool's own. */
 export function offence(text: string): string | undefined {

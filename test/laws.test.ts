@@ -3,12 +3,13 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Application, applicationSchema } from '../lib/application.ts'
-import type { CheckState } from '../lib/check.ts'
 import type { Evidence } from '../lib/evidence.ts'
 import { checkApplication } from '../lib/predicates.ts'
-import { decide, INITIAL, reduce, type TimePolicy } from '../lib/verdict.ts'
+import type { Policy } from '../lib/wanted.ts'
 import { application, type JsonObject, merge } from './argocd/server.ts'
-import { NO_EVIDENCE, node, REFRESHED, SHA, wanting } from './fixtures.ts'
+import { NO_EVIDENCE, node, parsed, REFRESHED, SHA, wanting } from './fixtures.ts'
+import { History } from './history.ts'
+import { named } from './scene.ts'
 
 /** Reproducible, and the same everywhere. */
 const RUNS = { seed: 20_260_101, numRuns: 1000 } as const
@@ -250,117 +251,209 @@ describe('an application', () => {
   })
 })
 
-/** What was seen of some applications, in time: seconds since the last look, which one, and what. */
-const STATES: readonly CheckState[] = ['met', 'pending', 'failing']
-const look = fc.record({
-  after: fc.integer({ min: 1, max: 15 }),
-  app: fc.constantFrom('a', 'b', 'c'),
-  state: fc.constantFrom(...STATES),
+/** How an application is found; what fails here needs no diagnosis, so nothing but time decides. */
+const STATES = {
+  met: {},
+  pending: { status: { health: { status: 'Progressing' } } },
+  failing: { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } },
+} as const
+type State = keyof typeof STATES
+const APPS = ['a', 'b', 'c'] as const
+const FOUND = Object.fromEntries(
+  [...APPS, 'd'].map((name) => [
+    name,
+    {
+      met: parsed({ name, revision: SHA.b }, STATES.met),
+      pending: parsed({ name, revision: SHA.b }, STATES.pending),
+      failing: parsed({ name, revision: SHA.b }, STATES.failing),
+    },
+  ]),
+)
+
+/**
+ * Something that is learnt: milliseconds after what was learnt before, of which application, in which state, by a
+ * stream or by a request that took so long.
+ */
+interface Learnt {
+  readonly after: number
+  readonly app: string
+  readonly state: State
+  readonly via: 'look' | 'stream'
+  readonly took: number
+}
+const state = fc.oneof(
+  { weight: 8, arbitrary: fc.constant<State>('met') },
+  { weight: 1, arbitrary: fc.constant<State>('pending') },
+  { weight: 2, arbitrary: fc.constant<State>('failing') },
+)
+const learnt: fc.Arbitrary<Learnt> = fc.record({
+  after: fc.integer({ min: 0, max: 15_000 }),
+  app: fc.constantFrom(...APPS),
+  state,
+  via: fc.oneof(
+    { weight: 3, arbitrary: fc.constant('look' as const) },
+    { weight: 1, arbitrary: fc.constant('stream' as const) },
+  ),
+  took: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 8000 })),
 })
 const policy = fc.record({
+  timeout: fc.constant(3_600_000),
   interval: fc.constantFrom(1000, 5000, 30_000),
   stableFor: fc.constantFrom(0, 1000, 10_000, 60_000),
   failAfter: fc.constantFrom(0, 1000, 30_000, Number.POSITIVE_INFINITY),
 })
+type Rules = Partial<Policy> & Pick<Policy, 'stableFor' | 'failAfter'>
 
-type Look = { after: number; app: string; state: CheckState }
+interface Seen extends Learnt {
+  readonly now: number
+  readonly sentAt: number
+  readonly kind: string | undefined
+}
 
-function replay(looks: readonly Look[], rules: TimePolicy) {
+/** What is decided after each thing that is learnt, of the first so many applications. */
+function replay(all: readonly Learnt[], rules: Rules, names: readonly string[] = APPS) {
+  const history = new History(rules, named(...names)).stream(0)
   let now = 0
-  let state = INITIAL
-  const seen: { now: number; app: string; state: CheckState; kind: string }[] = []
-  for (const { after, app, state: found } of looks) {
-    now += after * 1000
-    state = reduce(
-      state,
-      { type: 'observed', checks: [[app, [{ code: 'NotHealthy', state: found, message: '' }]]] },
-      now,
-      rules,
-    )
-    seen.push({ now, app, state: found, kind: decide(state, rules).kind })
+  const seen: Seen[] = []
+  for (const one of all) {
+    if (!names.includes(one.app)) continue
+    now += one.after
+    const sentAt = one.via === 'look' ? Math.max(now - one.took, 0) : now
+    const found = FOUND[one.app]?.[one.state]
+    if (one.via === 'look') history.look(now, one.app, found, sentAt)
+    else if (found !== undefined) history.tells(now, found)
+    seen.push({ ...one, now, sentAt, kind: history.decide(now)?.kind })
   }
-  return { seen, state }
+  return { seen, history, now }
+}
+
+const count = fc.integer({ min: 1, max: 3 }).map((n) => APPS.slice(0, n))
+const histories = fc.array(learnt, { maxLength: 40 })
+
+/** When the last unbroken time began, by the order in which things were learnt; `undefined`: it is not met now. */
+function heldSince(own: readonly Seen[], held: State): number | undefined {
+  const last = own.findLastIndex(({ state }) => state !== held)
+  return own[last + 1]?.now
 }
 
 describe('a history', () => {
-  test('no yes before stable-for has passed unbroken for every application', () => {
+  test('no yes before stable-for has passed unbroken for every application, at the same time', () => {
+    let yes = 0
     fc.assert(
-      fc.property(fc.array(look, { maxLength: 40 }), policy, (looks, rules) => {
-        const { seen } = replay(looks, rules)
-        for (const [i, { now, kind }] of seen.entries()) {
+      fc.property(histories, policy, count, (all, rules, names) => {
+        const { seen } = replay(all, rules, names)
+        for (const [i, { kind, now }] of seen.entries()) {
           if (kind !== 'verified') continue
-          for (const app of new Set(seen.slice(0, i + 1).map((one) => one.app))) {
-            const own = seen.slice(0, i + 1).filter((one) => one.app === app)
-            // The last look of each was met, and so was every look since stable-for before its last.
-            const last = own.at(-1)
-            expect(last?.state).toBe('met')
-            const since = (last?.now ?? 0) - rules.stableFor
-            const broken = own.filter((one) => one.state !== 'met' && one.now >= since)
-            expect(broken).toEqual([])
-            expect(own.some((one) => one.now <= since && one.state === 'met')).toBe(true)
-          }
-          expect(now).toBeGreaterThanOrEqual(rules.stableFor)
+          yes++
+          const held = names.map((name) => heldSince(seen.slice(0, i + 1).filter(by(name)), 'met'))
+          expect(held).not.toContain(undefined)
+          expect(now).toBeGreaterThanOrEqual(Math.max(...held.map(Number)) + rules.stableFor)
         }
+      }),
+      RUNS,
+    )
+    expect(yes).toBeGreaterThan(100)
+  })
+
+  test('no yes without a request for each that was sent when everything had become met, and held', () => {
+    let yes = 0
+    fc.assert(
+      fc.property(histories, policy, count, (all, rules, names) => {
+        const { seen } = replay(all, rules, names)
+        for (const [i, { kind }] of seen.entries()) {
+          if (kind !== 'verified') continue
+          yes++
+          const until = seen.slice(0, i + 1)
+          const since = Math.max(...names.map((name) => Number(heldSince(until.filter(by(name)), 'met'))))
+          for (const name of names) {
+            const looks = until.filter(by(name)).filter(({ via, state }) => via === 'look' && state === 'met')
+            // Of the only one, the very answer that shows it as wanted will do.
+            const isOnly = names.length === 1 && rules.stableFor === 0
+            expect(
+              looks.some(({ sentAt, now }) => sentAt >= since + rules.stableFor || (isOnly && now >= since)),
+            ).toBe(true)
+          }
+        }
+      }),
+      RUNS,
+    )
+    expect(yes).toBeGreaterThan(100)
+  })
+
+  test('what streams tell is never a yes by itself', () => {
+    fc.assert(
+      fc.property(histories, policy, count, (all, rules, names) => {
+        const told = all.map((one) => ({ ...one, via: 'stream' as const }))
+        return replay(told, rules, names).seen.every(({ kind }) => kind !== 'verified')
       }),
       RUNS,
     )
   })
 
   test('no early end before fail-after has passed unbroken for some application', () => {
+    let no = 0
     fc.assert(
-      fc.property(fc.array(look, { maxLength: 40 }), policy, (looks, rules) => {
-        const { seen } = replay(looks, rules)
-        for (const [i, { kind }] of seen.entries()) {
+      fc.property(histories, policy, count, (all, rules, names) => {
+        const { seen } = replay(all, rules, names)
+        for (const [i, { kind, now }] of seen.entries()) {
           if (kind !== 'failed') continue
-          const culprit = [...new Set(seen.slice(0, i + 1).map((one) => one.app))].some((app) => {
-            const own = seen.slice(0, i + 1).filter((one) => one.app === app)
-            const last = own.at(-1)
-            const since = (last?.now ?? 0) - rules.failAfter
-            return (
-              last?.state === 'failing' &&
-              own.every((one) => one.now < since || one.state === 'failing') &&
-              own.some((one) => one.now <= since)
+          no++
+          const failing = names.map((name) => {
+            const own = seen.slice(0, i + 1).filter(by(name))
+            // An answer that something newer has overtaken excuses nothing.
+            return heldSince(
+              own.filter(
+                (one, j) => one.state === 'failing' || !own.slice(0, j).some(({ now }) => now > one.sentAt),
+              ),
+              'failing',
             )
           })
-          expect(culprit).toBe(true)
+          expect(failing.some((since) => since !== undefined && now >= since + rules.failAfter)).toBe(true)
+        }
+      }),
+      RUNS,
+    )
+    expect(no).toBeGreaterThan(100)
+  })
+
+  test('what is known at the end is what was learnt last of each, where nothing overtook it', () => {
+    fc.assert(
+      fc.property(histories, policy, (all, rules) => {
+        const { history } = replay(
+          all.map((one) => ({ ...one, took: 0 })),
+          rules,
+        )
+        for (const name of APPS) {
+          const last = all.findLast(by(name))
+          if (last === undefined) continue
+          const { checks } = history.known(name)
+          const isMet = checks.length > 0 && checks.every((check) => check.state === 'met')
+          expect(isMet).toBe(last.state === 'met')
+          expect(checks.some((check) => check.state === 'failing')).toBe(last.state === 'failing')
         }
       }),
       RUNS,
     )
   })
 
-  test('what is known at the end is the last observation of each', () => {
-    fc.assert(
-      fc.property(fc.array(look, { maxLength: 40 }), policy, (looks, rules) => {
-        const { state } = replay(looks, rules)
-        for (const [app, { checks }] of state)
-          expect(checks[0]?.state).toBe(looks.findLast((one) => one.app === app)?.state as CheckState)
-      }),
-      RUNS,
-    )
-  })
-
-  test('the order in which applications are looked at in one moment changes nothing', () => {
-    const moment = fc.uniqueArray(
-      fc.record({ app: fc.constantFrom('a', 'b', 'c'), state: fc.constantFrom(...STATES) }),
-      { selector: ({ app }) => app },
-    )
+  test('the order in which applications are learnt of in one moment changes nothing', () => {
+    const moment = fc.uniqueArray(learnt, { selector: ({ app }) => app })
     fc.assert(
       fc.property(fc.array(moment, { maxLength: 10 }), policy, (moments, rules) => {
-        const flat = (
-          order: (
-            looks: readonly { app: string; state: CheckState }[],
-          ) => readonly { app: string; state: CheckState }[],
-        ) => moments.flatMap((looks) => order(looks).map((one, i) => ({ ...one, after: i === 0 ? 5 : 0 })))
+        const flat = (order: (some: readonly Learnt[]) => readonly Learnt[]) =>
+          moments.flatMap((some) => order(some).map((one, i) => ({ ...one, after: i === 0 ? 5000 : 0 })))
         const forward = replay(
-          flat((looks) => looks),
+          flat((some) => some),
           rules,
         )
         const backward = replay(
-          flat((looks) => looks.toReversed()),
+          flat((some) => some.toReversed()),
           rules,
         )
-        expect(decide(backward.state, rules)).toEqual(decide(forward.state, rules))
+        expect(backward.history.decide(backward.now)).toEqual(forward.history.decide(forward.now))
+        expect(backward.history.planned(backward.now).toSorted()).toEqual(
+          forward.history.planned(forward.now).toSorted(),
+        )
       }),
       RUNS,
     )
@@ -369,18 +462,24 @@ describe('a history', () => {
   test('adding an application that is not met never turns a wait into a yes', () => {
     fc.assert(
       fc.property(
-        fc.array(look, { maxLength: 20 }),
+        histories,
         policy,
-        fc.constantFrom<CheckState>('pending', 'failing'),
-        (looks, rules, state) => {
-          const { seen } = replay([...looks, { after: 0, app: 'd', state }], rules)
-          return seen.at(-1)?.kind !== 'verified'
+        fc.constantFrom<State>('pending', 'failing'),
+        fc.constantFrom<Learnt['via']>('look', 'stream'),
+        (all, rules, state, via) => {
+          const added = { after: 0, app: 'd', state, via, took: 0 } as const
+          const { seen } = replay([added, ...all], rules, [...APPS, 'd'])
+          return seen.every(({ kind }) => kind !== 'verified')
         },
       ),
       RUNS,
     )
   })
 })
+
+function by(name: string): (one: Learnt) => boolean {
+  return ({ app }) => app === name
+}
 
 test('an application of 10,000 resources is judged', () => {
   const huge: Application = applicationSchema.parse(

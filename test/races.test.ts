@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Target } from '../lib/wanted.ts'
+import { type JsonObject, merge } from './argocd/server.ts'
 import { settled } from './fake-clock.ts'
 import { SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
@@ -17,6 +18,14 @@ function following(revision: string): Target {
   const applications = [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision }) }]
   return { kind: 'names', project: undefined, applications }
 }
+
+/** Reconciled at so many seconds, by the server's clock, and never synced. */
+const reconciledAt = (second: number) => ({
+  status: {
+    reconciledAt: new Date(Date.UTC(2030, 0, 1) + second * SECOND).toISOString(),
+    operationState: null,
+  },
+})
 
 /** Lets what a GET brings travel for so long after Argo CD has read it. */
 function slowAnswers(scene: Scene, travel: (nth: number) => number): void {
@@ -69,21 +78,27 @@ describe('applications that are polled', () => {
 describe('an answer that comes late', () => {
   test('is not taken for what the refresh found when it was read before', async () => {
     const scene = new Scene()
-    scene.put('web', SHA.a)
+    const put = (revision: string, change: JsonObject = {}) =>
+      scene.put('web', revision, merge(reconciledAt(refreshes), change))
+    let refreshes = 0
+    put(SHA.a)
+    // The first refresh says little: another one may have answered it. The second is the one that tells.
     let finish = () => {}
     scene.argocd.delay = ({ call }) =>
-      call === 'refresh'
+      call === 'refresh' && ++refreshes === 2
         ? new Promise((resolve) => {
             finish = resolve
           })
         : Promise.resolve()
+    scene.argocd.onRefresh = () =>
+      void put(refreshes === 1 ? SHA.a : SHA.b, refreshes === 1 ? {} : progressing)
     slowAnswers(scene, (nth) => (nth === 2 ? 3 * SECOND : 0))
     await scene.start({ refresh: 'normal' }, following('main')).pass(6)
-    scene.put('web', SHA.b, progressing)
+    expect(refreshes).toBe(2)
     finish()
     await scene.pass(4)
     expect(scene.ending).toBeUndefined()
-    scene.put('web', SHA.b)
+    put(SHA.b)
     await scene.pass(10)
     expect(scene.ending).toEqual(VERIFIED)
   })
@@ -97,10 +112,13 @@ describe('an answer that comes late', () => {
     const broken = scene.put('web', SHA.b, degraded)
     scene.argocd.streams[0]?.keepAlive()
     scene.argocd.streams[0]?.send({ type: 'ADDED', application: broken })
-    await scene.pass(5)
+    await scene.pass(4)
     expect(scene.ending).toBeUndefined()
     scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b) })
-    await settled()
+    // A yes needs an answer that was asked for since then, and answers take three seconds.
+    await scene.pass(2)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
     expect(scene.ending).toEqual(VERIFIED)
   })
 
@@ -166,7 +184,11 @@ describe('a selector', () => {
     stream?.send({ type: 'ADDED', application: scene.put('c', SHA.b) })
     await scene.pass(5)
     expect(scene.ending).toEqual(VERIFIED)
-    expect(scene.outcome?.subjects.map(({ key }) => key).sort()).toEqual(['argocd/a', 'argocd/b', 'argocd/c'])
+    expect([...(scene.outcome?.knowledge.applications.keys() ?? [])].sort()).toEqual([
+      'argocd/a',
+      'argocd/b',
+      'argocd/c',
+    ])
   })
 
   test('a list that was read before does not throw out what the stream has brought since', async () => {
@@ -211,38 +233,34 @@ describe('a selector', () => {
 
   test('a list from the cache, older than what the refresh found, is not believed after it', async () => {
     const scene = new Scene()
-    const old = scene.put('a', SHA.a, {
-      status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: null },
-    })
-    const reconciled = (health: string) =>
-      scene.put('a', SHA.b, {
-        status: { reconciledAt: '2030-01-01T00:00:05Z', operationState: null, health: { status: health } },
-      })
-    let cached = false
+    const old = scene.put('a', SHA.a, reconciledAt(0))
+    let isCached = false
+    let refreshes = 0
     const list = scene.argocd.list.bind(scene.argocd)
     scene.argocd.list = async (query, how) => {
       const answer = await list(query, how)
-      return cached ? [old] : answer
+      return isCached ? [old] : answer
     }
-    scene.argocd.delay = ({ call }) => (call === 'refresh' ? scene.clock.sleep(4900) : Promise.resolve())
+    scene.argocd.delay = ({ call }) => (call === 'refresh' ? scene.clock.sleep(2400) : Promise.resolve())
+    // What the branch points at is known by the second refresh, and the cache is behind it.
     scene.argocd.onRefresh = () => {
-      cached = true
-      reconciled('Progressing')
+      isCached = ++refreshes === 2
+      scene.put('a', SHA.b, merge(reconciledAt(refreshes * 5), progressing))
     }
     const target: Target = {
       kind: 'selector',
-      min: 1,
       selector: 'a=b',
       min: 1,
       namespace: undefined,
       project: undefined,
       wanted: wanting({ revision: 'main' }),
     }
-    await scene.start({ refresh: 'normal' }, target).pass(6)
+    await scene.start({ refresh: 'normal' }, target).pass(11)
+    expect(refreshes).toBe(2)
     expect(scene.ending).toBeUndefined()
-    cached = false
-    reconciled('Healthy')
-    await scene.pass(10)
+    isCached = false
+    scene.put('a', SHA.b, reconciledAt(10))
+    await scene.pass(5)
     expect(scene.ending).toEqual(VERIFIED)
   })
 })
@@ -250,11 +268,21 @@ describe('a selector', () => {
 describe('a refresh', () => {
   test('of an application that was deleted says nothing of the one created in its place', async () => {
     const scene = new Scene()
-    scene.put('web', SHA.a, progressing)
+    let refreshes = 0
+    scene.argocd.onRefresh = (name) => {
+      const application = scene.argocd.present.get(name)
+      refreshes++
+      if (application === undefined) return
+      const status = { ...application.status, reconciledAt: reconciledAt(refreshes).status.reconciledAt }
+      scene.argocd.present.set(name, { ...application, status })
+    }
+    scene.put('web', SHA.a, merge(reconciledAt(0), progressing))
     await scene.start({ refresh: 'normal' }, following('main')).pass(4)
+    // Where the branch points is known of this one.
+    expect(refreshes).toBe(2)
+    expect(scene.ending).toBeUndefined()
     scene.argocd.present.delete('web')
     await scene.pass(5)
-    const before = scene.argocd.count('refresh')
     let refreshed = () => {}
     scene.argocd.delay = ({ call }) =>
       call === 'refresh'
@@ -262,10 +290,13 @@ describe('a refresh', () => {
             refreshed = resolve
           })
         : Promise.resolve()
-    scene.put('web', SHA.c)
+    scene.put('web', SHA.c, reconciledAt(refreshes))
     await scene.pass(5)
+    expect(scene.argocd.count('refresh')).toBe(3)
+    refreshed()
+    await scene.pass(2)
     expect(scene.ending).toBeUndefined()
-    expect(scene.argocd.count('refresh')).toBe(before + 1)
+    expect(scene.argocd.count('refresh')).toBe(4)
     refreshed()
     await scene.pass(1)
     expect(scene.ending).toEqual(VERIFIED)
@@ -275,15 +306,33 @@ describe('a refresh', () => {
     const scene = new Scene()
     const names = Array.from({ length: 9 }, (_, i) => `a${i}`)
     for (const name of names) scene.put(name, SHA.a)
-    scene.argocd.delay = async ({ call, name }) => {
-      if (call !== 'refresh' || name === 'a8') return
-      await scene.clock.sleep(60 * SECOND)
-      throw new RequestFailure('Unreachable', 'did not answer in time')
+    scene.argocd.delay = ({ call, name }) =>
+      call === 'refresh' && name !== 'a8' ? new Promise(() => {}) : Promise.resolve()
+    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }, named(...names)).pass(60)
+    const asked = (of: string) =>
+      scene.argocd.requests.filter(({ call, name }) => call === 'refresh' && name === of).length
+    expect(asked('a8')).toBeGreaterThanOrEqual(1)
+    // No annotation tells of those that hang, so they count as lost, and are asked for again more and more seldom.
+    await scene.pass(539)
+    for (const name of names) expect(asked(name)).toBeWithin(4, 10)
+  })
+
+  test('that hangs while its annotation is there is under way, and not asked for again', async () => {
+    const scene = new Scene()
+    const asked = { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } } }
+    scene.put('web', SHA.a)
+    scene.argocd.delay = ({ call }) => {
+      if (call !== 'refresh') return Promise.resolve()
+      scene.put('web', SHA.a, asked)
+      return new Promise(() => {})
     }
-    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }, named(...names)).pass(600)
-    expect(
-      scene.argocd.requests.filter(({ call, name }) => call === 'refresh' && name === 'a8'),
-    ).toHaveLength(1)
+    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }).pass(59)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    await scene.pass(300)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    scene.put('web', SHA.b)
+    await scene.pass(5)
+    expect(scene.ending).toEqual(VERIFIED)
   })
 
   test('is asked for again by a sync that leaves the status stale while one is under way', async () => {
@@ -299,20 +348,28 @@ describe('a refresh', () => {
       },
     })
     scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: stale })
-    await scene.pass(300)
-    expect(scene.ending).toBeUndefined()
+    await scene.pass(4)
     expect(scene.argocd.count('refresh')).toBe(2)
+    // Once for that sync; the others come when they would have come without it, after pauses that grow.
+    await scene.pass(10)
+    expect(scene.argocd.count('refresh')).toBe(2)
+    await scene.pass(286)
+    expect(scene.ending).toBeUndefined()
+    expect(scene.argocd.count('refresh')).toBe(6)
   })
 })
 
-test('Retry-After holds for names that the stream does not mention', async () => {
+test('Retry-After holds for names that the stream does not mention, up to half a minute', async () => {
   const scene = new Scene()
   scene.put('other', SHA.a)
   scene.argocd.refuse = ({ call }) => {
     if (call === 'look') throw new RequestFailure('Unreachable', '429', { retryAfter: 55 * SECOND })
   }
-  await scene.start({ watch: true, interval: SECOND }, named('web', 'api')).pass(50)
-  expect(scene.argocd.count('look')).toBeLessThanOrEqual(2)
+  const policy = { watch: true, interval: SECOND, timeout: 300 * SECOND }
+  await scene.start(policy, named('web', 'api')).pass(30)
+  expect(scene.argocd.count('look')).toBe(2)
+  await scene.pass(5)
+  expect(scene.argocd.count('look')).toBe(4)
 })
 
 test('a failure that is certain just before the deadline is told as one, however long its diagnosis hangs', async () => {

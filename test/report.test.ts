@@ -3,16 +3,16 @@
 import { describe, expect, test } from 'bun:test'
 import { adviceFor } from '../lib/advice.ts'
 import { RequestFailure } from '../lib/failure.ts'
-import { LiveFollower, LogFollower } from '../lib/followers.ts'
+import { type Follower, LiveFollower, LogFollower } from '../lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from '../lib/github.ts'
-import { eraseLines, type LiveApplication, renderLive } from '../lib/live.ts'
+import { eraseLines, renderLive } from '../lib/live.ts'
 import { cutBytes, formatResult, formatTerminationMessage, plain } from '../lib/report.ts'
 import { type ApplicationResult, type Result, resultJsonSchema, resultSchema } from '../lib/result-schema.ts'
-import { checkSubject, createSubject, type Subject } from '../lib/subject.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { FakeClock } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 import { allShown, gate, gateWith, shown } from './gate.ts'
+import { History } from './history.ts'
 
 const applicationResult = (name: string, verified: boolean): ApplicationResult => ({
   name,
@@ -138,15 +138,26 @@ describe('advice', () => {
     ))
 })
 
-function subject(name: string, change: JsonObject = {}): Subject {
-  const one = createSubject({ name, namespace: 'argocd', project: undefined }, wanting({ revision: SHA.a }))
-  one.snapshot = parsed({ name }, change)
-  return one
+const WANTED = wanting({ revision: SHA.a })
+const PROGRESSING = { status: { health: { status: 'Progressing' } } }
+
+/** A run for applications of the namespace `argocd`, of which a test tells what is seen. */
+function watched(...names: readonly string[]): History {
+  const applications = names.map((name) => ({ name, namespace: 'argocd', wanted: WANTED }))
+  return new History({ timeout: 30_000 }, { kind: 'names', project: undefined, applications })
 }
 
-const observed = (one: Subject) =>
-  ({ type: 'observed', subject: one, checks: checkSubject(one, false) }) as const
-const PROGRESSING = { status: { health: { status: 'Progressing' } } }
+/** Tells a follower what something changes. */
+function turn(follower: Follower, history: History, change: () => void): void {
+  const before = history.knowledge
+  change()
+  follower.turned(before, history.knowledge)
+}
+
+/** Sees an application by a request, and tells a follower. */
+function see(follower: Follower, history: History, name: string, change: JsonObject = {}): void {
+  turn(follower, history, () => history.look(0, name, parsed({ name }, change)))
+}
 
 function logged(format: 'text' | 'json' = 'text') {
   const clock = new FakeClock()
@@ -162,10 +173,9 @@ function logged(format: 'text' | 'json' = 'text') {
 describe('the log', () => {
   test('a line when something changes, none while nothing does', () => {
     const { lines, log } = logged()
-    const web = subject('web', PROGRESSING)
-    for (let i = 0; i < 3; i++) log.progress(observed(web))
-    web.snapshot = parsed({ name: 'web' })
-    log.progress(observed(web))
+    const history = watched('web')
+    for (let i = 0; i < 3; i++) see(log, history, 'web', PROGRESSING)
+    see(log, history, 'web')
     expect(lines).toHaveLength(2)
     expect(lines[0]).toContain(
       '1970-01-01T00:00:00.000Z argocd/web: Synced, Progressing; NotHealthy (pending)',
@@ -174,7 +184,7 @@ describe('the log', () => {
   })
   test('what is waited for, at growing distances', async () => {
     const { clock, lines, log } = logged()
-    log.progress(observed(subject('web', PROGRESSING)))
+    see(log, watched('web'), 'web', PROGRESSING)
     const stop = new AbortController()
     void log.follow(3_600_000, stop.signal)
     await clock.advance(120_000)
@@ -185,27 +195,28 @@ describe('the log', () => {
   })
   test('of many applications a count, in steps', () => {
     const { lines, log } = logged()
-    const many = Array.from({ length: 100 }, (_, i) => subject(`app-${i}`, PROGRESSING))
-    for (const one of many) log.progress(observed(one))
+    const names = Array.from({ length: 100 }, (_, i) => `app-${i}`)
+    const history = watched(...names)
+    for (const name of names) see(log, history, name, PROGRESSING)
     const before = lines.length
-    for (const one of many) {
-      one.snapshot = parsed({ name: one.ref.name })
-      log.progress(observed(one))
-    }
+    for (const name of names) see(log, history, name)
     expect(lines.length - before).toBeLessThanOrEqual(11)
     expect(lines.at(-1)).toContain('100 of 100')
   })
   test('a failure is shown once and not with every try, and its end is said', () => {
     const { lines, log } = logged()
+    const history = watched('web')
     const failure = new RequestFailure('Unreachable', 'no route; hunter2')
-    for (let i = 0; i < 5; i++) log.progress({ type: 'failure', failure, isLast: false })
-    log.progress({ type: 'recovered' })
-    expect(lines).toHaveLength(2)
+    for (let i = 0; i < 5; i++) turn(log, history, () => history.lookFails(i, 'web', failure))
+    expect(lines).toHaveLength(1)
+    see(log, history, 'web')
+    expect(lines.filter((line) => line.includes('answers again'))).toHaveLength(1)
+    expect(lines.join('')).toContain('no route')
     expect(lines.join('')).not.toContain('hunter2')
   })
   test('as JSON, one object a line', () => {
     const { lines, log } = logged('json')
-    log.progress(observed(subject('web', PROGRESSING)))
+    see(log, watched('web'), 'web', PROGRESSING)
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       time: '1970-01-01T00:00:00.000Z',
       level: 'info',
@@ -215,33 +226,66 @@ describe('the log', () => {
       state: 'pending',
     })
   })
+  test('what a selector no longer matches, and that it matches too few', () => {
+    const { lines, log } = logged()
+    const target = {
+      kind: 'selector',
+      selector: 'a=b',
+      min: 2,
+      namespace: undefined,
+      project: undefined,
+    } as const
+    const history = new History({}, { ...target, wanted: WANTED })
+    let now = 0
+    const list = (...names: string[]) =>
+      turn(log, history, () =>
+        history.list(
+          now++,
+          names.map((name) => parsed({ name })),
+        ),
+      )
+    list()
+    list('a')
+    list('b')
+    const said = lines.map((line) => line.slice(25).trimEnd())
+    expect(said[0]).toBe('the selector matches no application so far')
+    expect(said).toContain('the selector matches 1 of at least 2 applications so far')
+    expect(said).toContain('argocd/a: no longer selected')
+  })
+  test('that a refresh is asked for, once, and not that one is under way', () => {
+    const { lines, log } = logged()
+    const history = watched('web')
+    see(log, history, 'web', PROGRESSING)
+    turn(log, history, () => history.refreshStarts(0, 'web'))
+    const asked = { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } } }
+    see(log, history, 'web', asked)
+    turn(log, history, () => history.refreshEnds(0, 1, 'web', parsed({ name: 'web' }, PROGRESSING)))
+    turn(log, history, () => history.refreshStarts(2, 'web'))
+    expect(lines.filter((line) => line.includes('asking Argo CD for a refresh'))).toHaveLength(1)
+    expect(lines.join('')).not.toContain('StatusStale')
+  })
 })
 
 describe('the live view', () => {
-  const live = (count: number): LiveApplication[] =>
-    Array.from({ length: count }, (_, i) => {
-      const one = subject(`service-with-a-rather-long-name-${i}`, i % 2 === 0 ? PROGRESSING : {})
-      return { subject: one, checks: checkSubject(one, false), since: 0 }
-    })
-  const view = (applications: readonly LiveApplication[], failure?: string) => ({
-    applications,
-    now: 12_000,
-    startedAt: 0,
-    deadline: 30_000,
-    failure,
-  })
+  const live = (count: number) => {
+    const names = Array.from({ length: count }, (_, i) => `service-with-a-rather-long-name-${i}`)
+    const history = watched(...names)
+    for (const [i, name] of names.entries())
+      history.look(0, name, parsed({ name }, i % 2 === 0 ? PROGRESSING : {}))
+    return history
+  }
+  const NOW = 12_000
 
   test.each([20, 60, 100, 200])('fits a terminal of %p columns', (columns) => {
-    for (const line of renderLive(
-      view(live(5), `cannot ${'ask '.repeat(80)}`),
-      { columns, rows: 24 },
-      plain,
-      gate,
-    ))
-      expect(Bun.stringWidth(line)).toBeLessThan(columns)
+    const history = live(5)
+    const failure = new RequestFailure('Unreachable', `cannot ${'ask '.repeat(80)}`)
+    history.lookFails(1000, 'service-with-a-rather-long-name-0', failure)
+    const lines = renderLive(history.knowledge, NOW, { columns, rows: 24 }, plain, gate)
+    expect(lines).toHaveLength(7)
+    for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThan(columns)
   })
   test.each([5, 10, 24, 50])('fits a terminal of %p rows, those that are not ready first', (rows) => {
-    const lines = renderLive(view(live(100)), { columns: 120, rows }, plain, gate)
+    const lines = renderLive(live(100).knowledge, NOW, { columns: 120, rows }, plain, gate)
     expect(lines.length).toBeLessThan(rows)
     expect(lines[0]).toContain('50 of 100 verified, waited 12s, 18s left')
     expect(lines[1]).toStartWith('…')
@@ -263,14 +307,19 @@ describe('the live view', () => {
         screen += text
       },
     })
+    const history = watched(...Array.from({ length: 20 }, (_, i) => `a${i}`))
     const stop = new AbortController()
     void follower.follow(30_000, stop.signal)
+    see(follower, history, 'a0', PROGRESSING)
     await clock.advance(1000)
+    expect(screen).toContain('a0')
     const before = screen.length
-    for (const { subject: one } of live(20)) follower.progress(observed(one))
+    for (let i = 1; i < 20; i++) see(follower, history, `a${i}`, PROGRESSING)
     await clock.advance(50)
     const frames = screen.slice(before).split('\x1b[J').length - 1
     expect(frames).toBeLessThanOrEqual(1)
+    await clock.advance(100)
+    expect(screen.slice(before)).toContain('a15')
     stop.abort()
     await clock.advance(0)
     expect(screen).toEndWith('\x1b[J')

@@ -3,11 +3,19 @@
 import { describe, expect, test } from 'bun:test'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Target } from '../lib/wanted.ts'
+import type { JsonObject } from './argocd/server.ts'
 import { FakeClock, settled } from './fake-clock.ts'
-import { parsed, SHA, wanting } from './fixtures.ts'
+import { node, parsed, SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
 
 const degraded = { status: { health: { status: 'Degraded' } } }
+
+/** One application that is to be where a branch points. */
+const BRANCH: Target = {
+  kind: 'names',
+  project: undefined,
+  applications: [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'main' }) }],
+}
 
 describe('polling', () => {
   test('an application that is there is answered with one request', async () => {
@@ -142,13 +150,14 @@ describe('failing', () => {
     const scene = new Scene()
     scene.put('web', SHA.b, degraded)
     scene.argocd.nodes = [
-      { kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'CrashLoopBackOff' } },
+      node({ kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'CrashLoopBackOff' } }),
     ]
     await scene.start().pass(29)
     expect(scene.ending).toBeUndefined()
     await scene.pass(1)
     expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
-    expect(scene.argocd.count('tree')).toBe(1)
+    // What an ill application lacks is in its tree, which is read no more often than each ten seconds.
+    expect(scene.argocd.count('tree')).toBeWithin(1, 5)
     expect(scene.outcome?.knowledge.applications.get('argocd/web')?.evidence.tree).toHaveLength(1)
   })
   test('a recovery starts the count anew', async () => {
@@ -209,7 +218,15 @@ describe('stable for', () => {
     expect(scene.ending).toBeUndefined()
     await scene.pass(1)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(new Set(scene.argocd.requests.map(({ call }) => call))).toEqual(new Set(['watch']))
+    // Looks after 5, 10 and 20 seconds, because a stream may lose a change; the last of them proves the yes.
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual([
+      'look',
+      'watch',
+      'look',
+      'look',
+      'look',
+      'look',
+    ])
   })
   test('a break that a silent stream hides is seen all the same', async () => {
     const scene = new Scene()
@@ -224,14 +241,26 @@ describe('stable for', () => {
   })
 })
 
-test('stable for: where the stream that is to confirm it does not begin, a poll does', async () => {
-  const scene = new Scene()
-  scene.put('web', SHA.b)
-  await scene.start({ stableFor: 10 * SECOND, watch: true }).pass(5)
-  scene.argocd.streamBegins = false
-  await scene.pass(6)
-  expect(scene.ending).toEqual({ kind: 'verified' })
-  expect(scene.argocd.count('look')).toBe(1)
+describe('stable for, of more applications than are read one by one', () => {
+  const names = Array.from({ length: 30 }, (_, i) => `a${i}`)
+  test('a second stream confirms it, and no request for any of them', async () => {
+    const scene = new Scene()
+    for (const name of names) scene.put(name, SHA.b)
+    await scene.start({ stableFor: 10 * SECOND, watch: true }, named(...names)).pass(9)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['watch', 'watch'])
+  })
+  test('where the stream that is to confirm it does not begin, polls do', async () => {
+    const scene = new Scene()
+    for (const name of names) scene.put(name, SHA.b)
+    await scene.start({ stableFor: 10 * SECOND, watch: true }, named(...names)).pass(5)
+    scene.argocd.streamBegins = false
+    await scene.pass(6)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.count('look')).toBe(names.length)
+  })
 })
 
 describe('refreshing', () => {
@@ -244,12 +273,26 @@ describe('refreshing', () => {
       .start({ refresh: 'normal', watch: true }, { kind: 'names', project: undefined, applications })
       .pass(1)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['watch', 'commit'])
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['look', 'watch', 'commit'])
   })
-  test('an application that is not verified is refreshed once', async () => {
+  test('an application that is not verified is refreshed at once, and again after pauses that grow', async () => {
     const scene = new Scene()
+    const at: number[] = []
     scene.put('web', SHA.a)
-    await scene.start({ refresh: 'normal' }).pass(40)
+    scene.argocd.onRefresh = () => void at.push(scene.clock.now() / SECOND)
+    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }).pass(599)
+    expect(at[0]).toBe(0)
+    const pauses = at.slice(1).map((time, i) => time - (at[i] ?? 0))
+    // With a jitter of up to a fifth.
+    const expected = [15, 30, 60, 120, 120, 120]
+    expect(pauses.length).toBeGreaterThanOrEqual(5)
+    for (const [i, pause] of pauses.entries())
+      expect(pause).toBeWithin(expected[i] ?? 0, (expected[i] ?? 0) * 1.2 + 0.001)
+  })
+  test('what a refresh cannot mend is refreshed once', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, { status: { health: { status: 'Progressing' } } })
+    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }).pass(599)
     expect(scene.argocd.count('refresh')).toBe(1)
   })
   test('one that is verified is not', async () => {
@@ -265,18 +308,23 @@ describe('refreshing', () => {
     await scene.start({ refresh: 'normal' }).pass(0)
     expect(scene.ending).toEqual({ kind: 'verified' })
   })
-  test('once for each operation that left the status stale, not once a poll', async () => {
+  test('at once for each operation that left the status stale, not once a poll', async () => {
     const scene = new Scene()
     const stale = (finishedAt: string) =>
       scene.put('web', SHA.b, {
         status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: { finishedAt } },
       })
     stale('2030-01-01T00:00:01Z')
-    await scene.start({ refresh: 'normal' }).pass(20)
-    expect(scene.argocd.count('refresh')).toBe(1)
-    stale('2030-01-01T00:00:02Z')
-    await scene.pass(20)
+    // At once, and again when it is time for that, because nothing mends it.
+    await scene.start({ refresh: 'normal' }).pass(19)
     expect(scene.argocd.count('refresh')).toBe(2)
+    stale('2030-01-01T00:00:02Z')
+    await scene.pass(1)
+    expect(scene.argocd.count('refresh')).toBe(3)
+    await scene.pass(24)
+    expect(scene.argocd.count('refresh')).toBe(3)
+    await scene.pass(10)
+    expect(scene.argocd.count('refresh')).toBe(4)
   })
   test('a refresh that fails is asked for again, one that hangs holds up no poll', async () => {
     const scene = new Scene()
@@ -296,67 +344,140 @@ describe('refreshing', () => {
     await hanging.pass(5)
     expect(hanging.ending).toEqual({ kind: 'verified' })
   })
-  test('a tracked branch is believed only after the refresh of this run', async () => {
+  test('a tracked branch is believed only after a second refresh of this run, asked for after the first', async () => {
     const scene = new Scene()
-    const target: Target = {
-      kind: 'names',
-      project: undefined,
-      applications: [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'main' }) }],
-    }
-    scene.put('web', SHA.a)
-    let refreshed: () => void = () => {}
+    let reconciled = 0
+    const put = () =>
+      scene.put('web', SHA.a, {
+        status: {
+          reconciledAt: new Date(Date.UTC(2030, 0, 1) + reconciled * SECOND).toISOString(),
+          operationState: null,
+        },
+      })
+    put()
+    const answer: (() => void)[] = []
     scene.argocd.delay = ({ call }) =>
-      call === 'refresh'
-        ? new Promise((resolve) => {
-            refreshed = resolve
-          })
-        : Promise.resolve()
-    await scene.start({ refresh: 'normal', watch: true }, target).pass(20)
+      call === 'refresh' ? new Promise((resolve) => answer.push(resolve)) : Promise.resolve()
+    scene.argocd.onRefresh = () => {
+      reconciled = scene.clock.now() / SECOND
+      put()
+    }
+    await scene.start({ refresh: 'normal', watch: true }, BRANCH).pass(3)
+    expect(answer).toHaveLength(1)
+    answer[0]?.()
+    // Up to Argo CD 3.5 somebody else's refresh may have answered it, which read Git before.
+    await scene.pass(0)
     expect(scene.ending).toBeUndefined()
-    refreshed()
+    expect(answer).toHaveLength(1)
+    // reconciledAt counts seconds, so the second is asked for a second later.
+    await scene.pass(1)
+    expect(answer).toHaveLength(2)
+    await scene.pass(3)
+    expect(scene.ending).toBeUndefined()
+    answer[1]?.()
     await scene.pass(0)
     expect(scene.ending).toEqual({ kind: 'verified' })
   })
+  test('nor after any number of refreshes that compared nothing', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a, { status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: null } })
+    await scene.start({ refresh: 'normal', watch: true }, BRANCH).pass(60)
+    expect(scene.ending).toEqual({ kind: 'timed-out' })
+    expect(scene.argocd.count('refresh')).toBeWithin(3, 8)
+  })
+  test('but after one of a server that gives each its time, which was seen and is gone in the answer', async () => {
+    const scene = new Scene()
+    const status = (second: number) => ({
+      reconciledAt: `2030-01-01T00:00:0${second}Z`,
+      operationState: null,
+    })
+    scene.put('web', SHA.a, { status: status(0) })
+    scene.argocd.delay = async ({ call }) => {
+      if (call !== 'refresh') return
+      const annotations = {
+        'argocd.argoproj.io/refresh': 'normal',
+        'argocd.argoproj.io/refresh-timestamp': '2030-01-01T00:00:00.5Z',
+      }
+      const asked = scene.put('web', SHA.a, { status: status(0), metadata: { annotations } })
+      await scene.clock.sleep(SECOND)
+      scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: asked })
+      await scene.clock.sleep(SECOND)
+      scene.put('web', SHA.a, { status: status(1) })
+    }
+    await scene.start({ refresh: 'normal', watch: true }, BRANCH).pass(3)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.count('refresh')).toBe(1)
+  })
   test('a message of the stream from before the refresh is not believed after it', async () => {
     const scene = new Scene()
-    const target: Target = {
-      kind: 'names',
-      project: undefined,
-      applications: [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'main' }) }],
-    }
-    const before = scene.put('web', SHA.a, {
-      status: { reconciledAt: '2030-01-01T00:00:00Z', operationState: null },
+    let refreshes = 0
+    const status = (more: JsonObject = {}) => ({
+      status: { reconciledAt: `2030-01-01T00:00:0${refreshes}Z`, operationState: null, ...more },
     })
-    scene.argocd.onRefresh = () =>
-      void scene.put('web', SHA.b, {
-        status: {
-          reconciledAt: '2030-01-01T00:00:05Z',
-          operationState: null,
-          health: { status: 'Progressing' },
-        },
-      })
-    await scene.start({ refresh: 'normal', watch: true }, target).pass(2)
+    const before = scene.put('web', SHA.a, status())
+    scene.argocd.onRefresh = () => {
+      refreshes++
+      scene.put('web', SHA.b, status({ health: { status: 'Progressing' } }))
+    }
+    await scene.start({ refresh: 'normal', watch: true }, BRANCH).pass(2)
+    expect(refreshes).toBe(2)
     scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: before })
     await scene.pass(1)
     expect(scene.ending).toBeUndefined()
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b, status()) })
+    await scene.pass(1)
+    expect(scene.ending).toEqual({ kind: 'verified' })
   })
 })
 
 describe('watching', () => {
-  test('an application that is there is answered by the first message alone', async () => {
+  test('an application that is there is answered by one request, and no stream is opened', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b)
     await scene.start({ watch: true }).pass(0)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.requests).toEqual([{ call: 'watch', name: 'web' }])
+    expect(scene.argocd.requests).toEqual([{ call: 'look', name: 'web' }])
   })
-  test('a change is a verdict at once, and waiting costs no request', async () => {
+  test('a first look that takes its time has a stream beside it', async () => {
     const scene = new Scene()
     scene.put('web', SHA.a)
-    await scene.start({ watch: true }).pass(45)
-    expect(scene.argocd.requests).toHaveLength(1)
+    scene.argocd.delay = ({ call }) => (call === 'look' ? scene.clock.sleep(600) : Promise.resolve())
+    scene.start({ watch: true })
+    await scene.clock.advance(249)
+    expect(scene.argocd.count('watch')).toBe(0)
+    await scene.clock.advance(1)
+    expect(scene.argocd.count('watch')).toBe(1)
+  })
+  test('a change is a verdict at once; waiting costs looks that get rarer, because a stream may lose a change', async () => {
+    const scene = new Scene()
+    const looks: number[] = []
+    scene.argocd.delay = async ({ call }) => {
+      if (call === 'look') looks.push(scene.clock.now() / SECOND)
+    }
+    scene.put('web', SHA.a)
+    await scene.start({ watch: true, timeout: 600 * SECOND }).pass(100)
+    expect(looks).toEqual([0, 5, 15, 35, 65, 95])
+    expect(scene.argocd.requests).toHaveLength(looks.length + 1)
     scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b) })
     await settled()
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    // A request from after it became met proves it.
+    expect(looks.at(-1)).toBe(100)
+  })
+  test('a change that the stream told of and that is no more is no yes', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ watch: true }).pass(2)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: parsed({ name: 'web', revision: SHA.b }) })
+    await scene.pass(20)
+    expect(scene.ending).toBeUndefined()
+  })
+  test('a change that the stream lost is found by a look', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    await scene.start({ watch: true }).pass(1)
+    scene.put('web', SHA.b)
+    await scene.pass(4)
     expect(scene.ending).toEqual({ kind: 'verified' })
   })
   test('a name that the stream does not mention is asked for', async () => {
@@ -402,7 +523,7 @@ describe('watching', () => {
     scene.put('web', SHA.b)
     await scene.clock.advance(5 * SECOND)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['watch', 'watch'])
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['look', 'watch', 'look'])
   })
   test('a stream that is cut is opened again and misses nothing', async () => {
     const scene = new Scene()
@@ -430,10 +551,22 @@ describe('watching', () => {
     await scene.pass(3)
     expect(scene.ending).toBeUndefined()
   })
-  test('several names: one stream, and those of others are passed over', async () => {
+  test('several names: one stream, a request for each to prove the yes, and those of others are passed over', async () => {
     const scene = new Scene()
     for (const name of ['a', 'b', 'other']) scene.put(name, name === 'other' ? SHA.a : SHA.b)
     await scene.start({ watch: true }, named('a', 'b')).pass(0)
+    expect(scene.ending).toEqual({ kind: 'verified' })
+    expect(scene.argocd.requests).toEqual([
+      { call: 'watch', name: undefined },
+      { call: 'look', name: 'a' },
+      { call: 'look', name: 'b' },
+    ])
+  })
+  test('more than are read one by one: the opening of the stream is all there is', async () => {
+    const scene = new Scene()
+    const names = Array.from({ length: 21 }, (_, i) => `a${i}`)
+    for (const name of names) scene.put(name, SHA.b)
+    await scene.start({ watch: true }, named(...names)).pass(0)
     expect(scene.ending).toEqual({ kind: 'verified' })
     expect(scene.argocd.requests).toEqual([{ call: 'watch', name: undefined }])
   })
@@ -463,9 +596,29 @@ describe('watching', () => {
     await scene.pass(3)
     expect(scene.ending).toBeUndefined()
     expect(scene.argocd.count('look')).toBe(1)
-    stream?.send({ type: 'MODIFIED', application: parsed({ name: 'b', revision: SHA.b }) })
+    stream?.send({ type: 'MODIFIED', application: scene.put('b', SHA.b) })
     await settled()
     expect(scene.ending).toEqual({ kind: 'verified' })
+  })
+  test('one that was deleted before it was known which namespace is meant is not there', async () => {
+    const scene = new Scene()
+    const applications = ['a', 'b'].map((name) => ({
+      name,
+      namespace: undefined,
+      wanted: wanting({ revision: SHA.b }),
+    }))
+    scene.put('a', SHA.b)
+    const deleted = scene.put('b', SHA.b)
+    scene.argocd.delay = ({ call }) => (call === 'look' ? scene.clock.sleep(3 * SECOND) : Promise.resolve())
+    await scene.start({ watch: true }, { kind: 'names', project: undefined, applications }).pass(1)
+    scene.argocd.present.delete('b')
+    scene.argocd.streams[0]?.send({ type: 'DELETED', application: deleted })
+    await scene.pass(3)
+    expect(
+      scene.progress.filter(({ application, code }) => /\bb$/.test(application ?? '') && code === undefined),
+    ).toEqual([])
+    await scene.pass(10)
+    expect(scene.ending).toBeUndefined()
   })
   test('an application that is deleted is not there', async () => {
     const scene = new Scene()

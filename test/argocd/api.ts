@@ -89,6 +89,10 @@ export class Api {
       watch(exchange, query, { store, accounts, namespace, keepAliveMs, compress })
       return
     }
+    if (route === 'userinfo') {
+      this.#send(exchange, 200, stringify(this.#userInfo(headers)))
+      return
+    }
     const account = accounts.authenticate(headers)
     if (route === 'can-i') {
       const [resource, action = '', subject = ''] = target.permission ?? []
@@ -119,6 +123,16 @@ export class Api {
     this.#send(exchange, 200, stringify({ token }), {
       'Set-Cookie': `argocd.token=${token}; path=${root}/; SameSite=lax; httpOnly${secure}`,
     })
+  }
+
+  /** Anybody may ask who they are. */
+  #userInfo(headers: Headers): JsonObject {
+    try {
+      return { loggedIn: true, username: this.#parts.accounts.authenticate(headers).name, iss: 'argocd' }
+    } catch (error) {
+      if (error instanceof ApiError) return { loggedIn: false }
+      throw error
+    }
   }
 
   #getApplication(exchange: Exchange, account: Account, name: string, query: URLSearchParams): void {

@@ -12,6 +12,7 @@ export type Route =
   | 'events'
   | 'syncwindows'
   | 'sync'
+  | 'userinfo'
   | 'can-i'
   | 'other'
 
@@ -38,6 +39,7 @@ export function routeOf(path: string): Target {
   switch (first) {
     case 'session':
       if (rest.length === 1) return { route: 'session' }
+      if (rest.length === 2 && name === 'userinfo') return { route: 'userinfo' }
       break
     case 'account':
       if (rest.length > 4 && name === 'can-i')

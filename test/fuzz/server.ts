@@ -13,11 +13,11 @@ import { createResult } from '../../lib/result.ts'
 import { resultSchema } from '../../lib/result-schema.ts'
 import { asJson } from '../../lib/shown.ts'
 import { readEvents } from '../../lib/stream.ts'
-import { createSubject } from '../../lib/subject.ts'
-import { INITIAL, reduce } from '../../lib/verdict.ts'
 import { application, type JsonObject } from '../argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from '../fixtures.ts'
 import { allShown, offence } from '../gate.ts'
+import { History } from '../history.ts'
+import { named, SECOND } from '../scene.ts'
 import { expect, HOST, isRefused, mutated, nearly, place, type Target, target } from './target.ts'
 
 /** The same bytes in every run. */
@@ -61,35 +61,13 @@ function bearsOut(bytes: Buffer): boolean {
 
 /** Judges an application as a run does, up to everything that is written. */
 function judged(one: Application): void {
-  const subject = createSubject(
-    { name: 'web', namespace: undefined, project: undefined },
-    wanting({ revision: SHA.b }),
-  )
-  subject.snapshot = one
-  const checks = checkApplication(one, subject.wanted, NO_EVIDENCE)
-  const policy = {
-    timeout: 1000,
-    interval: 1000,
-    stableFor: 0,
-    failAfter: 0,
-    refresh: 'none',
-    watch: true,
-  } as const
+  const history = new History({ timeout: SECOND, failAfter: 0 }, named('web'))
+  history.look(0, 'web', one)
+  const decision = history.decide(SECOND)
+  expect(decision !== undefined && decision.kind !== 'verified', 'it is a no')
   const result = createResult({
-    target: {
-      kind: 'names',
-      applications: [{ name: 'web', namespace: undefined, wanted: subject.wanted }],
-      project: undefined,
-    },
-    policy,
     server: parseServerAddress(HOST, false),
-    outcome: {
-      ending: { kind: 'timed-out' },
-      subjects: [subject],
-      state: reduce(INITIAL, { type: 'observed', checks: [[subject.key, checks]] }, 0, policy),
-      lastFailure: undefined,
-      endedAt: 0,
-    },
+    outcome: { decision: decision ?? { kind: 'timed-out' }, knowledge: history.knowledge, endedAt: SECOND },
     times: TIMES,
     mask: asIs,
   })

@@ -19,9 +19,10 @@ export function render(subject: Subject): Application {
       annotations: renderAnnotations(subject, annotations),
       labels: subject.labels,
     },
-    operation: operation === undefined ? undefined : { sync: renderSync(several, operation) },
+    operation: operation === undefined ? undefined : { info: [], sync: renderSync(several, operation) },
     spec: spec.parsed,
     status: {
+      controllerNamespace: undefined,
       sync: {
         status: status.syncStatus,
         ...revisionFields(several, status.revisions),
@@ -44,6 +45,7 @@ export function render(subject: Subject): Application {
                 operationState.finishedAt === undefined ? undefined : rfc3339(operationState.finishedAt),
               retryCount: operationState.retryCount,
               operation: {
+                info: [],
                 sync: renderSync(several, operationState.operation),
                 retry: { limit: operationState.operation.retries },
               },
@@ -104,7 +106,7 @@ export function cut(application: Application): Application {
   const syncResult = operationState?.syncResult
   if (operationState === undefined || syncResult === undefined)
     return { ...application, status: { ...status, resources: [] } }
-  const resources = syncResult.resources.map((one) => ({ ...one, ...UNSTREAMED }))
+  const resources = (syncResult.resources ?? []).map((one) => ({ ...one, ...UNSTREAMED }))
   return {
     ...application,
     status: {
@@ -143,6 +145,7 @@ function renderSync(
     ...revisionFields(several, revisions),
     dryRun: isDryRun || undefined,
     manifests: isLocal ? 1 : 0,
+    resources: 0,
   }
 }
 
@@ -189,7 +192,7 @@ export function createSpec(
           }
         : undefined,
     destination: { server: 'https://kubernetes.default.svc', namespace: destination },
-    syncPolicy: undefined,
+    syncPolicy: { automated: undefined },
   }
   return { number, sources, destination, parsed }
 }

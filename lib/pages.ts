@@ -1,0 +1,19 @@
+/** The pages of the documentation that the executable holds, for somebody who has nothing else of it. */
+
+import kubernetes from '../docs/kubernetes.md' with { type: 'file' }
+import output from '../docs/output.md' with { type: 'file' }
+import settings from '../docs/settings.md' with { type: 'file' }
+import troubleshooting from '../docs/troubleshooting.md' with { type: 'file' }
+import verification from '../docs/verification.md' with { type: 'file' }
+import workstation from '../docs/workstation.md' with { type: 'file' }
+import type { Page } from './commands.ts'
+
+/** Where each page is, inside the executable or beside the source. */
+export const PAGE_FILES: Readonly<Record<Page, string>> = {
+  settings,
+  verification,
+  troubleshooting,
+  output,
+  kubernetes,
+  workstation,
+}

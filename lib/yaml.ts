@@ -1,0 +1,23 @@
+/** YAML with comments, a line at a time: what a person reads has them, and no library writes them. */
+
+/** Lines moved to the right. */
+export function indent(lines: readonly string[], columns: number): string[] {
+  return lines.map((line) => (line === '' ? '' : ' '.repeat(columns) + line))
+}
+
+/** An item of a list: the first line gets the dash. */
+export function item(lines: readonly string[]): string[] {
+  const first = lines.findIndex((line) => !line.startsWith('#'))
+  return lines.map((line, i) => (i === first ? `- ${line}` : i < first ? line : `  ${line}`))
+}
+
+const PLAIN = /^[A-Za-z/][A-Za-z0-9._/@+-]*(?::[A-Za-z0-9._/@+-]+)*$/
+const DURATION = /^\d+(?:ms|s|m|h)(?:\d+(?:ms|s|m))*$/
+const SHA = /^(?=.*[a-df])[0-9a-f]{7,64}$/
+const WORDS = /^(?:true|false|yes|no|on|off|null|y|n|~)$/i
+
+/** A text as a value that every YAML parser takes for text. */
+export function scalar(text: string): string {
+  const isPlain = (PLAIN.test(text) && !WORDS.test(text)) || DURATION.test(text) || SHA.test(text)
+  return isPlain ? text : JSON.stringify(text)
+}
