@@ -96,7 +96,7 @@ export const TOLERATED_INTERVALS = 3
 export const OWN_COMPARISON = 190_000
 
 /** How long it may take until a sync is accepted: Argo CD may have to ask Git where its revision points. */
-export const SYNC_TIMEOUT = 60_000
+export const SYNC_TIMEOUT = 30_000
 /** Where it is not known whether a sync was accepted, it is looked after this, and only then asked for again. */
 export const SYNC_SETTLE = 5000
 /** A refresh that takes longer is not waited for before a sync is started. */

@@ -92,13 +92,12 @@ export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableA
   const { deadline, policy, applications, server } = knowledge
   const times = [deadline, lastLookAt, diagnosisAt, provableAt ?? deadline]
   if (server.hopeless !== undefined) times.push(server.hopeless.since + policy.failAfter)
-  for (const { failing } of applications.values())
-    if (failing !== undefined)
-      times.push(
-        failing.since + policy.failAfter,
-        failing.since + policy.failAfter + LONGEST_DIAGNOSIS,
-        failing.since + LONGEST_DIAGNOSIS,
-      )
+  for (const known of applications.values()) {
+    const { failing } = known
+    if (failing === undefined) continue
+    times.push(failing.since + policy.failAfter, failing.since + policy.failAfter + LONGEST_DIAGNOSIS)
+    if (hasOwnSyncFailed(known)) times.push(failing.since + LONGEST_DIAGNOSIS)
+  }
   return times.reduce((next, time) => (time > now && time < next ? time : next), Number.POSITIVE_INFINITY)
 }
 
