@@ -3,6 +3,7 @@
 import kubernetes from '../docs/kubernetes.md' with { type: 'file' }
 import output from '../docs/output.md' with { type: 'file' }
 import settings from '../docs/settings.md' with { type: 'file' }
+import sync from '../docs/sync.md' with { type: 'file' }
 import troubleshooting from '../docs/troubleshooting.md' with { type: 'file' }
 import verification from '../docs/verification.md' with { type: 'file' }
 import workstation from '../docs/workstation.md' with { type: 'file' }
@@ -16,4 +17,5 @@ export const PAGE_FILES: Readonly<Record<Page, string>> = {
   output,
   kubernetes,
   workstation,
+  sync,
 }
