@@ -1,20 +1,27 @@
 #!/usr/bin/env bun
-/** The command: reads the settings, runs the verification, prints the result, exits. Wiring, no logic. */
+/** The command: reads the settings, runs what is asked for, prints the result, exits. Wiring, no logic. */
 
-import { constants, existsSync, fstatSync, statSync } from 'node:fs'
-import { defineCommand, runCommand } from 'citty'
+import { constants, existsSync, statSync } from 'node:fs'
 import { adviceFor } from './lib/advice.ts'
 import { createArgoCD } from './lib/argocd.ts'
 import { type Arguments, flagDefinitions, readArguments } from './lib/arguments.ts'
 import { systemClock } from './lib/clock.ts'
 import { COMMANDS, KINDS, type Kind, type Page, wordsProblem } from './lib/commands.ts'
 import { type Config, type Loaded, loadConfig, type OutputOptions } from './lib/config.ts'
-import type { Finding } from './lib/doctor.ts'
 import { silenceOf } from './lib/failure.ts'
 import { readTextFile } from './lib/files.ts'
+import type { Finding } from './lib/finding.ts'
 import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from './lib/github.ts'
-import { isStdout, isTerminal, platformTerminationLog, print, toStderr, writeOut } from './lib/output.ts'
+import {
+  isOnePlace,
+  isStdout,
+  isTerminal,
+  platformTerminationLog,
+  print,
+  toStderr,
+  writeOut,
+} from './lib/output.ts'
 import { formatProblems, formatResult, formatStart, formatTerminationMessage, plain } from './lib/report.ts'
 import { createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
 import type { Result } from './lib/result-schema.ts'
@@ -36,9 +43,6 @@ import { version } from './package.json'
 const secrets = new Secrets()
 const gate = createGate(secrets)
 
-/** A page of the documentation is far smaller, in bytes. */
-const LARGEST_PAGE = 1024 * 1024
-
 /** Whether others on this machine can read a file. In a container, where Secrets are mounted so, there are none. */
 function isExposed(path: string): boolean {
   if (existsSync('/.dockerenv') || existsSync('/run/.containerenv')) return false
@@ -47,38 +51,38 @@ function isExposed(path: string): boolean {
 }
 
 /** What may stand behind the name of the program: flags, which verify, or a command. */
-const verification = flagged('kpcea', verifyCommand)
+const verification = () => flagged('kpcea', verifyCommand)
 const commands = () =>
-  defineCommand({
+  citty().defineCommand({
     meta: { name: 'kpcea', version },
     subCommands: {
       doctor: flagged('doctor', doctorCommand),
-      manifest: defineCommand({
+      manifest: citty().defineCommand({
         meta: { name: 'manifest' },
         subCommands: Object.fromEntries(
           KINDS.map((kind) => [kind, flagged(kind, (given) => manifestCommand(kind, given))]),
         ),
       }),
-      docs: asked('docs', (page) => say(ours(readTextFile(pages().PAGE_FILES[page as Page], LARGEST_PAGE)))),
+      docs: asked('docs', (page) => say(pages().readPage(page as Page))),
       schema: asked('schema', () =>
         say(ours(`${JSON.stringify(resultSchemas().resultJsonSchema(), undefined, 2)}\n`)),
       ),
-      completion: asked('completion', (shell) => say(ours(completions().complete(shell, sources)))),
+      completion: asked('completion', (word) => say(completions().complete(word, sources, gate))),
     },
   })
 
 /** A command whose flags are the settings. */
 function flagged(name: string, run: (given: Arguments) => number | Promise<number>) {
-  return defineCommand({
+  return citty().defineCommand({
     meta: { name, version },
-    args: flagDefinitions,
+    args: flagDefinitions(),
     run: async ({ rawArgs, args }) => end(await run(readArguments(rawArgs, args))),
   })
 }
 
 /** A command that takes a word at most. */
 function asked(name: string, run: (word: string) => number) {
-  return defineCommand({ meta: { name }, run: ({ rawArgs: [word = ''] }) => end(run(word)) })
+  return citty().defineCommand({ meta: { name }, run: ({ rawArgs: [word = ''] }) => end(run(word)) })
 }
 
 async function main(words: readonly string[]): Promise<unknown> {
@@ -88,11 +92,15 @@ async function main(words: readonly string[]): Promise<unknown> {
   if (command === undefined) {
     if (rest.length === 0 && (first === '--version' || first === '-V')) return end(say(ours(`${version}\n`)))
     const given = readArguments(words)
-    if (given.help) return end(showHelp(help().formatHelp(version), rest.length === 0))
+    if (words.length === 0) return end(await verifyCommand(given))
+    if (given.help) return end(showHelp(ours(help().formatHelp(version)), rest.length === 0))
     // What citty would take for something else never gets there.
-    return given.problems.length > 0 ? end(await verifyCommand(given)) : runCommand(verification, { rawArgs })
+    return given.problems.length > 0
+      ? end(await verifyCommand(given))
+      : citty().runCommand(verification(), { rawArgs })
   }
-  if (readArguments(rest).help) return end(showHelp(help().formatCommandHelp(command), rest.length === 1))
+  if (readArguments(rest).help)
+    return end(showHelp(ours(help().formatCommandHelp(command)), rest.length === 1))
   const problem = wordsProblem(command, rest)
   if (problem !== undefined) {
     toStderr(told`${gate(problem)}\n`)
@@ -101,19 +109,19 @@ async function main(words: readonly string[]): Promise<unknown> {
   const [kind, ...flags] = command === 'manifest' ? rest : ['', ...rest]
   const given = readArguments(flags)
   if (given.problems.length === 0 || !(command === 'doctor' || command === 'manifest'))
-    return runCommand(commands(), { rawArgs })
+    return citty().runCommand(commands(), { rawArgs })
   return end(await (command === 'doctor' ? doctorCommand(given) : manifestCommand(kind as Kind, given)))
 }
 
 /** Shows the help wherever it is asked for; beside settings, what shows it must not pass for a yes. */
-function showHelp(text: string, alone: boolean): number {
-  const code = say(ours(text))
+function showHelp(text: Shown, alone: boolean): number {
+  const code = say(text)
   if (alone) return code
   toStderr(told`kpcea: help was asked for, so nothing else was done\n`)
   return 1
 }
 
-/** Prints what was asked for; an answer that nobody could read is none. */
+/** Prints an answer; one that nobody could read is none. */
 function say(text: Shown): number {
   return print(text) ? 0 : 1
 }
@@ -122,7 +130,8 @@ function end(code: number): never {
   process.exit(code)
 }
 
-// Loaded by those who ask: a verification does not pay for them.
+// Loaded by those who ask: a verification by variables alone, as a Job is, does not pay for them.
+const citty = () => require('citty') as typeof import('citty')
 const help = () => require('./lib/help.ts') as typeof import('./lib/help.ts')
 const pages = () => require('./lib/pages.ts') as typeof import('./lib/pages.ts')
 const resultSchemas = () => require('./lib/result-schema.ts') as typeof import('./lib/result-schema.ts')
@@ -136,11 +145,9 @@ const sources = { env: process.env, readFile: readTextFile, isExposed }
 
 async function verifyCommand(given: Arguments): Promise<number> {
   const times = stopwatch()
-  secrets.addEnvironment(process.env)
-  const loaded = loadConfig({ ...sources, args: [], arguments: given })
+  const loaded = load(given)
   if (!loaded.ok) return refuse(loaded, times)
   const { config } = loaded
-  secrets.addConnection(config.connection)
   const follower = createFollower(config)
   for (const warning of loaded.warnings)
     follower.say({ level: 'warning', event: 'warning', message: warning })
@@ -151,23 +158,23 @@ async function verifyCommand(given: Arguments): Promise<number> {
   const advice = adviceFor(result, config.policy)
   const shown = shownDeep(result, gate)
   const paint = paintFor(isTerminal(1), config.output)
-  const summary = formatResult(shown, paint, advice === undefined ? undefined : gate(advice))
-  const code = finish(shown, config.output, summary)
+  const code = finish(
+    shown,
+    config.output,
+    formatResult(shown, paint, advice === undefined ? undefined : gate(advice)),
+  )
   if (signal === 'SIGINT') await endAsInterrupted()
   return code
 }
 
 async function doctorCommand(given: Arguments): Promise<number> {
   const times = stopwatch()
-  secrets.addEnvironment(process.env)
-  const loaded = loadConfig({ ...sources, args: [], arguments: given }, 'diagnose')
+  const loaded = load(given, 'diagnose')
   if (!loaded.ok) return refuse(loaded, times)
   const { connection, output } = loaded.config
-  secrets.addConnection(connection)
-  const { createDiagnosis, diagnosisExitCode, formatConclusion, formatDiagnosisTermination, formatFinding } =
-    doctorReports()
+  const report = doctorReports()
   const paint = paintFor(isTerminal(1), output)
-  for (const warning of loaded.warnings) toStderr(told`warning: ${gate(warning)}\n`)
+  warn(loaded.warnings)
   const proxyUrl = connection.proxyVariable && sources.env[connection.proxyVariable]
   const tools = {
     version,
@@ -181,24 +188,35 @@ async function doctorCommand(given: Arguments): Promise<number> {
   for await (const found of doctors().examine(loaded.config, tools)) {
     const finding = shownDeep(found, gate)
     findings.push(finding)
-    if (output.format === 'text') print(formatFinding(finding, paint))
+    if (output.format === 'text') print(report.formatFinding(finding, paint))
   }
-  const json = told`${asJson(shownDeep(createDiagnosis(findings, connection.server), gate))}\n`
-  const isTold = print(output.format === 'json' ? json : formatConclusion(findings, paint))
-  leave(output, json, formatDiagnosisTermination(findings))
-  const code = diagnosisExitCode(findings, output.detailedExitCode)
+  const json = told`${asJson(shownDeep(report.createDiagnosis(findings, connection.server), gate))}\n`
+  const isTold = print(output.format === 'json' ? json : report.formatConclusion(findings, paint))
+  leave(output, json, report.formatDiagnosisTermination(findings))
+  const code = report.diagnosisExitCode(findings, output.detailedExitCode)
   return isTold || code > 0 ? code : 1
 }
 
 function manifestCommand(kind: Kind, given: Arguments): number {
-  const loaded = loadConfig({ ...sources, args: [], arguments: given }, 'describe')
+  const loaded = load(given, 'describe')
   if (!loaded.ok) {
     toStderr(formatProblems(loaded.problems.map((problem) => gate(problem))))
     return exitCodeOf({ verified: false, reason: 'InvalidSettings' }, loaded.output.detailedExitCode)
   }
-  for (const warning of loaded.warnings) toStderr(told`warning: ${gate(warning)}\n`)
-  // Made of the settings that were just given, and to be applied as it is.
-  return say(ours(manifests().formatManifest(kind, manifests().manifestInput(loaded, version))))
+  warn(loaded.warnings)
+  return say(manifests().formatManifest(kind, manifests().manifestInput(loaded, version)))
+}
+
+/** Reads the settings, and learns what is secret among them first. */
+function load(given: Arguments, purpose?: Parameters<typeof loadConfig>[1]): Loaded {
+  secrets.addEnvironment(process.env)
+  const loaded = loadConfig({ ...sources, args: [], arguments: given }, purpose)
+  if (loaded.ok) secrets.addConnection(loaded.config.connection)
+  return loaded
+}
+
+function warn(warnings: readonly string[]): void {
+  for (const warning of warnings) toStderr(told`warning: ${gate(warning)}\n`)
 }
 
 function stopwatch() {
@@ -211,32 +229,12 @@ function stopwatch() {
   })
 }
 
-function refuse(loaded: Extract<Loaded, { ok: false }>, times: () => Times): number {
-  const problems = tellProblems(loaded)
-  const result = shownDeep(invalidSettingsResult(loaded.problems, times()), gate)
-  return finish(result, loaded.output, problems)
-}
-
-/** Says what is wrong with the settings on stderr, where whoever reads that does not see stdout as well. */
-function tellProblems({ problems, output }: Extract<Loaded, { ok: false }>): Shown {
+/** Says what is wrong with the settings, on stderr as well where that has another reader. */
+function refuse({ problems, output }: Extract<Loaded, { ok: false }>, times: () => Times): number {
   const text = formatProblems(problems.map((problem) => gate(problem)))
-  if (output.format === 'json' || !isOnePlace()) toStderr(text)
-  return text
-}
-
-/** Whether stdout and stderr go to the same place: a terminal, a file, a pipe, or a container's log. */
-function isOnePlace(): boolean {
-  try {
-    const [out, err] = [fstatSync(1), fstatSync(2)]
-    if (out.dev === err.dev && out.ino === err.ino && out.ino !== 0) return true
-  } catch {
-    // A descriptor that is closed goes nowhere.
-  }
-  // The first process of a container writes into one log, whatever its pipes are.
-  return (
-    (isTerminal(1) && isTerminal(2)) ||
-    (process.pid === 1 && sources.env.KUBERNETES_SERVICE_HOST !== undefined)
-  )
+  const isContainer = sources.env.KUBERNETES_SERVICE_HOST !== undefined
+  if (output.format === 'json' || !isOnePlace(isContainer)) toStderr(text)
+  return finish(shownDeep(invalidSettingsResult(problems, times()), gate), output, text)
 }
 
 /** Ends as everything does that is interrupted at the keyboard, so that a loop of the shell ends too. */

@@ -55,7 +55,14 @@ export function parseServerAddress(text: string, plaintext: boolean, isRoot = fa
     throw new Error(
       `${shown} says http://, which sends the credentials in the clear; use https://, or set KPCEA_PLAINTEXT=true (--plaintext)`,
     )
-  return { origin: url.origin, rootPath: url.pathname.replace(/\/+$/, ''), loopback }
+  return { origin: url.origin, rootPath: withoutSlashesBehind(url.pathname), loopback }
+}
+
+/** Step by step: a pattern would begin anew at each of many slashes. */
+function withoutSlashesBehind(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end--
+  return path.slice(0, end)
 }
 
 /** The server as a person would write it in a browser. */

@@ -1,7 +1,7 @@
 /** What to try next: one sentence for the usual causes of a no. */
 
-import type { Policy } from './config.ts'
 import type { ApplicationResult, Result } from './result-schema.ts'
+import type { Policy } from './wanted.ts'
 
 /**
  * The next step for somebody who reads a no for the first time.
@@ -18,9 +18,9 @@ export function adviceFor(result: Result, policy: Pick<Policy, 'timeout' | 'refr
     case 'RevisionMismatch':
       return policy.refresh === 'none'
         ? 'without a webhook Argo CD looks at Git every two to three minutes: set KPCEA_REFRESH=normal, or wait longer'
-        : `is this the repository that the application tracks, and has it been pushed there? compare: argocd app get ${application?.name ?? 'NAME'}`
+        : `is this the repository that the application tracks, and has it been pushed there? compare: argocd app get ${word(application?.name) ?? 'NAME'}`
     case 'OutOfSync':
-      return `does it sync by itself, is a sync window closed, or is its sync still to come? argocd app sync ${application?.name ?? 'NAME'}, or ${waited}`
+      return `does it sync by itself, is a sync window closed, or is its sync still to come? argocd app sync ${word(application?.name) ?? 'NAME'}, or ${waited}`
     case 'OperationInProgress':
     case 'Hydrating':
     case 'NotStable':
@@ -38,5 +38,10 @@ export function adviceFor(result: Result, policy: Pick<Policy, 'timeout' | 'refr
 }
 
 function permission(application: ApplicationResult | undefined): string {
-  return `'${application?.project ?? '*'}/${application?.name ?? '*'}'`
+  return `'${word(application?.project) ?? '*'}/${word(application?.name) ?? '*'}'`
+}
+
+/** What is to be copied into a shell is a word, and no command of whoever chose the name. */
+function word(name: string | null | undefined): string | undefined {
+  return name !== null && name !== undefined && /^[\w.-]+$/.test(name) ? name : undefined
 }

@@ -2,11 +2,11 @@
 
 import type { Options } from 'ky'
 import * as z from 'zod/mini'
+import type { Connection } from './access.ts'
 import { parseAnswer, readJson, refuse } from './answer.ts'
 import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
 import { LARGEST_BODY } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
-import type { Connection } from './config.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'

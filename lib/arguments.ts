@@ -3,9 +3,9 @@
  * takes in silence is refused here. In a gate a misspelt flag that is ignored is a wrong verdict waiting to happen.
  */
 
-import { parseArgs as tokenize } from 'node:util'
-import { type ArgsDef, parseArgs } from 'citty'
+import type { ArgsDef } from 'citty'
 import { COMMANDS } from './commands.ts'
+import { lazily } from './lazily.ts'
 import { nearest } from './nearest.ts'
 import { type Setting, type SettingName, settingEntries } from './settings.ts'
 
@@ -29,13 +29,16 @@ interface Flag {
 }
 
 /** Settings by their long flag and by their letter, without dashes. */
-const FLAGS: ReadonlyMap<string, Flag> = new Map(
-  settingEntries.flatMap(([name, setting]): [string, Flag][] => {
-    if (setting.flag === undefined) return []
-    const flag = { name, setting }
-    const long: [string, Flag] = [setting.flag, flag]
-    return setting.short === undefined ? [long] : [long, [setting.short, flag]]
-  }),
+const FLAGS = lazily(
+  (): ReadonlyMap<string, Flag> =>
+    new Map(
+      settingEntries.flatMap(([name, setting]): [string, Flag][] => {
+        if (setting.flag === undefined) return []
+        const flag = { name, setting }
+        const long: [string, Flag] = [setting.flag, flag]
+        return setting.short === undefined ? [long] : [long, [setting.short, flag]]
+      }),
+    ),
 )
 
 /** Settings whose values are secrets, by the flag somebody might try. */
@@ -46,22 +49,33 @@ const SECRET_FLAGS: ReadonlyMap<string, { readonly name: SettingName; readonly w
 ])
 
 /** The flags as citty's commands declare them. */
-export const flagDefinitions: ArgsDef = Object.fromEntries(
-  settingEntries.flatMap(([, { flag, short, kind, help }]) => {
-    if (flag === undefined) return []
-    const type = kind === 'boolean' ? 'boolean' : 'string'
-    return [[flag, { type, description: help, ...(short === undefined ? {} : { alias: short }) }]]
-  }),
+export const flagDefinitions = lazily(
+  (): ArgsDef =>
+    Object.fromEntries(
+      settingEntries.flatMap(([, { flag, short, kind, help }]) => {
+        if (flag === undefined) return []
+        const type = kind === 'boolean' ? 'boolean' : 'string'
+        return [[flag, { type, description: help, ...(short === undefined ? {} : { alias: short }) }]]
+      }),
+    ),
 )
 
 /** The same for the tokenizer that citty itself reads words with, so that both see the same. */
-const tokenOptions = Object.fromEntries(
-  settingEntries.flatMap(([, { flag, short, kind }]) => {
-    if (flag === undefined) return []
-    const type = kind === 'boolean' ? ('boolean' as const) : ('string' as const)
-    return [[flag, { type, ...(short === undefined ? {} : { short }) }]]
-  }),
+const tokenOptions = lazily(() =>
+  Object.fromEntries(
+    settingEntries.flatMap(([, { flag, short, kind }]) => {
+      if (flag === undefined) return []
+      const type = kind === 'boolean' ? ('boolean' as const) : ('string' as const)
+      return [[flag, { type, ...(short === undefined ? {} : { short }) }]]
+    }),
+  ),
 )
+
+const NOTHING: Arguments = { given: new Map(), problems: [], slips: new Set(), help: false }
+
+// Loaded where there are words: a Job has variables only, and pays nothing for them.
+const loadCitty = () => require('citty') as typeof import('citty')
+const loadUtil = () => require('node:util') as typeof import('node:util')
 
 /**
  * Reads the words behind the program's name, or behind a command. Never throws.
@@ -72,9 +86,10 @@ export function readArguments(
   words: readonly string[],
   parsed?: Readonly<Record<string, unknown>>,
 ): Arguments {
+  if (words.length === 0) return NOTHING
   const { problems, slips, help, lists, letters, clean } = inspect(words)
   // Some slips (`-_`) would upset citty, so it reads what is left without them.
-  const values = parsed ?? parseArgs([...clean], flagDefinitions)
+  const values = parsed ?? loadCitty().parseArgs([...clean], flagDefinitions())
   const given = new Map<SettingName, readonly string[]>()
   for (const [name, { flag, kind }] of settingEntries) {
     if (flag === undefined) continue
@@ -102,9 +117,9 @@ function inspect(words: readonly string[]) {
   /** Words up to this one are part of a slip that was told. */
   let told = -1
 
-  const { tokens } = tokenize({
+  const { tokens } = loadUtil().parseArgs({
     args: [...words],
-    options: tokenOptions,
+    options: tokenOptions(),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -123,8 +138,8 @@ function inspect(words: readonly string[]) {
       continue
     }
     const { rawName, value, inlineValue } = token
-    const negated = rawName.startsWith('--no-') && !FLAGS.has(token.name)
-    const flag = FLAGS.get(negated ? token.name.slice('no-'.length) : token.name)
+    const negated = rawName.startsWith('--no-') && !FLAGS().has(token.name)
+    const flag = FLAGS().get(negated ? token.name.slice('no-'.length) : token.name)
     const takesValue = flag?.setting.kind !== 'boolean'
     if (HELP_FLAGS.has(rawName) && inlineValue !== true) {
       help = true
@@ -153,7 +168,7 @@ function inspect(words: readonly string[]) {
       )
       slips.add(flag.name)
       // The flag that was taken for the value has taken the word behind it from nobody.
-      const swallowed = inlineValue === false ? FLAGS.get((value ?? '').replace(/^--?/, '')) : undefined
+      const swallowed = inlineValue === false ? FLAGS().get((value ?? '').replace(/^--?/, '')) : undefined
       if (swallowed !== undefined) slips.add(swallowed.name)
       const next = words[index + 2]
       told = swallowed !== undefined && next !== undefined && !isFlagLike(next) ? index + 2 : index
@@ -183,7 +198,7 @@ function isFlagLike(word: string): boolean {
 function isFlag(word: string): boolean {
   return (
     word.startsWith('-') &&
-    (FLAGS.has(word.replace(/^--?(?:no-)?/, '').replace(/=.*$/s, '')) || HELP_FLAGS.has(word))
+    (FLAGS().has(word.replace(/^--?(?:no-)?/, '').replace(/=.*$/s, '')) || HELP_FLAGS.has(word))
   )
 }
 
@@ -199,7 +214,7 @@ function unknownFlag(rawName: string): { problem: string; meant?: SettingName; i
   const likely = nearestFlag(rawName)
   if (likely === undefined)
     return { problem: `unknown flag ${rawName}; kpcea --help lists those that there are`, isSecret: false }
-  const meant = FLAGS.get(likely.replace(/^--(?:no-)?/, ''))?.name
+  const meant = FLAGS().get(likely.replace(/^--(?:no-)?/, ''))?.name
   return {
     problem: `unknown flag ${rawName}; did you mean ${likely}?`,
     ...(meant === undefined ? {} : { meant }),
@@ -225,11 +240,11 @@ function strayWord(
   if (isFirst && command !== undefined) return say(`did you mean kpcea ${command}?`, ALL_SETTINGS)
   const flag = nearestFlag(`--${word}`)
   if (flag === undefined) return say(`did you mean --app ${word}?`, ['applications'])
-  const meant = FLAGS.get(flag.slice(2))?.name
+  const meant = FLAGS().get(flag.slice(2))?.name
   return say(`did you mean ${flag}?`, meant === undefined ? [] : [meant])
 }
 
-const ALL_SETTINGS = settingEntries.map(([name]) => name)
+const ALL_SETTINGS: readonly SettingName[] = settingEntries.map(([name]) => name)
 
 /** The flag within two letters, with `--no-` only where that was written. */
 function nearestFlag(word: string): string | undefined {

@@ -126,7 +126,7 @@ function contextOf(config: CliConfiguration, file: string, wanted: string): CliC
   const token = config.users?.find((one) => one.name === context.user)?.['auth-token']
   const cert = decode(server['client-certificate-data'])
   const key = decode(server['client-certificate-key-data'])
-  const rootPath = server['grpc-web-root-path']?.replace(/^\/+|\/+$/g, '') ?? ''
+  const rootPath = server['grpc-web-root-path']?.split('/').filter(Boolean).join('/') ?? ''
   return {
     name: wanted,
     file,

@@ -6,7 +6,7 @@
 import { type CliSources, listContexts } from './cli-context.ts'
 import { COMMANDS, CONTEXTS, KINDS, PAGES, SHELLS, type Shell } from './commands.ts'
 import { type Setting, settingEntries } from './settings.ts'
-import { oneLine } from './text.ts'
+import { type Gate, joined, ours, type Shown, told } from './shown.ts'
 
 const ASK_CONTEXTS = `kpcea completion ${CONTEXTS}`
 
@@ -30,13 +30,14 @@ const takesFile = ({ flag }: Flag): boolean => flag.endsWith('-file') || flag ==
 const takesContext = ({ flag }: Flag): boolean => flag === 'context'
 
 /** What `kpcea completion` prints for a word that it takes. */
-export function complete(word: string, sources: CliSources): string {
+export function complete(word: string, sources: CliSources, gate: Gate): Shown {
   if (word === CONTEXTS)
-    return listContexts(sources)
-      .map((name) => `${oneLine(name)}\n`)
-      .join('')
+    return joined(
+      listContexts(sources).map((name) => told`${gate(name)}\n`),
+      '',
+    )
   const shell = SHELLS.find((one) => one === word)
-  return shell === undefined ? '' : completionScript(shell)
+  return ours(shell === undefined ? '' : completionScript(shell))
 }
 
 /** The script for a shell, to be sourced by it. */

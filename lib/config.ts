@@ -1,8 +1,9 @@
 /** Settings from flags and environment variables, read, checked together, and turned into what a run needs. */
 
+import type { Connection } from './access.ts'
 import { formatApplication } from './application-name.ts'
 import { type Arguments, readArguments } from './arguments.ts'
-import { type Connection, missingServer, resolveConnection, resolveWhere } from './connection.ts'
+import { missingServer, resolveConnection, resolveWhere, warnOfHeaders } from './connection.ts'
 import { formatDuration } from './duration.ts'
 import { type SettingName, settingLabel } from './settings.ts'
 import { isWithoutApplications, resolveTarget } from './target.ts'
@@ -10,7 +11,7 @@ import { oneLine } from './text.ts'
 import { anyBroken, type Complaints, readValues, shown, type Values, type Variables } from './values.ts'
 import type { Policy, Target } from './wanted.ts'
 
-export type { Connection, Credentials } from './connection.ts'
+export type { Connection, Credentials } from './access.ts'
 export type { NamedApplication, Policy, Target, Wanted } from './wanted.ts'
 
 /** Where the verdict goes. */
@@ -89,12 +90,7 @@ export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' | 'd
   if (missing.length > 0)
     problems.push(`ARGOCD_SERVER and ARGOCD_APP_NAME must be set: ${missing.join('; ')}`)
   const connection = resolveConnection(values, where, sources, purpose !== 'describe', complaints)
-  if (values.from.get('headers') === 'flag')
-    for (const [name] of (values.headers ?? []).filter(looksSecret))
-      warnings.push(
-        `${settingLabel('headers')}: the value of ${name} looks like a secret, and command lines can be read by others; ` +
-          `set ${settingLabel('headersFile')}, or KPCEA_HEADERS`,
-      )
+  warnOfHeaders(values, complaints)
   const target = resolveTarget(values, env, asks, complaints)
   const policy = resolvePolicy(values, complaints)
   const output = resolveOutput(values, env)
@@ -118,14 +114,6 @@ export function loadConfig(sources: Sources, purpose: 'verify' | 'diagnose' | 'd
   const { applications } = values
   if (applications !== undefined) texts.set('applications', applications.map(formatApplication).join(','))
   return { ok: true, config: { connection, target, policy, output }, warnings: warnings.map(oneLine), texts }
-}
-
-/** Names of headers that carry secrets, and values that are made as secrets are. */
-const SECRET_NAME = /auth|token|secret|passw|key|cookie|session|credential|jwt|assertion/i
-const SECRET_VALUE = /^(?:bearer|basic|token) |^[\w+/=.~-]{20,}$/i
-
-function looksSecret([name, value]: readonly [name: string, value: string]): boolean {
-  return SECRET_NAME.test(name) || SECRET_VALUE.test(value)
 }
 
 function resolveOutput(values: Values, env: Variables): OutputOptions {

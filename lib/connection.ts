@@ -1,5 +1,6 @@
 /** How the server is reached, and who asks: from settings, an address of an application, or the argocd CLI's contexts. */
 
+import type { Connection, Credentials } from './access.ts'
 import { parseServerAddress, type ServerAddress, sameServer } from './address.ts'
 import { type CliContext, contextFor, listContexts, readCliContext } from './cli-context.ts'
 import { LARGEST_FILE } from './limit.ts'
@@ -7,35 +8,6 @@ import { certificatesProblem, keyProblem } from './pem.ts'
 import { type ProxyInBetween, proxyOf } from './proxy.ts'
 import { type SettingName, settingLabel, settings } from './settings.ts'
 import { anyBroken, type Complaints, shown, type Values, type Variables } from './values.ts'
-
-/** How the run proves who it is. */
-export type Credentials =
-  | {
-      readonly mode: 'TOKEN'
-      readonly token: string
-      /** Read again where the token is refused, because a mounted Secret may have been rotated. */
-      readonly tokenFile: string | undefined
-      /** The context of the argocd CLI that the token is from. */
-      readonly context: string | undefined
-    }
-  | { readonly mode: 'LOGIN'; readonly username: string; readonly password: string }
-
-/** Everything needed to reach the server. */
-export interface Connection {
-  readonly server: ServerAddress
-  readonly credentials: Credentials
-  readonly insecure: boolean
-  /** PEM texts. */
-  readonly ca: string | undefined
-  readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  /** The variable that names the proxy in between; Bun's fetch goes by it. */
-  readonly proxyVariable: string | undefined
-  /** Where that proxy is, without its user and password. */
-  readonly proxyAddress?: string | undefined
-  /** Where that proxy is, where TLS is spoken to it: `https://proxy.example.com:3128`. */
-  readonly secureProxy: string | undefined
-}
 
 /** What a connection is read from besides the settings. */
 export interface ConnectionSources {
@@ -191,14 +163,7 @@ export function resolveConnection(
   const credentials =
     resolveCredentials(values, context, file, failed || !needsCredentials, complaints) ??
     (needsCredentials ? undefined : NOBODY)
-  const headersText = file('headersFile')
-  const fromFile = headersText === undefined ? undefined : settings.headers.schema().safeParse(headersText)
-  if (fromFile?.success === false)
-    complain(
-      'headersFile',
-      `${shown(values.headersFile ?? '')} ${fromFile.error.issues[0]?.message ?? 'cannot be read'}`,
-    )
-  const headersFromFile = fromFile?.success === true ? fromFile.data : []
+  const headers = [...(values.headers ?? []), ...headersOf(file('headersFile'))]
   const ca = pem('caFile', certificatesProblem)
   const cert = pem('clientCertFile', certificatesProblem)
   const key = pem('clientKeyFile', (content) => keyProblem(content, cert))
@@ -218,20 +183,21 @@ export function resolveConnection(
     insecure,
     ca: ca ?? context?.ca,
     clientCertificate: cert !== undefined && key !== undefined ? { cert, key } : context?.clientCertificate,
-    headers: [...(values.headers ?? []), ...headersFromFile],
+    headers,
     proxyVariable: proxy?.variable,
     proxyAddress: proxy?.address,
     secureProxy: proxy?.address.startsWith('https:') === true ? proxy.address : undefined,
   }
-}
 
-type FileSetting =
-  | 'caFile'
-  | 'clientCertFile'
-  | 'clientKeyFile'
-  | 'tokenFile'
-  | 'passwordFile'
-  | 'headersFile'
+  function headersOf(content: string | undefined) {
+    if (content === undefined) return []
+    const parsed = settings.headers.schema().safeParse(content)
+    if (parsed.success) return parsed.data
+    const problem = parsed.error.issues[0]?.message ?? 'cannot be read'
+    complain('headersFile', `${shown(values.headersFile ?? '')} ${problem}`)
+    return []
+  }
+}
 
 /** What is wrong with the certificates of a context of the argocd CLI. */
 function contextProblem({ name, ca, clientCertificate }: CliContext): string | undefined {
@@ -246,6 +212,29 @@ function contextProblem({ name, ca, clientCertificate }: CliContext): string | u
   const [field, problem] = problems.find(([, problem]) => problem !== undefined) ?? []
   return problem === undefined ? undefined : `the ${field} of context ${name} ${problem}; run argocd login`
 }
+
+/** Names of headers that carry secrets, and values that are made as secrets are. */
+const SECRET_NAME = /auth|token|secret|passw|key|cookie|session|credential|jwt|assertion/i
+const SECRET_VALUE = /^(?:bearer|basic|token) |^[\w+/=.~-]{20,}$/i
+
+/** Warns of headers that others can read on the command line. */
+export function warnOfHeaders(values: Values, { warnings }: Complaints): void {
+  if (values.from.get('headers') !== 'flag') return
+  for (const [name, value] of values.headers ?? [])
+    if (SECRET_NAME.test(name) || SECRET_VALUE.test(value))
+      warnings.push(
+        `${settingLabel('headers')}: the value of ${name} looks like a secret, and command lines can be read by others; ` +
+          `set ${settingLabel('headersFile')}, or KPCEA_HEADERS`,
+      )
+}
+
+type FileSetting =
+  | 'caFile'
+  | 'clientCertFile'
+  | 'clientKeyFile'
+  | 'tokenFile'
+  | 'passwordFile'
+  | 'headersFile'
 
 function resolveCredentials(
   values: Values,

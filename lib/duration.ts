@@ -3,8 +3,9 @@
 const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
 
 const PLAIN_SECONDS = /^\+?\d+(?:\.\d+)?$/
-const GO_DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/
-const GO_DURATION_PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g
+// So many digits and no more: looked for anywhere, a number without an end would be begun at each of its digits.
+const GO_DURATION = /^(?:\d{1,20}(?:\.\d{1,20})?(?:ms|s|m|h))+$/
+const GO_DURATION_PART = /(\d{1,20}(?:\.\d{1,20})?)(ms|s|m|h)/g
 
 /** A year: longer than any run, and short enough that sums of times stay exact. */
 const LONGEST_MS = 365 * 24 * UNITS.h

@@ -60,7 +60,7 @@ const DETAILS: Readonly<Record<Command, readonly string[]>> = {
     'Takes the flags and variables of a verification, and prints the manifest that',
     'runs the same. Secrets are not in it; it names the Secret that has to hold them.',
   ],
-  docs: [`PAGE is ${PAGES.slice(0, -1).join(', ')} or ${PAGES.at(-1)}.`],
+  docs: wrap(`PAGE is ${PAGES.slice(0, -1).join(', ')} or ${PAGES.at(-1)}.`, 80),
   schema: [],
   completion: [
     `SHELL is ${SHELLS.slice(0, -1).join(', ')} or ${SHELLS.at(-1)}. To load them:`,

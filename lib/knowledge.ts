@@ -117,6 +117,8 @@ export interface Streams {
   readonly endedAt: number | undefined
   /** The next one is not to be opened before. */
   readonly resumeAt: number
+  /** Since when none has lived, however often one was tried; while one does, before it. */
+  readonly downSince: number
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -208,6 +210,7 @@ export function initialKnowledge(
       heardAt: NEVER,
       endedAt: undefined,
       resumeAt: NEVER,
+      downSince: now,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),

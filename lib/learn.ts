@@ -7,6 +7,7 @@ import {
   deafAt,
   type Knowledge,
   type Known,
+  lostAt,
   NEVER,
   type Sighting,
   type Streams,
@@ -153,7 +154,10 @@ function ended(
   if (request.kind === 'watch') {
     const after = failed(knowledge, request, streamEnding(error), startedAt, now)
     const resumeAt = failureOf(after, 'watch')?.retryAt ?? now
-    return { ...after, streams: { ...knowledge.streams, endedAt: now, resumeAt } }
+    return {
+      ...after,
+      streams: { ...knowledge.streams, endedAt: now, resumeAt, downSince: downSince(knowledge, now) },
+    }
   }
   if (error === undefined) return knowledge
   const failure = error === LATE ? new RequestFailure('Unreachable', knowledge.silence) : asFailure(error)
@@ -350,11 +354,18 @@ function streamStarted({ streams }: Knowledge, number: number, now: number): Str
     heardAt: now,
     endedAt: undefined,
     resumeAt: NEVER,
+    downSince: streams.downSince,
     hasMentioned: false,
     hasEverMentioned: streams.hasEverMentioned,
     unheard: new Map(),
     deaf: streams.deaf,
   }
+}
+
+/** One that never began changes nothing; one that was lost without a word was so before its end. */
+function downSince(knowledge: Knowledge, now: number): number {
+  const { openedAt, downSince: before } = knowledge.streams
+  return openedAt === undefined ? before : Math.min(now, lostAt(knowledge))
 }
 
 /**
@@ -370,6 +381,7 @@ function streamGivenUp(knowledge: Knowledge, now: number): Streams {
   return {
     ...streams,
     endedAt: now,
+    downSince: downSince(knowledge, now),
     resumeAt: isHeldBack ? now + distrust : now,
     // One that was given up in time proves nothing, neither good nor bad.
     deaf: isDeaf ? streams.deaf + 1 : streams.unheard.size > 0 ? streams.deaf : 0,

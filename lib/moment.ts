@@ -62,12 +62,12 @@ export function momentOf(knowledge: Knowledge, now: number): Moment {
   }
 }
 
-/** A stream that ends is opened again at once, and one that has never been any may not be one. */
+/** A stream that ends is opened again at once; however often that fails, polls have taken its place meanwhile. */
 function polledFrom(knowledge: Knowledge): number {
   const { policy, startedAt, streams } = knowledge
   if (!policy.watch) return startedAt
-  const lost = streams.openedAt === undefined ? streams.askedAt : lostAt(knowledge)
-  return Math.max(lost, startedAt) + STREAM_GRACE
+  const isOpen = streams.openedAt !== undefined && streams.endedAt === undefined
+  return (isOpen ? lostAt(knowledge) : streams.downSince) + STREAM_GRACE
 }
 
 /**

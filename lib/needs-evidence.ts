@@ -17,9 +17,11 @@ export function evidenceNeeded(moment: Moment): Need {
   return union([commits(moment), comparisons(moment), trees(moment)])
 }
 
+const NO_NEEDS = { commits: [], comparisons: [], tree: false } as const
+
 const needs = remembered(({ sighting, wanted, evidence }: Known) => {
   const application = sighting?.application
-  if (application === undefined) return { commits: [], comparisons: [], tree: false }
+  if (application === undefined) return NO_NEEDS
   return {
     commits: commitsNeeded(application, wanted, evidence),
     comparisons: comparisonsNeeded(application, wanted, evidence),
@@ -38,26 +40,48 @@ export function isCommitAwaited(known: Known): boolean {
   )
 }
 
+/** Something that is asked of an application, and may be known already. */
+interface Asked<T> {
+  readonly known: Known
+  readonly one: T
+  readonly key: string
+}
+
+/** What is asked of the applications and not known yet. */
+function unanswered<T extends { readonly key: string }>(
+  { applications }: Knowledge,
+  kind: string,
+  askedOf: (known: Known) => readonly T[],
+  answers: (evidence: Known['evidence']) => ReadonlyMap<string, object>,
+): readonly Asked<T>[] {
+  const asked: Asked<T>[] = []
+  for (const known of applications.values())
+    for (const one of askedOf(known))
+      if (!isKnown(answers(known.evidence).get(one.key)))
+        asked.push({ known, one, key: `${kind}:${known.key}:${one.key}` })
+  return asked
+}
+
 /** Each commit once, and again after a failure. */
 function commits({ knowledge, now, isOneLook }: Moment): Need {
-  const wanted = [...knowledge.applications.values()].flatMap((known) =>
-    needs(known)
-      .commits.filter(({ key }) => !isKnown(known.evidence.commits.get(key)))
-      .map((commit) => ({ known, commit })),
+  const asked = unanswered(
+    knowledge,
+    'commit',
+    (known) => needs(known).commits,
+    (evidence) => evidence.commits,
   )
-  const keyOf = ({ known, commit }: (typeof wanted)[number]) => `commit:${known.key}:${commit.key}`
   return needOf(
-    wanted,
-    (one) => retryAt(knowledge, keyOf(one), isOneLook),
-    (one) => ({
-      key: keyOf(one),
+    asked,
+    ({ key }) => retryAt(knowledge, key, isOneLook),
+    ({ known, one, key }) => ({
+      key,
       kind: 'commit',
       lane: 'commit',
       timeout: REQUEST_TIMEOUT,
       hedges: [],
-      application: one.known.key,
-      ref: one.known.ref,
-      commit: one.commit,
+      application: known.key,
+      ref: known.ref,
+      commit: one,
     }),
     now,
   )
@@ -65,48 +89,61 @@ function commits({ knowledge, now, isOneLook }: Moment): Need {
 
 /** Each pair of revisions once, and again after a failure. */
 function comparisons({ knowledge, now, isOneLook }: Moment): Need {
-  const wanted = [...knowledge.applications.values()].flatMap((known) =>
-    needs(known)
-      .comparisons.filter(({ key }) => !isKnown(known.evidence.renderings.get(key)))
-      .map((comparison) => ({ known, comparison })),
+  const asked = unanswered(
+    knowledge,
+    'compare',
+    (known) => needs(known).comparisons,
+    (evidence) => evidence.renderings,
   )
-  const keyOf = ({ known, comparison }: (typeof wanted)[number]) => `compare:${known.key}:${comparison.key}`
   return needOf(
-    wanted,
-    (one) => retryAt(knowledge, keyOf(one), isOneLook),
-    (one) => ({
-      key: keyOf(one),
+    asked,
+    ({ key }) => retryAt(knowledge, key, isOneLook),
+    ({ known, one, key }) => ({
+      key,
       kind: 'compare',
       lane: 'compare',
       timeout: REQUEST_TIMEOUT,
       hedges: [],
-      application: one.known.key,
-      ref: one.known.ref,
-      comparison: one.comparison,
+      application: known.key,
+      ref: known.ref,
+      comparison: one,
     }),
     now,
   )
 }
 
-/** A few trees at a time, each no more often than every ten seconds. */
+/**
+ * A few trees in ten seconds, each no more often than that. Where there are more, those come first on which a streak
+ * of failing rests, then those that were read first.
+ */
 function trees(moment: Moment): Need {
   const { knowledge, now, isOneLook } = moment
-  const asked: Known[] = []
+  const deciding: Known[] = []
+  const explaining: Known[] = []
+  let room = MOST_TREES
+  let roomAt = NOT
   let ill = 0
   for (const known of knowledge.applications.values()) {
+    if (now < known.treeAsOf + TREE_INTERVAL) {
+      room--
+      roomAt = Math.min(roomAt, known.treeAsOf + TREE_INTERVAL)
+    }
     if (applicationOf(known) === undefined) continue
-    const isIll = known.checks.some(
-      ({ code, state }) => state !== 'met' && (code === 'NotHealthy' || code === 'OperationFailed'),
-    )
     // Beyond what decides, a tree explains a no: of the first few, once.
-    const explains = isIll && known.treeAsOf === NEVER && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)
-    if (needs(known).tree || explains) asked.push(known)
+    const isUnread = known.treeAsOf === NEVER && isIll(known)
+    if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) explaining.push(known)
+    else if (needs(known).tree) deciding.push(known)
   }
-  if (asked.length === 0) return NOTHING
-  // Those whose tree was read first come first; the rest wait their turn.
-  const turn = asked.sort((a, b) => a.treeAsOf - b.treeAsOf).slice(0, MOST_TREES)
-  return needOf(
-    turn,
+  if (deciding.length + explaining.length === 0) return NOTHING
+  const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)
+  const turn =
+    deciding.length <= room
+      ? deciding
+      : deciding
+          .sort((a, b) => isFirst(a) - isFirst(b) || a.treeAsOf - b.treeAsOf)
+          .slice(0, Math.max(room, 0))
+  const need = needOf(
+    [...explaining, ...turn],
     (known) => {
       if (isOneLook && known.treeAsOf !== NEVER) return NOT
       return Math.max(treeDueAt(known, moment), retryAt(knowledge, `tree:${known.key}`, isOneLook))
@@ -122,13 +159,21 @@ function trees(moment: Moment): Need {
     }),
     now,
   )
+  return turn.length < deciding.length ? { ...need, wakeAt: Math.min(need.wakeAt, roomAt) } : need
+}
+
+/** Whether a tree may say why. */
+function isIll({ checks }: Known): boolean {
+  return checks.some(
+    ({ code, state }) => state !== 'met' && (code === 'NotHealthy' || code === 'OperationFailed'),
+  )
 }
 
 function treeDueAt({ treeAsOf, failing }: Known, { knowledge }: Moment): number {
   const due = treeAsOf + TREE_INTERVAL
   // An early no rests on what was seen when *fail after* had passed.
   const failsAt = failing === undefined ? NOT : failing.since + knowledge.policy.failAfter
-  return failsAt > treeAsOf ? Math.min(due, Math.max(failsAt, NEVER)) : due
+  return failsAt > treeAsOf ? Math.min(due, failsAt) : due
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */

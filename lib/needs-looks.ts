@@ -8,6 +8,7 @@ import {
   FEW,
   LONGEST_MENTION_GRACE,
   LONGEST_MISSING_INTERVAL,
+  MANY_TIMES,
   MENTION_GRACE,
   READ_ANEW,
   REQUEST_TIMEOUT,
@@ -76,11 +77,13 @@ function poll({ lookedAt }: Known, { knowledge, polledFrom }: Moment): number {
 }
 
 /** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
-function unmentioned(known: Known, { knowledge, aliveSince }: Moment): number {
+function unmentioned(known: Known, { knowledge, aliveSince, isFew }: Moment): number {
   const { streams, policy } = knowledge
   if (aliveSince === undefined || known.mentionedBy === streams.number) return missing(known, policy.interval)
   if (known.lookedAt < aliveSince && known.sighting?.application === undefined) {
-    return Math.min(Math.max(aliveSince, streams.heardAt) + MENTION_GRACE, aliveSince + LONGEST_MENTION_GRACE)
+    const times = isFew ? 1 : MANY_TIMES
+    const quietAt = Math.max(aliveSince, streams.heardAt) + MENTION_GRACE * times
+    return Math.min(quietAt, aliveSince + LONGEST_MENTION_GRACE * times)
   }
   return missing(known, policy.interval)
 }

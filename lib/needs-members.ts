@@ -28,8 +28,9 @@ export function membersNeeded(moment: Moment): Need {
     }
     return { tasks: [request], wakeAt: NOT }
   }
-  const isPolled = isOneLook || now >= polledFrom
-  return isPolled ? ask('list', listAt(moment)) : ask('names', namesAt(moment))
+  if (isOneLook || now >= polledFrom) return ask('list', listAt(moment))
+  const names = ask('names', namesAt(moment))
+  return { ...names, wakeAt: Math.min(names.wakeAt, polledFrom) }
 }
 
 /** Each interval. */

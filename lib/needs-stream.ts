@@ -4,6 +4,7 @@ import { isAlone, type Knowledge, lostAt, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
+import { isCommitAwaited } from './needs-evidence.ts'
 import { FIRST_LOOK_GRACE, STREAM_ANEW } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
@@ -39,12 +40,16 @@ function stream({ target }: Knowledge, number: number): Need['tasks'][number] {
   }
 }
 
-/** What is there already is answered by one request; only then, or where that takes its time, is there more to tell. */
+/**
+ * What is there already is answered by one request, or by another one for its commit; only then, or where that takes
+ * its time, is there more to tell.
+ */
 function afterFirstLook(knowledge: Knowledge): number {
   if (!isAlone(knowledge) || knowledge.streams.number > 0) return NEVER
-  for (const { sighting, key } of knowledge.applications.values())
-    if (sighting === undefined && !knowledge.failures.has(`look:${key}`))
-      return knowledge.startedAt + FIRST_LOOK_GRACE
+  for (const known of knowledge.applications.values()) {
+    const isLooking = known.sighting === undefined && !knowledge.failures.has(`look:${known.key}`)
+    if (isLooking || isCommitAwaited(known)) return knowledge.startedAt + FIRST_LOOK_GRACE
+  }
   return NEVER
 }
 

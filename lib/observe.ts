@@ -5,7 +5,7 @@ import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
 import { checkApplication } from './predicates.ts'
-import { LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { parseTime } from './time.ts'
@@ -77,14 +77,14 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const evidence = { ...known.evidence, refreshed: policy.refresh === 'none' || age === 'after' }
   const checks = withOwnSync(checkApplication(application, wanted, evidence), application, known)
   const met = checks.every(isMet)
-    ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor))
+    ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
   const revisions = application === undefined ? '' : observedRevisions(application).join(' ')
   const before = known.failing?.revisions === revisions ? known.failing : undefined
-  const gap = longestGap(policy, policy.failAfter)
+  const gap = longestGap(policy, policy.failAfter, applications.size)
   const failing = failed.length === 0 ? undefined : { ...extended(before, now, until, gap), revisions }
   return {
     ...known,
@@ -185,7 +185,9 @@ function withHydration(evidence: Known['evidence'], { status }: Application): Kn
  * Nobody knows what happened while nobody looked, so a streak that was not seen for longer than this begins anew:
  * some missed polls, or the silence that a living stream may keep, but not all of the time that is asked for.
  */
-function longestGap({ interval }: Policy, asked: number): number {
+function longestGap({ interval }: Policy, asked: number, count: number): number {
+  // A round of polls of many takes longer than an interval, and a yes must not wait for a quicker server.
+  if (asked === 0 && count > FEW) return Math.max(TOLERATED_INTERVALS * interval, LONGEST_SILENCE)
   return Math.max(TOLERATED_INTERVALS * interval, Math.min(LONGEST_SILENCE, asked + interval))
 }
 

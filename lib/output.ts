@@ -76,6 +76,21 @@ export function isTerminal(descriptor: 1 | 2): boolean {
   return isDevice(descriptor) && (require('node:tty') as typeof import('node:tty')).isatty(descriptor)
 }
 
+/**
+ * Whether stdout and stderr have one reader: a terminal, a file, a pipe, or a container's log.
+ *
+ * @param isContainer whether this may be the first process of a container, whose pipes end in one log
+ */
+export function isOnePlace(isContainer: boolean): boolean {
+  try {
+    const [out, err] = [fstatSync(1), fstatSync(2)]
+    if (out.dev === err.dev && out.ino === err.ino && out.ino !== 0) return true
+  } catch {
+    // A descriptor that is closed goes nowhere.
+  }
+  return (isTerminal(1) && isTerminal(2)) || (isContainer && process.pid === 1)
+}
+
 function isDevice(descriptor: 1 | 2): boolean {
   try {
     return process.platform === 'win32' || fstatSync(descriptor).isCharacterDevice()

@@ -1,6 +1,6 @@
 /** From what is known before and after something to what a log says of it: an entry when something changes, none while nothing does. */
 
-import { applicationKey } from './application.ts'
+import { applicationKey, REFRESH_ANNOTATION } from './application.ts'
 import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
@@ -37,6 +37,10 @@ export const FEW = 10
 /** The pauses after which a log that has nothing to say says what is waited for: they grow. */
 const FIRST_SILENCE = 15_000
 const LONGEST_SILENCE = 600_000
+
+function isBeingRefreshed(known: Known): boolean {
+  return REFRESH_ANNOTATION in (applicationOf(known)?.metadata.annotations ?? {})
+}
 
 /** Turns what is learnt into log entries. */
 export class ProgressLog {
@@ -127,8 +131,8 @@ export class ProgressLog {
       yield about(known, { event: 'refreshing', message: 'asking Argo CD for a refresh' })
     if (known.checks.length === 0) return
     const awaited = awaitedCheck(known)
-    // That the refresh of this run is under way was said when it was asked for.
-    if (known.refreshes.isUnderWay && awaited?.code === 'StatusStale') return
+    // That the refresh of this run is under way was said when it was asked for; any other reason is news.
+    if (known.refreshes.isUnderWay && awaited?.code === 'StatusStale' && isBeingRefreshed(known)) return
     const entry = about(known, { event: 'observed', message: describe(known, awaited) })
     yield* this.#once(
       known.key,

@@ -51,6 +51,8 @@ export const LONGEST_DISTRUST = 600_000
 /** How long a stream may be silent before an application that it has not mentioned is asked for by its name. */
 export const MENTION_GRACE = 250
 export const LONGEST_MENTION_GRACE = 3000
+/** So many times that, where a stream begins with more than {@link FEW}: a list of thousands takes its time. */
+export const MANY_TIMES = 4
 
 /** What was just answered and decided nothing is not asked for again before this. */
 export const SHORTEST_PAUSE = 1000

@@ -21,6 +21,8 @@ const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
  * value, which may hold a password, is not shown
  */
 export function proxyOf(server: ServerAddress, env: Variables): ProxyInBetween | undefined {
+  // What stays on this machine goes to no proxy.
+  if (server.loopback) return undefined
   const { protocol } = new URL(server.origin)
   const own = protocol === 'https:' ? ['https_proxy', 'HTTPS_PROXY'] : ['http_proxy', 'HTTP_PROXY']
   const variable = [...own, 'all_proxy', 'ALL_PROXY'].find((name) => env[name])

@@ -12,8 +12,8 @@ import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { failureOf as lastFailureOf } from './server.ts'
 import { plannedSync, startedSync, syncClause } from './sync-telling.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'
+import type { Outcome } from './verdict.ts'
 import { checksOf, type Ending, namingCheck } from './verdict.ts'
-import type { Outcome } from './verify.ts'
 
 /** When a run was, by the local clock. */
 export interface Times {

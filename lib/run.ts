@@ -144,17 +144,16 @@ export function run<K, T extends Task, N, D>(
   /** Starts and aborts until what is under way is what is planned. Returns when to look again. */
   function carryOut(time: number): number {
     for (;;) {
+      const before = knowledge
       const { tasks, wakeAt } = machine.plan(knowledge, time)
       const planned = new Set(tasks.map(({ key }) => key))
       const running = new Map<string, number>()
-      let hasChanged = false
       for (const [key, { task, attempts }] of underWay) {
         if (planned.has(key)) running.set(task.lane, (running.get(task.lane) ?? 0) + 1)
         else {
           underWay.delete(key)
           for (const { abort } of attempts) abort()
           knowledge = machine.learn(knowledge, { type: 'aborted', task }, time)
-          hasChanged = true
         }
       }
       for (const task of tasks) {
@@ -166,10 +165,9 @@ export function run<K, T extends Task, N, D>(
         underWay.set(task.key, entry)
         attempt(entry, time)
         knowledge = machine.learn(knowledge, { type: 'started', task }, time)
-        hasChanged = true
       }
-      // What was started or aborted may call for more, or for less.
-      if (!hasChanged) return Math.max(Math.min(wakeAt, hedge(time)), time + 1)
+      // What was learnt by starting and aborting may call for more, or for less.
+      if (knowledge === before) return Math.max(Math.min(wakeAt, hedge(time)), time + 1)
     }
   }
 

@@ -1,6 +1,6 @@
 /** Keeps secrets out of whatever is shown. */
 
-import type { Connection } from './config.ts'
+import type { Connection } from './access.ts'
 import { settings } from './settings.ts'
 
 /** The shortest text that is masked: shorter ones are no secrets, and would turn up in any sentence. */
@@ -18,7 +18,7 @@ const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy'
 
 /** The secrets of a run: those of its settings, and those that it is given while it lasts. */
 export class Secrets {
-  /** Longer ones first, so that one that holds another is masked whole. */
+  // Longer ones first, so that one that holds another is masked whole.
   #texts: readonly string[] = []
   #patterns: readonly RegExp[] = []
   #longest = 0
@@ -67,17 +67,22 @@ export class Secrets {
   /** Adds a secret that was learnt later: the token of a session, or of a Secret that was rotated. */
   add(secret: string): void {
     if (secret.trim().length < SHORTEST_SECRET) return
-    const byLength = (texts: readonly string[]) => [...new Set(texts)].sort((a, b) => b.length - a.length)
-    this.#texts = byLength([...this.#texts, secret])
-    this.#patterns = this.#texts.filter((text) => !PLAIN.test(text)).map(patternOf)
+    if (PLAIN.test(secret)) this.#texts = byLength([...this.#texts, secret], (text) => text)
+    else this.#patterns = byLength([...this.#patterns, patternOf(secret)], ({ source }) => source)
     this.#longest = Math.max(this.#longest, secret.length * LONGEST_FORM)
   }
 
   /** Replaces the secrets in a text. Texts are cut after this, or the beginning of a secret would be left. */
   readonly mask = (text: string): string => {
-    const masked = this.#texts.reduce((all, secret) => all.replaceAll(secret, MASK), text)
-    return this.#patterns.reduce((all, pattern) => all.replace(pattern, MASK), masked)
+    // Those first that may hold another.
+    const masked = this.#patterns.reduce((all, pattern) => all.replace(pattern, MASK), text)
+    return this.#texts.reduce((all, secret) => all.replaceAll(secret, MASK), masked)
   }
+}
+
+function byLength<T>(values: readonly T[], textOf: (value: T) => string): readonly T[] {
+  const different = new Map(values.map((value) => [textOf(value), value]))
+  return [...different.values()].sort((a, b) => textOf(b).length - textOf(a).length)
 }
 
 function decoded(text: string): string {

@@ -1,8 +1,8 @@
 /** Who is asking: a token, or a login that is repeated when its session ends. */
 
 import * as z from 'zod/mini'
+import type { Connection, Credentials } from './access.ts'
 import { parseAnswer, RefusedToken, readJson, refuse } from './answer.ts'
-import type { Connection, Credentials } from './config.ts'
 import { asFailure, networkFailure, RequestFailure, wasNeverSent } from './failure.ts'
 import { lazily } from './lazily.ts'
 import { LARGEST_FILE } from './limit.ts'
@@ -40,10 +40,11 @@ export interface SessionTools {
 
 /** The session of a connection. Nothing is sent before the first request. */
 export function createSession(
-  { credentials, proxyVariable, server }: Connection,
+  connection: Connection,
   { transport, host, readFile, secrets }: SessionTools,
 ): Session {
   const { mask } = secrets
+  const { credentials } = connection
   let token = credentials.mode === 'TOKEN' ? Promise.resolve(credentials.token) : undefined
   /** Why no login is sent any more. */
   let refused: RequestFailure | undefined
@@ -77,7 +78,7 @@ export function createSession(
 
   /** Sent once more where nothing was answered, but not for ever: each time it may have been heard. */
   function unanswered(error: unknown): unknown {
-    return wasNeverSent(error) ? error : later(networkFailure(error, host, { proxyVariable, server }))
+    return wasNeverSent(error) ? error : later(networkFailure(error, host, connection))
   }
 
   /** A failure after which the login may be sent once more, in a while. */

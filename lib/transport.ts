@@ -1,10 +1,10 @@
 /** How requests travel: ky over Bun's fetch, with the certificates to trust and none of its own ideas of retrying. */
 
 import ky, { type KyInstance, type Options } from 'ky'
+import type { Connection } from './access.ts'
 import { formatServerAddress } from './address.ts'
 import { ACCEPTED_ENCODING } from './body.ts'
 import { checkIdentity } from './certificate.ts'
-import type { Connection } from './config.ts'
 import { isUnknownAuthority } from './failure.ts'
 
 /** How requests travel. */

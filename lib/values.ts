@@ -22,7 +22,10 @@ export interface Complaints {
   readonly warnings: string[]
 }
 
-/** Reads every setting that is given, or has a default. Flags win over variables; an empty variable is an unset one. */
+/**
+ * Reads every setting that is given. Flags win over variables; an empty variable is an unset one. What is not given
+ * means its default, which is not read anew in every run: a test holds that it would mean the same.
+ */
 export function readValues(
   { given, problems: slips, slips: meant }: Arguments,
   env: Variables,
@@ -36,13 +39,10 @@ export function readValues(
   for (const [name, setting] of settingEntries) {
     const flags = given.get(name)
     const variable = setting.variables.map((v) => env[v]).find((v) => v !== undefined && v.trim() !== '')
-    const text = flags?.join(name === 'headers' ? '\n' : ',') ?? variable
-    const raw = text ?? setting.default
+    const raw = flags?.join(name === 'headers' ? '\n' : ',') ?? variable
     if (raw === undefined) continue
-    if (text !== undefined) {
-      from.set(name, flags === undefined ? 'variable' : 'flag')
-      texts.set(name, text)
-    }
+    from.set(name, flags === undefined ? 'variable' : 'flag')
+    texts.set(name, raw)
     const parsed = setting.schema().safeParse(raw)
     if (parsed.success) {
       read[name] = parsed.data

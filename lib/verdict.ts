@@ -11,6 +11,7 @@ import { isProven, type Moment, momentOf } from './moment.ts'
 import { syncRefusal } from './needs-syncs.ts'
 import { resultsNeeded } from './operation-rules.ts'
 import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
+import type { Ended } from './run.ts'
 import { hasOwnSyncFailed } from './sync-checks.ts'
 import type { Policy } from './wanted.ts'
 
@@ -26,6 +27,9 @@ export type Ending =
   /** The server cannot be asked, and trying again would not help. */
   | { readonly kind: 'refused'; readonly failure: RequestFailure }
   | { readonly kind: 'interrupted' }
+
+/** How a run ended and what it knew then. */
+export type Outcome = Ended<Knowledge, Ending>
 
 /** What follows from what is known; `undefined`: it is not decided yet. */
 export function decide(knowledge: Knowledge, now: number): Ending | undefined {

@@ -5,12 +5,9 @@ import type { Clock } from './clock.ts'
 import { initialKnowledge, type Knowledge } from './knowledge.ts'
 import { gate } from './machine.ts'
 import { perform } from './perform.ts'
-import { type Ended, run } from './run.ts'
-import type { Ending } from './verdict.ts'
+import { run } from './run.ts'
+import type { Outcome } from './verdict.ts'
 import type { Policy, Target } from './wanted.ts'
-
-/** How a run ended and what it knew then. */
-export type Outcome = Ended<Knowledge, Ending>
 
 /** What a run works with. */
 export interface Tools {

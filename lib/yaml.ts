@@ -16,8 +16,15 @@ const DURATION = /^\d+(?:ms|s|m|h)(?:\d+(?:ms|s|m))*$/
 const SHA = /^(?=.*[a-df])[0-9a-f]{7,64}$/
 const WORDS = /^(?:true|false|yes|no|on|off|null|y|n|~)$/i
 
+/** In YAML's double quotes whatever a terminal or a log may take for something else is escaped. */
+const UNPRINTABLE = /[^ -~]/g
+
 /** A text as a value that every YAML parser takes for text. */
 export function scalar(text: string): string {
   const isPlain = (PLAIN.test(text) && !WORDS.test(text)) || DURATION.test(text) || SHA.test(text)
-  return isPlain ? text : JSON.stringify(text)
+  if (isPlain) return text
+  return JSON.stringify(text).replace(
+    UNPRINTABLE,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { readArguments } from '../lib/arguments.ts'
 import { type Config, loadConfig } from '../lib/config.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
-import { type SettingName, settingEntries, settings } from '../lib/settings.ts'
+import { type Setting, type SettingName, settingEntries, settings } from '../lib/settings.ts'
 import { createAuthority } from './certificates.ts'
 
 const authority = await createAuthority()
@@ -102,6 +102,19 @@ describe('defaults', () => {
     expect(connection.insecure).toBe(false)
     expect(connection.server.origin).toBe('https://argocd.example.com')
   })
+})
+
+test('what is not given means its default, as the table has it', () => {
+  const all = Object.fromEntries(
+    (settingEntries as readonly (readonly [SettingName, Setting])[]).flatMap(
+      ([, { variables, default: text }]) => (text === undefined ? [] : [[variables[0] ?? '', text]]),
+    ),
+  )
+  expect(Object.keys(all).length).toBeGreaterThan(10)
+  const { KPCEA_SELECTOR_MIN: min, ...rest } = all
+  expect(config(rest)).toEqual(config())
+  const selected = { ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b' }
+  expect(config({ ...selected, KPCEA_SELECTOR_MIN: min })).toEqual(config(selected))
 })
 
 /** A good value, what it leads to, and a bad one, for every setting that can be bad. */
@@ -600,7 +613,11 @@ describe('proxies', () => {
     [{ https_proxy: 'https://p', HTTPS_PROXY: P }, ['https_proxy', 'https://p']],
     [{ ALL_PROXY: P }, ['ALL_PROXY', 'http://proxy.example.com:3128']],
     [{ HTTP_PROXY: P }, undefined],
-    [{ HTTP_PROXY: P, ARGOCD_SERVER: 'http://localhost:1' }, ['HTTP_PROXY', 'http://proxy.example.com:3128']],
+    [
+      { HTTP_PROXY: P, ARGOCD_SERVER: 'argocd.svc', KPCEA_PLAINTEXT: 'true' },
+      ['HTTP_PROXY', 'http://proxy.example.com:3128'],
+    ],
+    [{ HTTP_PROXY: P, ARGOCD_SERVER: 'http://localhost:1' }, undefined],
     [{ HTTPS_PROXY: P, NO_PROXY: 'example.com' }, undefined],
     [{ HTTPS_PROXY: P, NO_PROXY: 'x, .EXAMPLE.com ' }, undefined],
     [{ HTTPS_PROXY: P, NO_PROXY: '*' }, undefined],

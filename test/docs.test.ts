@@ -101,6 +101,34 @@ describe('docs/troubleshooting.md', () => {
   })
 })
 
+describe('what a stranger is told', () => {
+  /** Where it stands, and words that only a sentence about it has. */
+  const told: readonly (readonly [page: string, ...words: readonly string[]])[] = [
+    ['docs/kubernetes.md', 'integrationEnabled', 'Kubernetes 1.26', 'podFailurePolicy'],
+    ['docs/kubernetes.md', 'duplicate metric name', 'misspelt is dropped', 'No other promotion to the Stage'],
+    ['docs/kubernetes.md', 'kargo verify stage', '_Reverify_', 'api.rollouts.logs.urlTemplate'],
+    ['docs/kubernetes.md', '--expires-in', 'delete-token', "Changing the account's password revokes"],
+    ['docs/kubernetes.md', 'kubectl create -f', 'NodeLocal', 'OpenShift', "parent's health says nothing"],
+    ['docs/kubernetes.md', 'is Successful up to Argo Rollouts 1.9', 'Apply it in this order'],
+    ['docs/argo-workflows.md', 'lastRetry.exitCode == "3"', 'workflowtaskresults'],
+    ['docs/comparison.md', '`web` metric', '`http` step', 'It misses'],
+    ['docs/comparison.md', '3.5.1', 'Once, in November 2026', 'bun run conformance'],
+    ['docs/costs.md', 'Measured once: Argo CD 3.5.1', 'Trees of resources'],
+    [
+      'docs/image.md',
+      'docker build',
+      'docker push',
+      'gh attestation verify',
+      'SHA256SUMS',
+      'imagePullSecrets',
+    ],
+  ]
+  test.each(told)('%s: %s', (page, ...words) => {
+    const text = read(page)
+    for (const word of words) expect(text).toContain(word)
+  })
+})
+
 describe('docs/kubernetes.md', () => {
   test('names the versions whose definitions the examples are checked against', () => {
     const names: Readonly<Record<string, string>> = {
@@ -148,7 +176,7 @@ describe('every page', () => {
       const flags = shells.flatMap(({ text: shell }) => flagsIn(shell))
       expect(flags.filter((flag) => !FLAGS.has(flag))).toEqual([])
       const inline = [...withoutBlocks(text).matchAll(/`--([a-z][a-z-]*)/g)].map(([, flag]) => `--${flag}`)
-      const foreign = ['--rootpath', '--signer-workflow']
+      const foreign = ['--rootpath', '--signer-workflow', '--platform']
       expect(inline.filter((flag) => !FLAGS.has(flag) && !foreign.includes(flag))).toEqual([])
     })
 

@@ -510,6 +510,35 @@ describe('files that hold secrets', () => {
 })
 
 describe('variables that the runtime reads', () => {
+  const script = join(temporaryDirectory(), 'script.js')
+  writeFileSync(script, "require('node:fs').writeSync(2, 'a script of others\\n')")
+
+  // What the page on security warns of; whoever finds it otherwise has to tell the page.
+  test.concurrent.each([
+    [{ BUN_OPTIONS: `--preload=${script}` }, true],
+    [{ BUN_BE_BUN: '1' }, true],
+    [{ NODE_OPTIONS: `--require ${script}` }, false],
+  ])('%j runs a script: %p', async (env, runs) => {
+    const args = 'BUN_BE_BUN' in env ? [script] : []
+    const { stderr } = await oneOfFew(() =>
+      run({ ...WEB, ARGOCD_SERVER: 'http://127.0.0.1:1', ...env }, args),
+    )
+    expect(stderr.includes('a script of others')).toBe(runs)
+  })
+
+  test.concurrent.each(['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])(
+    '%s names more authorities',
+    async (name) => {
+      const authority = await createAuthority()
+      await using server = await ArgoCDServer.start({ tls: await authority.server() })
+      server.apply(application({ name: 'web', revision: SHA.a }))
+      const file = join(temporaryDirectory(), 'ca.pem')
+      writeFileSync(file, authority.cert)
+      const env = { ...connect(server), ARGOCD_SERVER: server.address, KPCEA_TIMEOUT: '20', [name]: file }
+      expect((await suffer(env)).code).toBe(0)
+    },
+  )
+
   test.concurrent('NODE_TLS_REJECT_UNAUTHORIZED does not turn the verification of certificates off', async () => {
     await using server = await ArgoCDServer.start({ tls: await selfSigned() })
     server.apply(application({ name: 'web', revision: SHA.a }))

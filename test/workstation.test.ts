@@ -3,10 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { COMMANDS } from '../lib/commands.ts'
 import { settingEntries } from '../lib/settings.ts'
 import { ArgoCDServer, application } from './argocd/server.ts'
 import { selfSigned } from './certificates.ts'
-import { connect, type Environment, run, temporaryDirectory } from './executable.ts'
+import { connect, type Environment, EXECUTABLE, run, temporaryDirectory } from './executable.ts'
 import { SHA } from './fixtures.ts'
 
 let server: ArgoCDServer
@@ -57,30 +58,73 @@ describe('for machines', () => {
 })
 
 describe('completion', () => {
-  test('bash takes the script, which knows every flag', async () => {
+  /** What bash offers for the last of some words. */
+  async function offered(line: string, env: Environment = {}): Promise<readonly string[]> {
     const { stdout } = await run({}, ['completion', 'bash'])
-    const asks = `_kpcea kpcea -- kpcea; echo "\${COMPREPLY[*]}"`
-    const bash = Bun.spawnSync(['bash', '-c', `${stdout}\n${asks}`])
-    expect(bash.exitCode).toBe(0)
-    for (const [, { flag }] of settingEntries)
-      if (flag !== undefined) expect(bash.stdout.toString()).toContain(`--${flag}`)
-    const values = Bun.spawnSync([
-      'bash',
-      '-c',
-      `${stdout}\n_kpcea kpcea '' --refresh; echo "\${COMPREPLY[@]}"`,
-    ])
-    expect(values.stdout.toString().trim()).toBe('none normal hard')
+    const words = line.split(' ')
+    const at = words.length - 1
+    // As bash calls it: an equals sign is a word of its own.
+    const all = words.flatMap((word) => word.split(/(=)/).filter((part, i) => part !== '' || i === 0))
+    const last = line.endsWith('=') ? '=' : (all.at(-1) ?? '')
+    const previous = all.at(-2) ?? words[at - 1] ?? ''
+    const script = `${stdout}
+      COMP_WORDS=(${all.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${all.length - 1}
+      _kpcea kpcea '${last}' '${previous}'; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const path = [join(EXECUTABLE, '..'), process.env.PATH].join(':')
+    const bash = Bun.spawnSync(['bash', '-c', script], {
+      env: { ...env, PATH: path } as Record<string, string>,
+    })
+    expect(bash.stderr.toString()).toBe('')
+    return bash.stdout
+      .toString()
+      .split('\n')
+      .filter((word) => word !== '')
+  }
+
+  test('bash takes the script, which knows every flag and every command', async () => {
+    const first = await offered('kpcea ')
+    for (const [, { flag }] of settingEntries) if (flag !== undefined) expect(first).toContain(`--${flag}`)
+    for (const command of COMMANDS) expect(first).toContain(command)
+    expect(await offered('kpcea doctor --sel')).toEqual(['--selector', '--selector-min'])
+    expect(await offered('kpcea doctor ')).not.toContain('manifest')
   })
-  test.each(['zsh', 'fish'])(
-    '%s: every flag is in the script, and the shell takes it where it is installed',
-    async (shell) => {
+  test.each([
+    ['kpcea --refresh ', ['none', 'normal', 'hard']],
+    ['kpcea --refresh=n', ['none', 'normal']],
+    ['kpcea --refresh=', ['none', 'normal', 'hard']],
+    ['kpcea -o ', ['text', 'json']],
+    ['kpcea manifest ', ['job', 'analysis-template', 'workflow-template']],
+    ['kpcea docs set', ['settings']],
+    ['kpcea completion ', ['bash', 'zsh', 'fish', 'powershell']],
+    ['kpcea --revision ', []],
+  ])('bash: %s', async (line, words) => expect(await offered(line)).toEqual(words as string[]))
+  test('bash: the contexts of the argocd CLI, taken as they are', async () => {
+    const home = temporaryDirectory()
+    mkdirSync(join(home, '.config/argocd'), { recursive: true })
+    const names = ['acc', 'prod one', '$(touch /tmp/kpcea-was-run)', '*']
+    const contexts = names.map((name) => ({ name, server: 'a', user: 'a' }))
+    const file = Bun.YAML.stringify({ contexts, servers: [{ server: 'a' }] })
+    writeFileSync(join(home, '.config/argocd/config'), file, { mode: 0o600 })
+    expect(await offered('kpcea --context ', { HOME: home })).toEqual(names)
+    expect(await offered('kpcea --context=pr', { HOME: home })).toEqual(['prod one'])
+    expect(await offered('kpcea --context ', { HOME: temporaryDirectory() })).toEqual([])
+  })
+  test.each([
+    ['zsh', (flag: string) => `--${flag}`, ['-n', '-c']],
+    ['fish', (flag: string) => `-l ${flag}`, ['-n', '-c']],
+    ['powershell', (flag: string) => `'--${flag}'`, ['-NoProfile', '-Command']],
+  ] as const)(
+    '%s: every flag, command and context is in the script, and the shell takes it where it is installed',
+    async (shell, spelt, options) => {
       const { stdout, code } = await run({}, ['completion', shell])
       expect(code).toBe(0)
-      for (const [, { flag }] of settingEntries)
-        if (flag !== undefined) expect(stdout).toContain(shell === 'fish' ? `-l ${flag}` : `--${flag}`)
-      if (Bun.which(shell) === null)
-        return console.warn(`skipped: ${shell} is not installed, so its syntax is not checked`)
-      expect(Bun.spawnSync([shell, '-n', '-c', stdout]).exitCode).toBe(0)
+      for (const [, { flag }] of settingEntries) if (flag !== undefined) expect(stdout).toContain(spelt(flag))
+      for (const command of COMMANDS) expect(stdout).toContain(command)
+      expect(stdout).toContain('kpcea completion contexts')
+      const program = shell === 'powershell' ? 'pwsh' : shell
+      if (Bun.which(program) === null)
+        return console.warn(`skipped: ${program} is not installed, so its syntax is not checked`)
+      expect(Bun.spawnSync([program, ...options, stdout]).exitCode).toBe(0)
     },
   )
   test('another shell is an error that names those that there are', async () => {

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { at } from '../argocd/json.ts'
 import { KINDS, Kubernetes } from './kubernetes.ts'
 import { play, type Row } from './play.ts'
+import { removeRun } from './repository.ts'
 import type { World } from './scene.ts'
 import { type Served, serveRepository } from './serve.ts'
 import { type Need, SITUATIONS } from './situations.ts'
@@ -119,6 +120,7 @@ async function main(): Promise<number> {
   } finally {
     clearTimeout(timer)
     await clean(world)
+    await removeRun(world.repository, run, join(directory, 'rest'))
     await served?.stop()
     await rm(directory, { recursive: true, force: true })
   }
@@ -224,6 +226,11 @@ async function clean({ kubernetes, namespace, project, argocd, run }: World): Pr
   }
   await kubernetes.delete(KINDS.project, project, argocd)
   await kubernetes.delete(KINDS.namespace, namespace)
+  // Argo CD holds on to the Jobs of hooks, and may have forgotten those of an operation that was cut off.
+  for (const job of await kubernetes.list(KINDS.job, namespace))
+    await kubernetes
+      .patch(KINDS.job, String(at(job, 'metadata', 'name')), namespace, { metadata: { finalizers: [] } })
+      .catch(() => {})
 }
 
 try {

@@ -31,6 +31,7 @@ export const KINDS = {
   },
   namespace: { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces', namespaced: false },
   configMap: { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true },
+  job: { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs', namespaced: true },
   node: { apiVersion: 'v1', kind: 'Node', plural: 'nodes', namespaced: false },
 } as const satisfies Record<string, Kind>
 

@@ -76,6 +76,7 @@ export async function play(
 
 async function ask(situation: Situation, scene: Scene, asked: Asked, tools: readonly Tool[]): Promise<Row> {
   const { expected } = situation
+  let changed = performance.now()
   const answers = tools.map((tool) => ({ tool: tool.name, answer: tool.ask(asked, scene.name) }))
   let over = false
   const everybody = Promise.all(answers.map(({ answer }) => answer)).finally(() => {
@@ -85,8 +86,8 @@ async function ask(situation: Situation, scene: Scene, asked: Asked, tools: read
   if (asked.change !== undefined) {
     await Bun.sleep(FIRST_LOOK_MS)
     await asked.change()
+    changed = performance.now()
   }
-  const changed = performance.now()
   await everybody
   const stretches = await seen
   const told = await Promise.all(

@@ -35,6 +35,26 @@ async function git(directory: string, ...args: readonly string[]): Promise<strin
 /** A branch's name as the beginning of a tag's. */
 const flat = (name: string): string => name.replaceAll('/', '-')
 
+/**
+ * Removes whatever begins with a branch's name from a server, tags and what Argo CD has hydrated too.
+ *
+ * @param directory a Git repository here
+ */
+export async function removeBranches(url: string, name: string, directory: string): Promise<void> {
+  const listed = await git(directory, 'ls-remote', url)
+  const refs = listed.split('\n').map((line) => line.split('\t')[1] ?? '')
+  const beginnings = [`refs/heads/${name}`, `refs/tags/${flat(name)}`]
+  for (const ref of refs.filter((ref) => beginnings.some((beginning) => ref.startsWith(beginning))))
+    await git(directory, 'push', '--quiet', url, `:${ref}`)
+}
+
+/** Removes what a run has left of its branches: Argo CD may have hydrated one after it was removed. */
+export async function removeRun(url: string, run: string, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  await git(directory, 'init', '--quiet')
+  await removeBranches(url, `conformance/${run}/`, directory)
+}
+
 /** A branch with a history of its own, in a working tree of its own. */
 export class Branch {
   /** Name of the branch on the server. */
@@ -90,12 +110,9 @@ export class Branch {
     return tag
   }
 
-  /** Removes all of it from the server, and what Argo CD has hydrated of it. */
+  /** Removes all of it, here and from the server. */
   async remove(): Promise<void> {
-    const listed = await git(this.#directory, 'ls-remote', this.#url)
-    const refs = listed.split('\n').map((line) => line.split('\t')[1] ?? '')
-    const ours = refs.filter((ref) => [this.name, flat(this.name)].some((name) => ref.includes(`/${name}`)))
-    for (const ref of ours) await git(this.#directory, 'push', '--quiet', this.#url, `:${ref}`)
+    await removeBranches(this.#url, this.name, this.#directory)
     await rm(this.#directory, { recursive: true, force: true })
   }
 

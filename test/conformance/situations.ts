@@ -23,6 +23,8 @@ export interface Asked {
   readonly of?: readonly string[]
   /** Seconds that the truth must have held. */
   readonly soak?: number
+  /** Seconds of failing until the gate gives up, 5 by default, so that a no comes soon. */
+  readonly failAfter?: number
   /** Seconds until everybody gives up. */
   readonly timeout?: number
   /** Seconds in which a no can be said with reason, so that one at the timeout is late. */
@@ -43,7 +45,6 @@ const NOTHING_THERE = '0123456789abcdef0123456789abcdef01234567'
 const SHORT = 12
 /** Seconds in which a no that has a reason is due: what is failing must have been so for five. */
 const SOON = 15
-const FAIL_AFTER = ['--fail-after', '5']
 
 /** A first commit of a ConfigMap, deployed. */
 async function deployed(scene: Scene, change: JsonObject = {}): Promise<string> {
@@ -507,7 +508,15 @@ export const SITUATIONS: readonly Situation[] = [
       await scene.deploy()
       await scene.until((application) => at(application, 'status', 'conditions') !== undefined)
       const revision = await next(scene, 'one')
-      return { revision, change: () => scene.branch.push(), truth: arrived(revision) }
+      return {
+        revision,
+        change: async () => {
+          await scene.branch.push()
+          await scene.refresh()
+        },
+        truth: arrived(revision),
+        failAfter: 20,
+      }
     },
   },
   {
@@ -658,6 +667,3 @@ async function hydrating(scene: Scene): Promise<string> {
   )
   return dry
 }
-
-/** What the gate is given in every situation, so that a no comes soon. */
-export const ALWAYS: readonly string[] = FAIL_AFTER

@@ -1,7 +1,7 @@
 /** Those who are asked: the gate, and beside it the Go tool and the argocd CLI where they are there. */
 
 import { at, type Json } from '../argocd/json.ts'
-import { ALWAYS, type Asked } from './situations.ts'
+import type { Asked } from './situations.ts'
 
 const GRACE_MS = 15_000
 
@@ -39,13 +39,12 @@ export function gate(executable: string, access: Access): Tool {
   return {
     name: 'gate',
     ask: (asked, application) => {
-      const { revision, selector, flags = [], timeout = 60 } = asked
+      const { revision, selector, flags = [], failAfter = 5, timeout = 60 } = asked
       const args = [
         ...(selector === undefined ? ['--app', application] : ['--selector', selector]),
         ...(revision === undefined ? [] : ['--revision', revision]),
         ...flags,
-        ...ALWAYS,
-        ...['--timeout', String(timeout), '--output', 'json'],
+        ...['--fail-after', String(failAfter), '--timeout', String(timeout), '--output', 'json'],
       ]
       const syncs = flags.includes('--sync')
       const env = {

@@ -6,12 +6,13 @@
  * bun test/fuzz/fuzz.ts 30
  */
 
+import { EXECUTABLE_TARGETS } from './executable.ts'
 import { SERVER_TARGETS } from './server.ts'
 import { SETTING_TARGETS } from './settings.ts'
 import type { Target } from './target.ts'
 
 /** Everything that parses. */
-export const TARGETS: readonly Target[] = [...SETTING_TARGETS, ...SERVER_TARGETS]
+export const TARGETS: readonly Target[] = [...SETTING_TARGETS, ...SERVER_TARGETS, ...EXECUTABLE_TARGETS]
 
 /** The same everywhere, so that what fails in CI fails at a desk. */
 export const SEED = 20_260_101

@@ -15,10 +15,22 @@ import { asJson } from '../../lib/shown.ts'
 import { readEvents } from '../../lib/stream.ts'
 import { application, type JsonObject } from '../argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from '../fixtures.ts'
-import { allShown, offence } from '../gate.ts'
+import { allShown, gate, offence } from '../gate.ts'
 import { History } from '../history.ts'
 import { named, SECOND } from '../scene.ts'
-import { expect, HOST, isRefused, mutated, nearly, place, type Target, target } from './target.ts'
+import {
+  changed,
+  edit,
+  expect,
+  HOST,
+  isRefused,
+  mutated,
+  nearly,
+  place,
+  type Target,
+  target,
+  words,
+} from './target.ts'
 
 /** The same bytes in every run. */
 const at = new Date('2026-01-01T00:00:00Z')
@@ -193,6 +205,48 @@ const streams = target(
   },
 )
 
+const commented = target(
+  'event streams with comments anywhere between lines',
+  20,
+  fc.record({ comments: fc.array(fc.record({ at: place, text: words })), places }),
+  async ({ comments, places }) => {
+    const lines = STREAM.split('\n')
+    for (const { at, text } of comments)
+      lines.splice(Math.floor(at * (lines.length - 1)), 0, `:${text.replaceAll(/[\r\n]/g, ' ')}`)
+    const all = await eventsOf([Buffer.from(STREAM)])
+    const some = await eventsOf(cutAt(Buffer.from(lines.join('\n')), places))
+    expect(!some.failed && some.types.join() === all.types.join(), 'comments change no event')
+  },
+)
+
+const ENCODINGS = ['gzip', 'x-gzip', 'GZIP', 'br', 'zstd', 'deflate', 'identity', 'gzip, gzip', '', 'nothing']
+const compressed = target(
+  'compressed bodies',
+  20,
+  fc.record({
+    original: fc.constantFrom(...APPLICATIONS),
+    changes: fc.array(edit, { maxLength: 2 }),
+    encoding: fc.constantFrom(...ENCODINGS),
+  }),
+  async ({ original, changes, encoding }) => {
+    const whole = Buffer.from(Bun.gzipSync(original))
+    const bytes = changes.reduce(changed, whole)
+    const headers = { 'content-encoding': encoding }
+    const isRead = !(await isRefused(async () => {
+      const read = await readJson(new Response(bytes, { headers }), HOST, asIs)
+      expect(JSON.stringify(read) === original, 'what is read is what was sent')
+    }))
+    expect(!isRead || /gzip$/i.test(encoding), 'nothing else is understood')
+    expect(isRead || changes.length > 0 || !/^(?:x-)?gzip$/i.test(encoding), 'and that is')
+  },
+)
+
+const gated = target('texts that pass the gate', 200, words, (text) => {
+  const passed = gate(text)
+  expect(offence(passed) === undefined, `nothing in it steers (${JSON.stringify(passed)})`)
+  expect(passed.length <= 4097 && gate(passed) === passed, 'it is short, and passes again as it is')
+})
+
 const ERRORS = [
   '{"error":"permission denied","code":7,"message":"permission denied"}',
   '{"error":"not found","code":5,"message":"applications.argoproj.io \\"web\\" not found"}',
@@ -241,4 +295,14 @@ const errors = target(
 )
 
 /** All that comes from a server. */
-export const SERVER_TARGETS: readonly Target[] = [applications, yes, commits, cuts, streams, errors]
+export const SERVER_TARGETS: readonly Target[] = [
+  applications,
+  yes,
+  commits,
+  cuts,
+  streams,
+  commented,
+  compressed,
+  gated,
+  errors,
+]

@@ -131,6 +131,28 @@ const text = fc.oneof(
   fc.array(piece).map((all) => all.join('')),
 )
 
+/** Words that steer a terminal, command a CI, or try to. */
+export const words = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('##', '#', 'vso', '[', ']', '::', ':', 'error', 'add-mask', ' ', '\n', '\r', '\t', 'x'),
+      fc.constantFrom(
+        '\u001b[2J',
+        '\u009b',
+        '\u202e',
+        '\u200b',
+        '\ufeff',
+        '\u2028',
+        '\u{e0041}',
+        '\ud800',
+        '\0',
+      ),
+      piece,
+      fc.string({ unit: 'binary', maxLength: 3 }),
+    ),
+  )
+  .map((parts) => parts.join(''))
+
 /** Where in some bytes, as a part of their length: anywhere alike, and not mostly at the ends as numbers would be. */
 export const place = fc.noBias(fc.nat(999_999)).map((part) => part / 1_000_000)
 

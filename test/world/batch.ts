@@ -3,8 +3,9 @@
 import { availableParallelism } from 'node:os'
 import { generate } from './generate.ts'
 import { withOpponent } from './opponents.ts'
-import type { Breach } from './oracle.ts'
+import type { Breach, Ending, Figures } from './oracle.ts'
 import { play } from './play.ts'
+import type { Scenario } from './scenario.ts'
 
 /** Which histories to play: so many from a seed on. */
 export interface Batch {
@@ -25,6 +26,13 @@ export interface Result {
   /** How often each kind of thing happened, and how many histories met it. */
   readonly met: ReadonlyMap<string, Met>
   readonly failed: readonly Failed[]
+  /** The largest figure of each kind, and the history that it is of. */
+  readonly most: ReadonlyMap<string, Most>
+}
+
+export interface Most {
+  readonly value: number
+  readonly seed: number
 }
 
 export interface Met {
@@ -36,16 +44,49 @@ export interface Met {
 export function playBatch({ opponent, seed, count }: Batch): Result {
   const met = new Map<string, Met>()
   const failed: Failed[] = []
+  const most = new Map<string, Most>()
   for (let i = seed; i < seed + count; i++) {
     const counts = new Map<string, number>()
-    const { breach } = withOpponent(opponent, (one) => play(generate(i), one, counts))
+    const scenario = generate(i)
+    const { breach, ending, figures } = withOpponent(opponent, (one) => play(scenario, one, counts))
+    for (const [kind, value] of measures(scenario, ending, figures)) atMost(most, kind, { value, seed: i })
     if (breach !== undefined) {
       failed.push({ seed: i, breach })
       counts.set(`broken ${breach.promise}`, 1)
     }
     for (const [kind, times] of counts) add(met, kind, { times, histories: 1 })
   }
-  return { played: count, met, failed }
+  return { played: count, met, failed, most }
+}
+
+/** Figures by what they depend on: the faults that there were, where there is at most one; how many applications. */
+function measures(scenario: Scenario, ending: Ending | undefined, figures: Figures): [string, number][] {
+  const { faults, policy, applications } = scenario
+  const [fault, ...more] = faults
+  const how = policy.watch ? 'watch' : 'poll, above an interval'
+  const size = applications.length > 20 ? '21 and more' : applications.length > 1 ? '2 to 20' : '1'
+  const measured: [string, number][] = [
+    [
+      `requests in a minute, ${size} applications, ${policy.watch ? 'watch' : 'poll'}, ${fault === undefined ? 'no fault' : 'faults'}`,
+      figures.requestsInAMinute,
+    ],
+  ]
+  if (ending?.kind === 'verified' && figures.yesAfter !== undefined && more.length === 0)
+    measured.push([
+      `yes after, ms, ${how}, ${fault?.kind ?? 'no fault'}`,
+      figures.yesAfter - (policy.watch ? 0 : policy.interval),
+    ])
+  return measured
+}
+
+function atMost(most: Map<string, Most>, kind: string, one: Most): void {
+  const before = most.get(kind)
+  if (
+    before === undefined ||
+    one.value > before.value ||
+    (one.value === before.value && one.seed < before.seed)
+  )
+    most.set(kind, one)
 }
 
 function add(met: Map<string, Met>, kind: string, { times, histories }: Met): void {
@@ -69,6 +110,7 @@ export async function playEverywhere(
     chunks.push({ ...batch, seed: batch.seed + at, count: Math.min(CHUNK, batch.count - at) })
   const met = new Map<string, Met>()
   const failed: Failed[] = []
+  const most = new Map<string, Most>()
   let played = 0
   const work = async () => {
     const worker = new Worker(new URL('./worker.ts', import.meta.url).href)
@@ -77,6 +119,7 @@ export async function playEverywhere(
         const result = await ask(worker, chunk)
         for (const [kind, one] of result.met) add(met, kind, one)
         failed.push(...result.failed)
+        for (const [kind, one] of result.most) atMost(most, kind, one)
         played += result.played
         onPlayed(played)
         if (untilFailure && failed.length > 0) chunks.length = 0
@@ -86,7 +129,7 @@ export async function playEverywhere(
     }
   }
   await Promise.all(Array.from({ length: workers }, work))
-  return { played, met, failed: failed.sort((a, b) => a.seed - b.seed) }
+  return { played, met, most, failed: failed.sort((a, b) => a.seed - b.seed) }
 }
 
 function ask(worker: Worker, chunk: Batch): Promise<Result> {

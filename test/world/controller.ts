@@ -108,7 +108,8 @@ function resolve(world: World, subject: Subject, comparing: Comparing, resolved:
       failComparison(world, subject, comparing)
       return
     }
-    fetchCommit(world.git, revision)
+    if (source.chart === undefined && fetchCommit(world.git, revision))
+      for (const other of world.applications) world.changed(other)
     resolve(world, subject, comparing, [...resolved, revision])
   })
 }

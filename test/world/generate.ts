@@ -50,11 +50,13 @@ export function generate(seed: number): Scenario {
 function generatePolicy(random: Random): Policy {
   const timeout = random.chance(0.04)
     ? 0
-    : random.chance(0.3)
+    : random.chance(0.4)
       ? random.integer(5000, 30_000)
       : random.chance(0.75)
-        ? random.integer(30_000, 120_000)
-        : random.integer(120_000, 600_000)
+        ? random.integer(30_000, 90_000)
+        : random.chance(0.8)
+          ? random.integer(90_000, 300_000)
+          : random.integer(300_000, 600_000)
   return {
     timeout,
     interval: random.chance(0.6) ? 5000 : random.integer(1000, 15_000),
@@ -74,9 +76,9 @@ function generatePolicy(random: Random): Policy {
 function generateApplications(random: Random): ApplicationPlan[] {
   const count = random.chance(0.6)
     ? 1
-    : random.chance(0.85)
+    : random.chance(0.92)
       ? random.integer(2, 3)
-      : random.chance(0.9)
+      : random.chance(0.95)
         ? random.integer(4, 30)
         : random.integer(31, 120)
   const hasOtherNamespace = random.chance(0.2)

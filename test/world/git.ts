@@ -59,11 +59,16 @@ export function pointedAt(git: Git, ref: string, sha: string, from: number, to: 
   )
 }
 
-/** Argo CD fetches where it meets a commit that it does not have, and tags come with it. */
-export function fetchCommit(git: Git, sha: string): void {
-  if (git.fetched.has(sha)) return
+/**
+ * Argo CD fetches where it meets a commit that it does not have, and tags come with it.
+ *
+ * @returns whether it has fetched
+ */
+export function fetchCommit(git: Git, sha: string): boolean {
+  if (git.fetched.has(sha)) return false
   git.fetched.add(sha)
   git.fetchedTags = new Map(git.tags)
+  return true
 }
 
 /** The tags of a commit as Argo CD tells them, from its clone. */

@@ -49,6 +49,15 @@ export interface Oracle {
   readonly answered: () => void
   /** Judges how the run has ended, now. */
   readonly judge: (ending: Ending) => Breach | undefined
+  /** The figures that promises are about, as they have come out. */
+  readonly figures: () => Figures
+}
+
+/** What a history has come to, in milliseconds and requests. */
+export interface Figures {
+  /** How long after everything had become true and visible the yes came, *stable for* aside. */
+  readonly yesAfter: number | undefined
+  readonly requestsInAMinute: number
 }
 
 interface Asked {
@@ -73,6 +82,7 @@ export function createOracle(world: World): Oracle {
   const requests: number[] = []
   let oldest = 0
   let hasAnswered = false
+  let mostInAMinute = 0
 
   const wantedOf = ({ plan }: Subject): Wanted | undefined => {
     if (target.kind === 'selector')
@@ -155,6 +165,7 @@ export function createOracle(world: World): Oracle {
     requests.push(now)
     while ((requests[oldest] ?? now) < now - 60_000) oldest++
     const count = requests.length - oldest
+    mostInAMinute = Math.max(mostInAMinute, count)
     const most = mostRequests(Math.max(asked.size, 1), policy)
     return count > most
       ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
@@ -226,6 +237,10 @@ export function createOracle(world: World): Oracle {
       hasAnswered = true
     },
     judge,
+    figures: () => ({
+      yesAfter: visibleSince === undefined ? undefined : time.now() - visibleSince - policy.stableFor,
+      requestsInAMinute: mostInAMinute,
+    }),
   }
 }
 
@@ -235,9 +250,12 @@ function isHopeless(
   now: number,
   hasAnswered: boolean,
 ): boolean {
+  // One refusal may be a mistake; a second one is believed.
+  const refusals = faults.filter(({ kind }) => kind === 'unauthorized').length
   return faults.some(({ kind, from, until }) => {
     const isRecent = from <= now && now < until + REFUSAL_AGE
-    if (kind === 'unauthorized') return isRecent && (!hasAnswered || until - from > LONGEST_BLIP)
+    if (kind === 'unauthorized')
+      return isRecent && (!hasAnswered || refusals > 1 || until - from > LONGEST_BLIP)
     return kind === 'hopeless' && isRecent && !hasAnswered && now - startsAt >= policy.failAfter
   })
 }

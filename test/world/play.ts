@@ -5,7 +5,7 @@ import { run } from '../../lib/run.ts'
 import { createWorld } from './create.ts'
 import { createJournal, type Line } from './journal.ts'
 import type { Opponent } from './opponent.ts'
-import { type Breach, createOracle, type Ending, type Oracle } from './oracle.ts'
+import { type Breach, createOracle, type Ending, type Figures, type Oracle } from './oracle.ts'
 import type { Scenario } from './scenario.ts'
 import { createSurroundings } from './server.ts'
 import { scheduleSteps } from './steps.ts'
@@ -16,13 +16,16 @@ export interface History {
   readonly ending: Ending | undefined
   readonly endedAt: number
   readonly breach: Breach | undefined
+  readonly figures: Figures
 }
 
-/** More turns than this in one and the same millisecond are a loop that waits for nothing. */
+/** More turns than this, and than this for each application, in one and the same millisecond are a loop that waits for nothing. */
 const MOST_TURNS_AT_ONCE = 500
+const MOST_TURNS_OF_ONE = 20
 
-/** More wake-ups than this in a second, by the clock alone, are a loop that waits for next to nothing. */
+/** More wake-ups than this, and than this for each application, in a second, by the clock alone, are a loop that waits for next to nothing. */
 const MOST_WAKES_A_SECOND = 60
+const MOST_WAKES_OF_ONE = 8
 
 /** More things than this do not happen in a history. */
 const MOST_EVENTS = 2_000_000
@@ -68,7 +71,7 @@ export function play<K>(
     const guard = (now: number) => {
       turns = turnedAt === now ? turns + 1 : 0
       turnedAt = now
-      if (turns > MOST_TURNS_AT_ONCE) throw new BusyLoop()
+      if (turns > MOST_TURNS_AT_ONCE + MOST_TURNS_OF_ONE * world.applications.length) throw new BusyLoop()
     }
     const watched = {
       ...machine,
@@ -83,15 +86,22 @@ export function play<K>(
       },
     }
     const wakes: number[] = []
+    const mostWakes = MOST_WAKES_A_SECOND + MOST_WAKES_OF_ONE * world.applications.length
     const at = (due: number, wake: () => void) =>
       surroundings.at(due, () => {
         wakes.push(time.now())
-        if ((wakes.at(-MOST_WAKES_A_SECOND) ?? Number.NEGATIVE_INFINITY) > time.now() - 1000)
-          throw new BusyLoop()
+        if ((wakes.at(-mostWakes) ?? Number.NEGATIVE_INFINITY) > time.now() - 1000) throw new BusyLoop()
         wake()
       })
     const initial = opponent.initial(target, policy, time.now(), scenario.seed)
-    void run(watched, initial, { ...surroundings, at }, interruption.signal)
+    let explained = ''
+    const explain = (_: K, knowledge: K) => {
+      const explanation = opponent.explain?.(knowledge) ?? ''
+      if (explanation !== explained) journal.tell(() => `thinks: ${explanation.slice(0, 200)}`)
+      explained = explanation
+    }
+    const onTurn = lines === undefined ? undefined : explain
+    void run(watched, initial, { ...surroundings, at }, interruption.signal, onTurn)
   }
 
   oracle.look()
@@ -122,7 +132,7 @@ export function play<K>(
   journal.count(`ending ${name}`)
   journal.tell(() => `concluded: ${JSON.stringify(ending)}`)
   if (breach !== undefined) journal.tell(() => `broken: ${breach?.promise}: ${breach?.what}`)
-  return { ending, endedAt: time.now(), breach }
+  return { ending, endedAt: time.now(), breach, figures: oracle.figures() }
 }
 
 class BusyLoop extends Error {}

@@ -106,23 +106,14 @@ export function cut(application: Application): Application {
   const syncResult = operationState?.syncResult
   if (operationState === undefined || syncResult === undefined)
     return { ...application, status: { ...status, resources: [] } }
-  const resources = (syncResult.resources ?? []).map((one) => ({ ...one, ...UNSTREAMED }))
   return {
     ...application,
     status: {
       ...status,
       resources: [],
-      operationState: { ...operationState, syncResult: { ...syncResult, resources } },
+      operationState: { ...operationState, syncResult: { ...syncResult, resources: [] } },
     },
   }
-}
-
-const UNSTREAMED = {
-  group: undefined,
-  kind: undefined,
-  namespace: undefined,
-  name: undefined,
-  message: undefined,
 }
 
 function renderAnnotations(

@@ -63,16 +63,21 @@ function number(name: string, text: string): number {
 }
 
 /** What was met, so that it shows what was really played. */
-function summary({ met }: Result): string {
-  return [...met]
+function summary({ met, most }: Result): string {
+  const figures = [...most]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([kind, { value, seed }]) =>
+        `${kind.padEnd(70)} ${String(Math.round(value)).padStart(9)} at most, seed ${seed}`,
+    )
+  const counts = [...met]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(
       ([kind, { times, histories }]) =>
         `${kind.padEnd(28)} ${String(times).padStart(9)} times in ${String(histories).padStart(8)} histories`,
     )
-    .join('\n')
+  return [...counts, ...figures].join('\n')
 }
-
 /** A failure as short as it can be made. */
 function tell({ seed, breach }: Failed, opponent: string): string {
   const scenario = generate(seed)

@@ -76,6 +76,7 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
   const isVisible =
     isStored &&
     isReal &&
+    shows(world, subject, wanted) &&
     subject.annotations.refresh === undefined &&
     status.conditions.length === 0 &&
     status.comparedTo === spec &&
@@ -316,8 +317,39 @@ function showsSome(images: readonly ImageReference[], { status }: Subject): bool
   )
 }
 
-/** Whether the manifests that run hold a Secret, so that nobody can show them to be the same as others. */
-export function hasSecret({ git }: World, { live }: Subject): boolean {
-  const [id] = live.contents ?? []
-  return id !== undefined && contentOf(git, id).hasSecret
+/**
+ * Whether what makes the revision the wanted one can be seen: of a Secret nobody sees whether it is the same, a history
+ * is cut, and without refreshes nobody tells where the branch of a dry source points.
+ */
+function shows(world: World, subject: Subject, wanted: Wanted): boolean {
+  const { git, scenario } = world
+  const { status, spec, plan, live } = subject
+  const { revision, revisionPolicy } = wanted
+  if (revision === undefined) return true
+  const texts =
+    revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)
+  const tracked = spec.sources.map(({ targetRevision }) => targetRevision)
+  if (
+    plan.hydration !== 'none' &&
+    scenario.policy.refresh === 'none' &&
+    texts.some((text) => tracked.includes(text))
+  )
+    return false
+  if (revisionPolicy === 'exact') return true
+  const names = [...status.revisions, ...tracked].map((one) => git.commits.get(one)?.hydratedFrom?.dry ?? one)
+  const isNamedSo = texts.some((text) => names.some((one) => isSame(text, one)))
+  if (isNamedSo) return true
+  // Older servers render what was hydrated, so dry commits cannot be compared.
+  if (revisionPolicy === 'equivalent' && plan.hydration !== 'none' && scenario.version === '3.4') return false
+  if (revisionPolicy === 'equivalent') return !contentOf(git, live.contents?.[0] ?? 0).hasSecret
+  return showsHistory(subject, wanted)
+}
+
+/** Whether the history that is left shows that what is observed was deployed after what is wanted. */
+function showsHistory({ status }: Subject, { revision }: Wanted): boolean {
+  const [first] = status.history
+  const wantedAt = status.history.findIndex(({ revisions }) =>
+    revision?.kind === 'any-source' ? revisions.some((one) => isSame(revision.revision, one)) : false,
+  )
+  return wantedAt > 0 || (wantedAt === 0 && first?.id === 0)
 }

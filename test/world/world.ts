@@ -158,8 +158,8 @@ export function refOf({ repoURL }: Pick<SourcePlan, 'repoURL'>, targetRevision: 
 }
 
 /** The branch that the hydrator writes of an application. */
-export function hydratedBranch({ name }: ApplicationPlan): string {
-  return `env/${name}`
+export function hydratedBranch({ name, namespace }: ApplicationPlan): string {
+  return `env/${namespace}/${name}`
 }
 
 /** The source that is synced at a place: where the hydrator writes, for a hydrated application. */
