@@ -168,6 +168,8 @@ export interface Knowledge {
   readonly startedAt: number
   readonly deadline: number
   readonly applications: ReadonlyMap<string, Known>
+  /** What was started of applications that a selector matches no longer: they may come back. */
+  readonly departed: ReadonlyMap<string, Syncing>
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
@@ -201,6 +203,7 @@ export function initialKnowledge(
     startedAt: now,
     deadline: now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout),
     applications,
+    departed: new Map(),
     serverNamespace: undefined,
     undecided: new Map(),
     streams: {

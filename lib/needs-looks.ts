@@ -119,10 +119,12 @@ function atOnce({ lookedAt, sighting }: Known): number {
 }
 
 /** An early no rests on what was seen when *fail after* had passed. */
-function lastFailing({ failing }: Known, { knowledge }: Moment): number {
+function lastFailing({ failing, lookedAt }: Known, { knowledge }: Moment): number {
   if (failing === undefined) return NOT
   const dueAt = failing.since + knowledge.policy.failAfter
-  return failing.until < dueAt && dueAt > failing.since ? dueAt : NOT
+  if (failing.until >= dueAt || dueAt <= failing.since) return NOT
+  // What rests on the resource tree is as old as that, and no look makes it younger.
+  return lookedAt >= dueAt ? lookedAt + SHORTEST_PAUSE : dueAt
 }
 
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */

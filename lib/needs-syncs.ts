@@ -4,10 +4,10 @@ import { RequestFailure } from './failure.ts'
 import { applicationOf, type Failure, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
-import { REQUEST_TIMEOUT, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
+import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import type { Request } from './requests.ts'
-import { idOf } from './sync-learn.ts'
+import { idOf, isOutOfSight } from './sync-learn.ts'
 import {
   isAuthorized,
   type Judgement,
@@ -77,10 +77,18 @@ export function syncsNeeded(moment: Moment): Need {
   for (const known of knowledge.applications.values()) {
     const { key, syncing } = known
     if (syncing.isOrdering && syncing.order !== undefined) tasks.push(orderRequest(known, syncing.order, 0))
+    if (isOutOfSight(known, knowledge))
+      due(Math.max(syncing.seenAt + SHORTEST_PAUSE, retryAt(knowledge.failures.get(`look:${key}`))), () =>
+        lookRequest(known),
+      )
     const stand = standOf(known, moment)
     if (stand.kind === 'unseen') {
       isOpen = false
-      due(Math.max(stand.lookAt, retryAt(knowledge.failures.get(`look:${key}`))), () => lookRequest(known))
+      // One that has just been answered and showed nothing is not sent again at once.
+      const again = known.lookedAt >= stand.lookAt ? known.lookedAt + SHORTEST_PAUSE : NEVER
+      due(Math.max(stand.lookAt, again, retryAt(knowledge.failures.get(`look:${key}`))), () =>
+        lookRequest(known),
+      )
     } else if (stand.kind === 'unclear' || stand.kind === 'misfit') isOpen = false
     else if (stand.kind === 'needed') {
       if (syncing.isPermitted === undefined)

@@ -1,6 +1,6 @@
 /** What is learnt of syncing an application: that a sync was ordered, what came of it, and whose operations are seen. Pure. */
 
-import type { Application } from './application.ts'
+import { type Application, observedRevisions } from './application.ts'
 import type { Knowledge, Known, Sighting } from './knowledge.ts'
 import { operatedRevisions } from './operation-rules.ts'
 import { SYNC_ANEW, SYNC_SETTLE } from './promises.ts'
@@ -22,6 +22,7 @@ export function syncOrdered({ syncing }: Known, order: SyncOrder, now: number): 
     orders: syncing.orders + 1,
     order,
     orderedAt: now,
+    recordAtOrder: syncing.onRecord,
     isOrdering: true,
     isInDoubt: false,
     refusal: undefined,
@@ -89,9 +90,21 @@ export function syncObserved(known: Known, { source, asOf, at }: Sighting, conte
     // What was compared before an operation ended says nothing of what there is after it.
     refreshFrom: hasEndedSince ? at : before.refreshFrom,
   }
-  const own = ownOf({ ...known, syncing }, application, { isRequested, asOf, at }, context)
+  const own =
+    ownOf({ ...known, syncing }, application, { isRequested, asOf, at }, context) ??
+    (isRequested && asOf >= before.lookFrom ? overtaken({ ...known, syncing }, at) : undefined)
   const isSettled = own !== undefined || (isRequested && asOf >= syncing.lookFrom)
   return { ...syncing, own, isInDoubt: syncing.isInDoubt && !isSettled }
+}
+
+/**
+ * Where it is not known whether an order was heard, and another operation has been on record since, ours may have been
+ * there and gone: it is not ordered again.
+ */
+function overtaken(known: Known, at: number): OwnSync | undefined {
+  const { isInDoubt, order, onRecord, recordAtOrder } = known.syncing
+  if (!isInDoubt || order === undefined || onRecord === recordAtOrder) return undefined
+  return { ...accepted(known, order, at), isFollowed: true }
 }
 
 /** The operation on record, so that another one, and another end, is another text. */
@@ -174,6 +187,18 @@ function progressOf({ status: { operationState: state } }: Application) {
   }
 }
 
+/**
+ * Whether what was seen last does not show the run's own operation, of which nobody knows how it ended: another may
+ * have taken its place, or a cache is behind, and a request for the application tells which.
+ */
+export function isOutOfSight({ syncing: { own }, sighting }: Known, context: Context): boolean {
+  const application = sighting?.application
+  if (own === undefined || application === undefined || own.isFollowed || hasEnded(own.phase)) return false
+  return (
+    (own.id === undefined ? identified(own, application) : carried(application, idOf(context))) === undefined
+  )
+}
+
 /** The revisions that an operation of a run was for, as far as they are known. */
 export function revisionsOf(own: OwnSync, application: Application | undefined): readonly string[] {
   if (application === undefined || own.isFollowed || own.startedAt === undefined) return own.revisions
@@ -183,7 +208,7 @@ export function revisionsOf(own: OwnSync, application: Application | undefined):
 
 /**
  * Whether what another operation did, that took the place of ours on record, is what ours was to do: it succeeded, in
- * full, for the same revisions; or the history tells of a sync to them since.
+ * full, for the same revisions or those observed; or the history tells of a sync to them since.
  */
 export function isDoneByOther(own: OwnSync, application: Application): boolean {
   const { operationState: state, history } = application.status
@@ -191,7 +216,10 @@ export function isDoneByOther(own: OwnSync, application: Application): boolean {
     own.revisions.every((wanted) => revisions.some((one) => sameRevision(wanted, one)))
   const sync = state?.operation.sync
   const isFull = sync !== undefined && sync.dryRun !== true && sync.resources === 0 && sync.manifests === 0
-  if (state?.phase === 'Succeeded' && isFull && isSame(operatedRevisions(application))) return true
+  const operated = operatedRevisions(application)
+  // What is observed must be what is wanted besides, so a sync to that is as good.
+  const isOfObserved = observedRevisions(application).every((one, i) => sameRevision(operated[i] ?? '', one))
+  if (state?.phase === 'Succeeded' && isFull && (isOfObserved || isSame(operated))) return true
   return (
     own.phase === undefined &&
     history.some(

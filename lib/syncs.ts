@@ -78,6 +78,8 @@ export interface Syncing {
   readonly orders: number
   readonly order: SyncOrder | undefined
   readonly orderedAt: number
+  /** What was on record then. */
+  readonly recordAtOrder: string | undefined
   /** An order has been sent, and not been answered. */
   readonly isOrdering: boolean
   /** It is not known whether the last order was heard. */
@@ -105,6 +107,7 @@ export const NO_SYNCING: Syncing = {
   orders: 0,
   order: undefined,
   orderedAt: NEVER,
+  recordAtOrder: undefined,
   isOrdering: false,
   isInDoubt: false,
   lookFrom: NEVER,
