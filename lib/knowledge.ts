@@ -7,6 +7,7 @@ import type { RequestFailure } from './failure.ts'
 import type { OperationState } from './operation-rules.ts'
 import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
+import { NO_SYNCING, type Syncing } from './syncs.ts'
 import type { Policy, Target, Wanted } from './wanted.ts'
 
 /** Before anything: a time that is older than any other. */
@@ -87,7 +88,13 @@ export interface Known {
   /** The checks of the sighting; none before it. */
   readonly checks: readonly Check[]
   /** What they were made from. */
-  readonly judged: { readonly application: Application | undefined; readonly evidence: Evidence } | undefined
+  readonly judged:
+    | {
+        readonly application: Application | undefined
+        readonly evidence: Evidence
+        readonly syncing: Syncing
+      }
+    | undefined
   readonly met: Streak | undefined
   readonly failing: (Streak & { readonly revisions: string }) | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
@@ -103,6 +110,8 @@ export interface Known {
   readonly refreshes: Refreshes
   /** When the tree of the evidence was asked for. */
   readonly treeAsOf: number
+  /** What is known of syncing it. */
+  readonly syncing: Syncing
   /** When what it waits for now began. */
   readonly waitingSince: number
 }
@@ -170,6 +179,8 @@ export interface Knowledge {
   readonly startedAt: number
   readonly deadline: number
   readonly applications: ReadonlyMap<string, Known>
+  /** What was started of applications that a selector matches no longer: they may come back. */
+  readonly departed: ReadonlyMap<string, Syncing>
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
@@ -203,6 +214,7 @@ export function initialKnowledge(
     startedAt: now,
     deadline: now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout),
     applications,
+    departed: new Map(),
     serverNamespace: undefined,
     undecided: new Map(),
     streams: {
@@ -258,6 +270,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     told: undefined,
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,
+    syncing: NO_SYNCING,
     waitingSince: now,
   }
 }

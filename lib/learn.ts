@@ -19,6 +19,7 @@ import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
 import { answered, failed, failureOf } from './server.ts'
+import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
 
 /** Takes one event into account. */
 export function learn(knowledge: Knowledge, event: Event, now: number): Knowledge {
@@ -53,6 +54,10 @@ function started(knowledge: Knowledge, request: Request, now: number): Knowledge
         ...known,
         refreshes: refreshStarted(known, now),
       }))
+    case 'sync':
+      return learntOfSync(knowledge, request.application, now, (known) =>
+        syncOrdered(known, request.order, now),
+      )
     case 'look':
     case 'list':
     case 'names':
@@ -107,7 +112,35 @@ function brought(
             renderings: new Map([...renderings, [request.comparison.key, news.rendering]]),
           }))
         : knowledge
+    case 'ordered':
+      return request.kind === 'sync'
+        ? learntOfSync(knowledge, request.application, now, (known) => syncAnswered(known, news.answer, now))
+        : knowledge
+    case 'permission':
+      return request.kind === 'permission'
+        ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
+            ...syncing,
+            isPermitted: news.isPermitted,
+          }))
+        : knowledge
+    case 'windows':
+      return request.kind === 'windows'
+        ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
+            ...syncing,
+            windows: news.windows,
+            windowsAt: now,
+          }))
+        : knowledge
   }
+}
+
+function learntOfSync(
+  knowledge: Knowledge,
+  key: string,
+  now: number,
+  how: (known: Known) => Known['syncing'],
+): Knowledge {
+  return change(knowledge, key, (known) => assessed({ ...known, syncing: how(known) }, now, knowledge))
 }
 
 function ended(
@@ -136,6 +169,8 @@ function ended(
         ...known,
         refreshes: { ...known.refreshes, isUnderWay: false },
       }))
+    case 'sync':
+      return learntOfSync(after, request.application, now, (known) => syncLost(known, now))
     case 'commit':
       return learnt(after, request.application, now, ({ commits }) => ({
         commits: new Map([...commits, [request.commit.key, problem]]),
@@ -261,7 +296,7 @@ function listed(
     const seen: Sighting = { application, source: 'list', asOf: startedAt, at: now, opening: -number }
     next.set(known.key, isNewer ? known : sighted(known, seen, now, knowledge))
   }
-  return bounded(withMembers({ ...knowledge, lists: number, listedAt: startedAt }, next, startedAt))
+  return bounded(withMembers({ ...knowledge, lists: number, listedAt: startedAt }, next, startedAt, now))
 }
 
 function named(
@@ -273,9 +308,10 @@ function named(
   const next = new Map<string, Known>()
   for (const ref of refs) {
     const fresh = newMember(knowledge.target, ref, now)
-    if (fresh !== undefined) next.set(fresh.key, knowledge.applications.get(fresh.key) ?? fresh)
+    if (fresh !== undefined)
+      next.set(fresh.key, knowledge.applications.get(fresh.key) ?? returning(knowledge, fresh))
   }
-  return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt))
+  return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt, now))
 }
 
 function member(
@@ -285,15 +321,44 @@ function member(
   now: number,
 ) {
   const { applications, target } = knowledge
-  return applications.get(key) ?? newMember(target, { ...ref, project: target.project }, now)
+  const known = applications.get(key)
+  if (known !== undefined) return known
+  const fresh = newMember(target, { ...ref, project: target.project }, now)
+  return fresh === undefined ? undefined : returning(knowledge, fresh)
 }
 
-/** Those that were listed, and those that a stream has brought since the list was asked for. */
-function withMembers(knowledge: Knowledge, listed: Map<string, Known>, startedAt: number): Knowledge {
-  for (const [key, known] of knowledge.applications)
-    if (!listed.has(key) && known.sighting !== undefined && known.sighting.at > startedAt)
-      listed.set(key, known)
-  return { ...knowledge, applications: listed }
+/** One that comes back is not synced a second time. */
+function returning({ departed }: Knowledge, fresh: Known): Known {
+  const syncing = departed.get(fresh.key)
+  return syncing === undefined ? fresh : { ...fresh, syncing }
+}
+
+/** What was started of those that have gone. */
+function withDeparted(knowledge: Knowledge, before: Knowledge['applications'], now: number): Knowledge {
+  const gone: [string, Known['syncing']][] = []
+  for (const [key, known] of before) {
+    if (knowledge.applications.has(key) || known.syncing.orders === 0) continue
+    // Its request, where one was under way, ends with its going.
+    gone.push([key, known.syncing.isOrdering ? syncLost(known, now) : known.syncing])
+  }
+  return gone.length === 0 ? knowledge : { ...knowledge, departed: new Map([...knowledge.departed, ...gone]) }
+}
+
+/**
+ * Those that were listed, and those that a stream has brought since the list was asked for. What a request for the one
+ * application has brought says nothing of whether it is selected.
+ */
+function withMembers(
+  knowledge: Knowledge,
+  listed: Map<string, Known>,
+  startedAt: number,
+  now: number,
+): Knowledge {
+  for (const [key, known] of knowledge.applications) {
+    const { sighting } = known
+    if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)
+  }
+  return withDeparted({ ...knowledge, applications: listed }, knowledge.applications, now)
 }
 
 function bounded(knowledge: Knowledge): Knowledge {
@@ -418,7 +483,9 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
     hasMentioned: knowledge.streams.hasMentioned || hasMentioned,
     hasEverMentioned: knowledge.streams.hasEverMentioned || hasMentioned,
   }
-  return bounded({ ...knowledge, applications, undecided, streams })
+  return bounded(
+    withDeparted({ ...knowledge, applications, undecided, streams }, knowledge.applications, now),
+  )
 }
 
 /** Whether the stream has told what a request has just shown. */

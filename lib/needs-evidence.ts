@@ -8,6 +8,7 @@ import { type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import { MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
+import { hasOwnSyncFailed } from './sync-checks.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -190,8 +191,9 @@ function treeDueAt({ treeAsOf, failing }: Known, { knowledge }: Moment): number 
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */
-function isEnding({ failing }: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
-  if (isOneLook || now >= diagnosisAt) return true
+function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
+  const { failing } = known
+  if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
   return failing !== undefined && now >= failing.since + knowledge.policy.failAfter
 }
 

@@ -59,7 +59,13 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
     // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
     isUnanswered(known)
       ? unanswered(known, knowledge)
-      : Math.min(first(known), evidence(known), again(known, knowledge), confirmation(known, knowledge)),
+      : Math.min(
+          first(known),
+          evidence(known),
+          beforeSync(known, knowledge),
+          again(known, knowledge),
+          confirmation(known, knowledge),
+        ),
   )
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
@@ -100,6 +106,13 @@ function evidence({ sighting, refreshes, wanted }: Known): number {
     return NOT
   const isFutile = refreshes.answered > 3
   return isFutile ? NOT : refreshes.answeredAt + RECONCILED_STEP
+}
+
+/** Before something is started, what there is after the operation that has just ended. */
+function beforeSync({ refreshes, syncing }: Known, { policy }: Knowledge): number {
+  return policy.sync !== undefined && syncing.own === undefined && syncing.refreshFrom > refreshes.startedAt
+    ? NEVER
+    : NOT
 }
 
 /** What a refresh could mend. */

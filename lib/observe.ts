@@ -7,10 +7,12 @@ import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type St
 import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { withOwnSync } from './sync-checks.ts'
+import { syncObserved } from './sync-learn.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
 
-type Context = Pick<Knowledge, 'policy' | 'applications'>
+type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
 /** Takes in that an application was seen, by whichever way that came last. */
 export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
@@ -33,18 +35,15 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
   const told = isWhole ? seen.application : completed(seen.application, known.whole)
   const failed = failedOperation(told, known.failedOperation)
   const application = withoutDryRun(told, failed)
-  return assessed(
-    {
-      ...known,
-      sighting: { ...seen, application },
-      whole: isWhole ? told : known.whole,
-      failedOperation: failed,
-      evidence: withHydration(known.evidence, application),
-      isDoubtful: false,
-    },
-    now,
-    context,
-  )
+  const after = {
+    ...known,
+    sighting: { ...seen, application },
+    whole: isWhole ? told : known.whole,
+    failedOperation: failed,
+    evidence: withHydration(known.evidence, application),
+    isDoubtful: false,
+  }
+  return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
 }
 
 /**
@@ -59,12 +58,15 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
-  if (was !== is) return { ...(is ? known : after), ...counted, isDoubtful: true }
-  const { whole, provenAt } = after
+  const { whole, provenAt, syncing } = after
+  if (was !== is) {
+    const doubted = is ? assessed({ ...known, whole, syncing }, now, context) : after
+    return { ...doubted, ...counted, isDoubtful: true }
+  }
   const told = sighting.application
   const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
   return {
-    ...assessed({ ...known, whole, sighting: detailed }, now, context),
+    ...assessed({ ...known, whole, syncing, sighting: detailed }, now, context),
     ...counted,
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
@@ -80,10 +82,15 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const refreshed = policy.refresh === 'none' || age === 'after'
   const evidence = refreshed === known.evidence.refreshed ? known.evidence : { ...known.evidence, refreshed }
   // The same of the same, as most of what a stream begins with anew.
-  const { judged } = known
+  const { judged, syncing } = known
   const isSame =
-    judged?.application === application && judged?.evidence === evidence && known.checks.length > 0
-  const checks = isSame ? known.checks : checkApplication(application, wanted, evidence)
+    judged !== undefined &&
+    judged.application === application &&
+    judged.evidence === evidence &&
+    judged.syncing === syncing
+  const checks = isSame
+    ? known.checks
+    : withOwnSync(checkApplication(application, wanted, evidence), application, known)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
@@ -99,7 +106,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     evidence,
     age,
     checks,
-    judged: { application, evidence },
+    judged: { application, evidence, syncing },
     met,
     failing,
     provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),

@@ -8,6 +8,7 @@ import { looksNeeded } from './needs-looks.ts'
 import { membersNeeded } from './needs-members.ts'
 import { refreshesNeeded } from './needs-refreshes.ts'
 import { streamNeeded } from './needs-stream.ts'
+import { syncsNeeded } from './needs-syncs.ts'
 import { decidableAt } from './verdict.ts'
 
 /** What ought to be under way now. */
@@ -19,6 +20,7 @@ export function plan(knowledge: Knowledge, now: number): Need {
     looksNeeded(moment),
     refreshesNeeded(moment),
     evidenceNeeded(moment),
+    syncsNeeded(moment),
   ])
   return { tasks: needs.tasks, wakeAt: Math.min(needs.wakeAt, decidableAt(moment)) }
 }

@@ -6,6 +6,7 @@ import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { refreshDecides } from './revision-needs.ts'
 import { asJson, ours, type Shown, type ShownDeep, told } from './shown.ts'
+import { syncNews } from './sync-telling.ts'
 import { awaitedCheck, causeOf, retryOf, seconds, silentFor, timing } from './waiting.ts'
 
 /** One entry of the log. */
@@ -17,6 +18,7 @@ export interface LogEntry {
     | 'observed'
     | 'gone'
     | 'refreshing'
+    | 'syncing'
     | 'nothing-selected'
     | 'failure'
     | 'recovered'
@@ -107,6 +109,8 @@ export class ProgressLog {
     for (const [key, known] of now.applications) {
       const was = before.applications.get(key)
       if (was === known) continue
+      for (const { level, message } of now.policy.sync === undefined ? [] : syncNews(was, known))
+        yield { ...about(known, { event: 'syncing', message }), level }
       if (isFew) yield* this.#application(was, known, now)
     }
     if (!isFew) yield* this.#count(before, now)

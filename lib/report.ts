@@ -91,9 +91,29 @@ function formatApplication(application: ShownApplication, paint: Paint): readonl
       ({ code, state, message }) =>
         told`      ${paint(state === 'failing' ? 'red' : 'yellow', told`${code}`)} (${state}): ${message}`,
     ),
+    ...formatSync(application),
     ...formatResources(application),
     told`    ${paint('dim', application.url)}`,
   ]
+}
+
+function formatSync({ started, wouldStart }: ShownApplication): readonly Shown[] {
+  if (wouldStart !== undefined)
+    return [
+      told`      would be synced to ${namesOf(wouldStart.revisions)}${wouldStart.prune ? ', with pruning' : ''}`,
+    ]
+  if (started === undefined) return []
+  const { adopted, revisions, at, id, phase, message } = started
+  const what = adopted ? told`sync adopted` : told`sync started`
+  const carried = id === null ? NOTHING : told` (id ${id})`
+  const came = message === null ? NOTHING : told`: ${message}`
+  return [
+    told`      ${what}: to ${namesOf(revisions)} at ${at}${carried}, ${phase ?? told`not seen under way`}${came}`,
+  ]
+}
+
+function namesOf(revisions: readonly Shown[]): Shown {
+  return revisions.length === 0 ? told`what it tracks` : joined(revisions, ', ')
 }
 
 function formatResources({ unhealthyResources }: ShownApplication): readonly Shown[] {
@@ -129,15 +149,22 @@ const LONGEST_TERMINATION_MESSAGE = 4096
 export function formatTerminationMessage(result: ShownResult): Shown {
   const verdict = result.verified ? told`VERIFIED` : told`NOT VERIFIED (${result.reason})`
   const rest = result.applications
-    .filter(({ verified }) => !verified)
+    .filter(({ verified, started }) => !verified || started !== undefined)
     .map(
       (application) =>
         told`${keyOf(application)}: ${application.reason}: ${application.message} ${application.url}`,
     )
   return cutBytes(
-    joined([told`${verdict}: ${result.message}`, ...(rest.length > 1 ? rest : [])], '\n'),
+    joined([told`${verdict}: ${result.message}`, ...(isToldAlready(result, rest.length) ? [] : rest)], '\n'),
     LONGEST_TERMINATION_MESSAGE,
   )
+}
+
+/** Whether the message tells all that the lines of single applications would. */
+function isToldAlready({ applications, reason }: ShownResult, lines: number): boolean {
+  const [only, ...more] = applications
+  if (applications.every(({ started }) => started === undefined)) return lines <= 1
+  return only !== undefined && more.length === 0 && only.reason === reason
 }
 
 /** Cuts a text to so many bytes of UTF-8, never inside a character. */
@@ -169,9 +196,16 @@ export function formatStart({ target, policy, connection }: Config): string {
     ...(commitMessage === undefined ? [] : [`a commit message with ${JSON.stringify(commitMessage)}`]),
     ...images.map((image) => `image ${formatImage(image)}`),
   ]
+  const { sync } = policy
+  const syncing =
+    sync === undefined
+      ? ''
+      : policy.timeout === 0
+        ? ', saying what --sync would start'
+        : `, starting syncs where they are needed${sync.id === undefined ? '' : ` (id ${sync.id})`}`
   const mode = connection.insecure ? '; the certificate is NOT verified (KPCEA_INSECURE)' : ''
   return (
     `verifying ${what} on ${connection.server.origin}${connection.server.rootPath} for ${wanted.join(' and ') || 'what each must run'}` +
-    `, ${policy.timeout === 0 ? 'with one look' : `for at most ${formatDuration(policy.timeout)}`} (${connection.credentials.mode} mode)${mode}`
+    `, ${policy.timeout === 0 ? 'with one look' : `for at most ${formatDuration(policy.timeout)}`}${syncing} (${connection.credentials.mode} mode)${mode}`
   )
 }
