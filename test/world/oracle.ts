@@ -14,7 +14,9 @@ import {
   yesWithin,
 } from './promises.ts'
 import { SERVER_NAMESPACE } from './scenario.ts'
-import { ABSENT, type Failing, type Truth, truthOf } from './truth.ts'
+import { ABSENT, type Truth, truthOf } from './truth.ts'
+import type { Failing } from './truth-failing.ts'
+import { lastTrue, longestGap, type Turn } from './turns.ts'
 import type { Subject, World } from './world.ts'
 
 /** A promise that was broken. */
@@ -37,12 +39,6 @@ export type Ending =
   | { readonly kind: 'verified' | 'timed-out' | 'looked' | 'interrupted' }
   | { readonly kind: 'failed'; readonly key: string }
   | { readonly kind: 'refused' }
-
-/** Whether something holds of all applications that are asked for, from an instant on. */
-interface Turn<T> {
-  readonly at: number
-  readonly value: T
-}
 
 export interface Oracle {
   /** Takes in what has changed by now. */
@@ -324,34 +320,4 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     trees: wanted.some(({ images }) => images.length > 0),
     renderings: wanted.some(({ revisionPolicy }) => revisionPolicy === 'equivalent'),
   }
-}
-
-/** The last span within two instants in which it was true. */
-function lastTrue(
-  turns: readonly Turn<boolean>[],
-  from: number,
-  to: number,
-): { from: number; to: number } | undefined {
-  let end = Number.POSITIVE_INFINITY
-  for (let i = turns.length - 1; i >= 0; i--) {
-    const turn = turns[i]
-    if (turn === undefined || end < from) return undefined
-    if (turn.value && turn.at <= to) return { from: Math.max(turn.at, from), to: Math.min(end, to) }
-    end = turn.at
-  }
-  return undefined
-}
-
-/** The longest span within two instants in which it was not true. */
-function longestGap(turns: readonly Turn<boolean>[], from: number, to: number): number {
-  let longest = 0
-  let end = to
-  for (let i = turns.length - 1; i >= 0 && end > from; i--) {
-    const turn = turns[i]
-    if (turn === undefined) break
-    const begin = Math.max(turn.at, from)
-    if (!turn.value && turn.at < end) longest = Math.max(longest, end - begin)
-    end = Math.min(end, turn.at)
-  }
-  return longest
 }
