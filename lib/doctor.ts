@@ -13,7 +13,8 @@ import { addressesOf, certificateOf, endpointOf, tryConnection } from './network
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { createTransport } from './transport.ts'
-import { describePeer, describeToken, few } from './validity.ts'
+import { few } from './phrase.ts'
+import { describePeer, describeToken } from './validity.ts'
 
 /** What a doctor works with. */
 export interface DoctorTools {

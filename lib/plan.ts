@@ -7,6 +7,7 @@ import { evidenceNeeded } from './needs-evidence.ts'
 import { looksNeeded } from './needs-looks.ts'
 import { membersNeeded } from './needs-members.ts'
 import { refreshesNeeded } from './needs-refreshes.ts'
+import { overviewNeeded } from './needs-overview.ts'
 import { streamNeeded } from './needs-stream.ts'
 import { decidableAt } from './verdict.ts'
 
@@ -19,6 +20,7 @@ export function plan(knowledge: Knowledge, now: number): Need {
     looksNeeded(moment),
     refreshesNeeded(moment),
     evidenceNeeded(moment),
+    overviewNeeded(moment),
   ])
   return { tasks: needs.tasks, wakeAt: Math.min(needs.wakeAt, decidableAt(moment)) }
 }
