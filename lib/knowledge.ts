@@ -189,6 +189,8 @@ export interface Knowledge {
   /** When the last list of what the selector matches was asked for, and how many there were. */
   readonly listedAt: number
   readonly lists: number
+  /** All that the account may see, asked for once where something cannot be seen; `undefined`: not known. */
+  readonly visible: readonly ApplicationRef[] | undefined
   readonly failures: ReadonlyMap<string, Failure>
   readonly server: Server
   readonly isInterrupted: boolean
@@ -232,6 +234,7 @@ export function initialKnowledge(
     },
     listedAt: NEVER,
     lists: 0,
+    visible: undefined,
     failures: new Map(),
     server: {
       answeredAt: undefined,

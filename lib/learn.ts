@@ -92,6 +92,8 @@ function brought(
       return listed(knowledge, news.applications, startedAt, now)
     case 'names':
       return named(knowledge, news.refs, startedAt, now)
+    case 'overview':
+      return { ...knowledge, visible: news.refs }
     case 'opened':
       return opened(knowledge, now)
     case 'changes':
