@@ -75,7 +75,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const { application, asOf, at } = sighting
   const age = ageOf(known)
   const evidence = { ...known.evidence, refreshed: policy.refresh === 'none' || age === 'after' }
-  const checks = withOwnSync(checkApplication(application, wanted, evidence), application, known)
+  const checks = withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined

@@ -431,6 +431,49 @@ describe('what stands in the way', () => {
   })
 })
 
+describe('the verdict', () => {
+  test('rests on what was compared after the end of the sync, also within one second', async () => {
+    manual({}, OUT_OF_SYNC)
+    // As Argo CD does: Synced at once, and health from before until the next comparison.
+    const begun = () => server.operations.syncs.length > 0
+    let looks = 0
+    server.onRefresh = (app) => {
+      if (begun()) app.status.health.status = ++looks > 1 ? 'Healthy' : 'Progressing'
+    }
+    const { finished, said } = start(env())
+    await waitFor(() => said().includes('the sync ended: Succeeded'))
+    await waitFor(() => said().includes('NotHealthy'))
+    server.update('web', { status: { health: { status: 'Healthy' } } })
+    expect((await finished).code).toBe(0)
+    expect(looks).toBeGreaterThan(0)
+  })
+
+  test('is no where the sync succeeded and something else is wrong', async () => {
+    manual({}, OUT_OF_SYNC)
+    server.operations.onSync = (app) => {
+      app.status.health = { status: 'Degraded', message: 'it crashes' }
+      return {}
+    }
+    const { result } = await runJson(env({ KPCEA_FAIL_AFTER: '1' }))
+    expect(result.reason).toBe('NotHealthy')
+    expect(result.message).toContain('a sync to')
+    expect(result.applications[0]?.started?.phase).toBe('Succeeded')
+  })
+
+  test('says so where Argo CD compares with another commit than the one that was synced', async () => {
+    manual()
+    server.operations.keepsSync = true
+    server.operations.onSync = (app) => {
+      app.status.sync = { ...app.status.sync, status: 'OutOfSync', revision: SHA.c }
+      return {}
+    }
+    const { result } = await runJson(env({ KPCEA_TIMEOUT: '2' }))
+    expect(result.verified).toBe(false)
+    expect(result.message).toContain(`compares with what the application tracks (main), which is ${SHA.c}`)
+    expect(posts()).toHaveLength(1)
+  })
+})
+
 describe('one look', () => {
   test('starts nothing, and says what it would start', async () => {
     manual({}, OUT_OF_SYNC)
