@@ -406,6 +406,22 @@ describe('what stands in the way', () => {
     expect((await run(env({}, { override: ['*'] }))).code).toBe(0)
   })
 
+  test('a server that does not say whether it is permitted, or cannot be asked for it: nothing is started, and why', async () => {
+    manual({}, OUT_OF_SYNC)
+    const lift = server.fault({ route: 'can-i' }, { kind: 'answer', status: 502, body: 'bad gateway' })
+    const unknown = await run(env({ KPCEA_TIMEOUT: '2' }))
+    expect(unknown.stdout).toContain('whether this account may start it is not known')
+    expect(unknown.stdout).toContain('502')
+    expect(posts()).toEqual([])
+    lift()
+    server.fault({ route: 'sync' }, { kind: 'answer', status: 502, body: 'bad gateway' })
+    const refused = await run(env({ KPCEA_TIMEOUT: '8', KPCEA_WATCH: 'false' }))
+    expect(refused.code).toBe(1)
+    expect(refused.stdout).toMatch(/asking for it failed|not known whether it began/)
+    expect(posts().length).toBeLessThanOrEqual(2)
+    expect(server.operations.syncs).toEqual([])
+  })
+
   test('a sync that fails for good is a no at once, with its message', async () => {
     manual({}, OUT_OF_SYNC)
     server.operations.onSync = () => ({ phase: 'Failed', message: 'one or more objects failed to apply' })
