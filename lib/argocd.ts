@@ -12,6 +12,7 @@ import { certificateFailure, networkFailure, RequestFailure, TooManyApplications
 import { lazily } from './lazily.ts'
 import { MOST_APPLICATIONS } from './promises.ts'
 import { compareManifests } from './rendering.ts'
+import { createRepeats } from './repeats.ts'
 import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
@@ -113,6 +114,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   const transport = createTransport(connection, version)
   const session = createSession(connection, { transport, host, readFile, secrets })
   const { mask } = secrets
+  const repeats = createRepeats()
 
   /** Sends a request and hands the successful answer on; not found and not permitted are `undefined`. */
   async function send<T>(
@@ -231,7 +233,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
-      yield* readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications })
+      yield* readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications, repeats })
     },
     async commit(ref, { revision, sourceIndex }, how) {
       const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`

@@ -6,10 +6,11 @@ import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
 import { asFailure, RequestFailure } from './failure.ts'
 import { type Finding, type Subject, works } from './finding.ts'
-import { nearest } from './nearest.ts'
+import { few } from './phrase.ts'
 import type { ApplicationRef } from './requests.ts'
 import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-rules.ts'
-import { few, wholeMinutes } from './validity.ts'
+import { wholeMinutes } from './validity.ts'
+import { namesOf, whereabouts } from './whereabouts.ts'
 
 /** How long a request may take, in milliseconds. */
 export const REQUEST_TIMEOUT = 10_000
@@ -116,11 +117,12 @@ export async function* examineApplications(
         `it is in project ${anywhere.spec.project}, not in ${project}; check KPCEA_PROJECT (--project)`,
       )
     const names = await client.names({}, { signal: AbortSignal.timeout(REQUEST_TIMEOUT) })
-    if (names.length === 0) return { ...noneAtAll(), subject: 'application' }
-    const elsewhere = names.find((one) => one.name === name)
-    if (elsewhere?.namespace !== undefined && elsewhere.namespace !== namespace)
+    // Which project it is in was looked up above.
+    const where = whereabouts({ name, namespace, project: undefined }, names)
+    if (where.kind === 'nothing-seen') return { ...noneAtAll(), subject: 'application' }
+    if (where.kind === 'elsewhere')
       return not(
-        `one of that name is in namespace ${elsewhere.namespace}; write --app ${elsewhere.namespace}/${name}`,
+        `one of that name is in namespace ${where.namespace}; write --app ${where.namespace}/${name}`,
       )
     if (project !== undefined) {
       const object = namespace === undefined ? `${project}/${name}` : `${project}/${namespace}/${name}`
@@ -129,14 +131,10 @@ export async function* examineApplications(
           `${account} may not get it; give it the policy line: p, ${account}, applications, get, ${object}, allow`,
         )
     }
-    const likely = nearest(
-      name,
-      names.map((one) => one.name),
-    )
     return not(
-      likely === undefined
-        ? `it does not exist, or ${account} may not get it; it may see ${few(names.map((one) => one.name))}`
-        : `did you mean ${likely}?`,
+      where.kind === 'near'
+        ? `did you mean ${where.name}?`
+        : `it does not exist, or ${account} may not get it; it may see ${few(namesOf(names))}`,
     )
   }
 

@@ -4,6 +4,7 @@ import { type Application, applicationKey } from './application.ts'
 import type { Check } from './check.ts'
 import { type Evidence, NO_EVIDENCE } from './evidence.ts'
 import type { RequestFailure } from './failure.ts'
+import type { OperationState } from './operation-rules.ts'
 import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
 import { NO_SYNCING, type Syncing } from './syncs.ts'
@@ -77,6 +78,8 @@ export interface Known {
   readonly wanted: Wanted
   /** How it was last seen; `undefined` before that. */
   readonly sighting: Sighting | undefined
+  /** The last operation that was no dry run, where it failed: a dry run takes its place in the Application. */
+  readonly failedOperation: OperationState | undefined
   /** The last whole Application that a request brought: streams leave out its resources. */
   readonly whole: Application | undefined
   readonly evidence: Evidence
@@ -84,6 +87,14 @@ export interface Known {
   readonly age: 'before' | 'after' | 'unknown'
   /** The checks of the sighting; none before it. */
   readonly checks: readonly Check[]
+  /** What they were made from. */
+  readonly judged:
+    | {
+        readonly application: Application | undefined
+        readonly evidence: Evidence
+        readonly syncing: Syncing
+      }
+    | undefined
   readonly met: Streak | undefined
   readonly failing: (Streak & { readonly revisions: string }) | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
@@ -178,6 +189,8 @@ export interface Knowledge {
   /** When the last list of what the selector matches was asked for, and how many there were. */
   readonly listedAt: number
   readonly lists: number
+  /** All that the account may see, asked for once where something cannot be seen; `undefined`: not known. */
+  readonly visible: readonly ApplicationRef[] | undefined
   readonly failures: ReadonlyMap<string, Failure>
   readonly server: Server
   readonly isInterrupted: boolean
@@ -221,6 +234,7 @@ export function initialKnowledge(
     },
     listedAt: NEVER,
     lists: 0,
+    visible: undefined,
     failures: new Map(),
     server: {
       answeredAt: undefined,
@@ -243,10 +257,12 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     ref,
     wanted,
     sighting: undefined,
+    failedOperation: undefined,
     whole: undefined,
     evidence: NO_EVIDENCE,
     age: 'before',
     checks: [],
+    judged: undefined,
     met: undefined,
     failing: undefined,
     provenAt: NEVER,

@@ -79,7 +79,7 @@ function brought(
   switch (news.kind) {
     case 'application':
       return request.kind === 'refresh'
-        ? refreshed(knowledge, request.application, news.application, startedAt, now)
+        ? refreshed(knowledge, request, news.application, startedAt, now)
         : lookedAt(knowledge, request, news.application, startedAt, now)
     case 'refreshed':
       return request.kind === 'refresh'
@@ -92,6 +92,8 @@ function brought(
       return listed(knowledge, news.applications, startedAt, now)
     case 'names':
       return named(knowledge, news.refs, startedAt, now)
+    case 'overview':
+      return { ...knowledge, visible: news.refs }
     case 'opened':
       return opened(knowledge, now)
     case 'changes':
@@ -242,21 +244,18 @@ function lookedAt(
 
 function refreshed(
   knowledge: Knowledge,
-  key: string,
+  request: Request & { readonly kind: 'refresh' },
   application: Application | undefined,
   startedAt: number,
   now: number,
 ): Knowledge {
+  // Whether it is there, a request without a refresh tells: this one may just not be permitted.
+  if (application === undefined)
+    return ended(knowledge, request, startedAt, new RequestFailure('Unauthorized', 'no refresh'), now)
+  const key = request.application
   const seen: Sighting = { application, source: 'refresh', asOf: startedAt, at: now, opening: undefined }
   const after = change(knowledge, key, (known) =>
-    application === undefined
-      ? sighted(known, seen, now, knowledge)
-      : sighted(
-          { ...known, refreshes: refreshServed(known, application, startedAt, now) },
-          seen,
-          now,
-          knowledge,
-        ),
+    sighted({ ...known, refreshes: refreshServed(known, application, startedAt, now) }, seen, now, knowledge),
   )
   return listening(after, key, application, now)
 }

@@ -122,9 +122,8 @@ function atOnce({ lookedAt, sighting }: Known): number {
 function lastFailing({ failing, lookedAt }: Known, { knowledge }: Moment): number {
   if (failing === undefined) return NOT
   const dueAt = failing.since + knowledge.policy.failAfter
-  if (failing.until >= dueAt || dueAt <= failing.since) return NOT
-  // What rests on the resource tree is as old as that, and no look makes it younger.
-  return lookedAt >= dueAt ? lookedAt + SHORTEST_PAUSE : dueAt
+  // What rests on the tree is not moved on by a look, so one is enough.
+  return failing.until < dueAt && lookedAt < dueAt && dueAt > failing.since ? dueAt : NOT
 }
 
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */

@@ -4,6 +4,7 @@ import { type Application, completed, observedRevisions } from './application.ts
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
+import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { withOwnSync } from './sync-checks.ts'
@@ -22,6 +23,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
         ...known,
         sighting: seen,
         whole: undefined,
+        failedOperation: undefined,
         evidence: NO_EVIDENCE,
         treeAsOf: NEVER,
         refreshes: NO_REFRESHES,
@@ -30,11 +32,14 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
       context,
     )
   const isWhole = isRequested(seen)
-  const application = isWhole ? seen.application : completed(seen.application, known.whole)
+  const told = isWhole ? seen.application : completed(seen.application, known.whole)
+  const failed = failedOperation(told, known.failedOperation)
+  const application = withoutDryRun(told, failed)
   const after = {
     ...known,
     sighting: { ...seen, application },
-    whole: isWhole ? application : known.whole,
+    whole: isWhole ? told : known.whole,
+    failedOperation: failed,
     evidence: withHydration(known.evidence, application),
     isDoubtful: false,
   }
@@ -74,8 +79,20 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   if (sighting === undefined) return known
   const { application, asOf, at } = sighting
   const age = ageOf(known)
-  const evidence = { ...known.evidence, refreshed: policy.refresh === 'none' || age === 'after' }
-  const checks = withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
+  const refreshed = policy.refresh === 'none' || age === 'after'
+  const evidence = refreshed === known.evidence.refreshed ? known.evidence : { ...known.evidence, refreshed }
+  // The same of the same, as most of what a stream begins with anew.
+  const { judged, syncing } = known
+  const isSame =
+    judged !== undefined &&
+    judged.application === application &&
+    judged.evidence === evidence &&
+    judged.syncing === syncing &&
+    // What was compared after the end of the run's own sync, refreshes and time tell.
+    syncing.own?.endedAt === undefined
+  const checks = isSame
+    ? known.checks
+    : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
@@ -91,6 +108,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     evidence,
     age,
     checks,
+    judged: { application, evidence, syncing },
     met,
     failing,
     provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),

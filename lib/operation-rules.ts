@@ -6,7 +6,8 @@ import { because, nameOf, some } from './phrase.ts'
 import { isFullSha } from './revision.ts'
 import { parseTime } from './time.ts'
 
-type OperationState = NonNullable<Application['status']['operationState']>
+/** What Argo CD keeps of the last operation. */
+export type OperationState = NonNullable<Application['status']['operationState']>
 
 /** Phases of an operation that has ended. Any other, known or not, is still in progress. */
 const ENDED_PHASES: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'Error'])
@@ -38,6 +39,34 @@ export function noOperationInProgress({ operation, status: { operationState } }:
   }
   if (operation !== undefined) return pending('an operation is asked for and has not begun')
   return met('no operation is in progress')
+}
+
+/** Whether the last operation on record was a dry run. */
+export function hasDryRun({ status: { operationState } }: Application): boolean {
+  return operationState !== undefined && isDryRun(operationState)
+}
+
+/**
+ * A dry run takes the place of the operation before it in the Application, and mends nothing: one that failed counts
+ * on until another that was no dry run is seen.
+ *
+ * @param failed the last operation that ended, where it failed, and what `failedOperation` said of earlier Applications
+ */
+export function withoutDryRun(application: Application, failed: OperationState | undefined): Application {
+  const { operationState } = application.status
+  if (failed === undefined || operationState === undefined) return application
+  if (!isDryRun(operationState) || !hasEnded(operationState)) return application
+  return { ...application, status: { ...application.status, operationState: failed } }
+}
+
+/** The last operation that ended and was no dry run, where it failed; `before`: while there is no later one. */
+export function failedOperation(
+  { status: { operationState } }: Application,
+  before: OperationState | undefined,
+): OperationState | undefined {
+  if (operationState === undefined || isDryRun(operationState) || !hasEnded(operationState)) return before
+  const isLocal = (operationState.operation.sync?.manifests ?? 0) !== 0
+  return operationState.phase === 'Succeeded' || isLocal ? undefined : operationState
 }
 
 /** What else decides whether a failed sync is held against the application. */

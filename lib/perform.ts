@@ -52,6 +52,9 @@ async function* ask(client: ArgoCD, request: Request, how: How): AsyncGenerator<
     case 'names':
       yield { kind: 'names', refs: await client.names(request.query, how) }
       return
+    case 'overview':
+      yield { kind: 'overview', refs: await client.names({}, how) }
+      return
     case 'watch': {
       let hasOpened = false
       for await (const events of client.watch(request.query, how)) {

@@ -6,6 +6,7 @@ import { type Need, union } from './need.ts'
 import { evidenceNeeded } from './needs-evidence.ts'
 import { looksNeeded } from './needs-looks.ts'
 import { membersNeeded } from './needs-members.ts'
+import { overviewNeeded } from './needs-overview.ts'
 import { refreshesNeeded } from './needs-refreshes.ts'
 import { streamNeeded } from './needs-stream.ts'
 import { syncsNeeded } from './needs-syncs.ts'
@@ -21,6 +22,7 @@ export function plan(knowledge: Knowledge, now: number): Need {
     refreshesNeeded(moment),
     evidenceNeeded(moment),
     syncsNeeded(moment),
+    overviewNeeded(moment),
   ])
   return { tasks: needs.tasks, wakeAt: Math.min(needs.wakeAt, decidableAt(moment)) }
 }

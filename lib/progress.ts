@@ -1,6 +1,7 @@
 /** From what is known before and after something to what a log says of it: an entry when something changes, none while nothing does. */
 
 import { applicationKey, REFRESH_ANNOTATION } from './application.ts'
+import { FEW } from './asked.ts'
 import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
@@ -30,9 +31,6 @@ export interface LogEntry {
   readonly code?: Check['code']
   readonly state?: Check['state']
 }
-
-/** More applications than this are reported as a count. */
-export const FEW = 10
 
 /** The pauses after which a log that has nothing to say says what is waited for: they grow. */
 const FIRST_SILENCE = 15_000

@@ -21,6 +21,7 @@ export const LIMITS = {
   sync: 8,
   permission: 8,
   windows: 8,
+  overview: 1,
 } as const
 
 /** How long a request may take. A refresh waits for Git and the application controller. */

@@ -43,6 +43,8 @@ export type Question =
   | { readonly kind: 'list'; readonly query: ApplicationQuery }
   /** The names of all that match, from the cache. */
   | { readonly kind: 'names'; readonly query: ApplicationQuery }
+  /** The names of all that the account may see. */
+  | { readonly kind: 'overview' }
   /** The stream of changes; a number tells those of a run apart. */
   | { readonly kind: 'watch'; readonly number: number; readonly query: ApplicationQuery }
   | {
@@ -85,6 +87,7 @@ export type News =
   | { readonly kind: 'refreshed' }
   | { readonly kind: 'list'; readonly applications: readonly Application[] }
   | { readonly kind: 'names'; readonly refs: readonly ApplicationRef[] }
+  | { readonly kind: 'overview'; readonly refs: readonly ApplicationRef[] }
   /** The stream's headers have come; that says nothing yet about any application. */
   | { readonly kind: 'opened' }
   /** Changes; none: the stream is alive and nothing has changed. */

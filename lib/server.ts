@@ -114,6 +114,7 @@ export function subjectOf(request: Request): string {
     case 'watch':
     case 'list':
     case 'names':
+    case 'overview':
       return request.kind
     case 'refresh':
     case 'sync':

@@ -387,7 +387,7 @@ export const settings = {
     placeholder: 'TYPE',
     default: 'normal',
     help: 'refresh: none, normal, hard',
-    note: 'once for each application that is not verified yet',
+    note: 'at once for each application that is not verified yet, then more and more seldom while one could mend it',
     values: REFRESH_TYPES,
     schema: oneOf(REFRESH_TYPES),
   },

@@ -9,7 +9,7 @@ import type { RequestFailure } from './failure.ts'
 import { applicationOf, type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
 import { isProven, type Moment, momentOf } from './moment.ts'
 import { syncRefusal } from './needs-syncs.ts'
-import { resultsNeeded } from './operation-rules.ts'
+import { hasDryRun, resultsNeeded } from './operation-rules.ts'
 import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
 import type { Ended } from './run.ts'
 import { hasOwnSyncFailed } from './sync-checks.ts'
@@ -88,7 +88,9 @@ function isExplained(known: Known, { knowledge, now }: Moment): boolean {
 /** Whether results of an operation count that only a request tells: a stream leaves them out. */
 export function lacksResults(known: Known): boolean {
   const application = applicationOf(known)
-  return application !== undefined && resultsNeeded(application)
+  // What a dry run has taken the place of, no request tells any more.
+  const isGone = known.whole !== undefined && hasDryRun(known.whole)
+  return application !== undefined && !isGone && resultsNeeded(application)
 }
 
 /** When something could be decided although nothing happens. */

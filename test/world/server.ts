@@ -123,6 +123,9 @@ function answer(
         refs: matching(world, request.query).map(({ application }) => refTo(application)),
       })
       return
+    case 'overview':
+      bring({ kind: 'overview', refs: matching(world, {}).map(({ application }) => refTo(application)) })
+      return
     case 'commit': {
       const { revision } = request.commit
       const commit = world.git.commits.get(revision)
@@ -272,6 +275,8 @@ export function describe(request: Request): string {
     case 'names':
     case 'watch':
       return `${request.kind} ${request.query.name ?? request.query.selector ?? 'all'}`
+    case 'overview':
+      return 'overview'
     case 'compare':
       return `compare ${request.application} ${request.comparison.wanted} with ${request.comparison.observed}`
     case 'commit':
