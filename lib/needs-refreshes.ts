@@ -63,6 +63,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
           first(known),
           evidence(known),
           beforeSync(known, knowledge),
+          afterSync(known),
           again(known, knowledge),
           confirmation(known, knowledge),
         ),
@@ -113,6 +114,12 @@ function beforeSync({ refreshes, syncing }: Known, { policy }: Knowledge): numbe
   return policy.sync !== undefined && syncing.own === undefined && syncing.refreshFrom > refreshes.startedAt
     ? NEVER
     : NOT
+}
+
+/** What there is after the run's own sync, where the status may be from before its end. */
+function afterSync({ refreshes, syncing: { own }, checks }: Known): number {
+  const isStale = checks.some((check) => check.code === 'StatusStale' && !isMet(check))
+  return isStale && own?.endedAt !== undefined && own.endedAt > refreshes.startedAt ? NEVER : NOT
 }
 
 /** What a refresh could mend. */

@@ -87,10 +87,12 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     judged !== undefined &&
     judged.application === application &&
     judged.evidence === evidence &&
-    judged.syncing === syncing
+    judged.syncing === syncing &&
+    // What was compared after the end of the run's own sync, refreshes and time tell.
+    syncing.own?.endedAt === undefined
   const checks = isSame
     ? known.checks
-    : withOwnSync(checkApplication(application, wanted, evidence), application, known)
+    : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
