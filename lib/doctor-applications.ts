@@ -6,8 +6,8 @@ import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
 import { asFailure, RequestFailure } from './failure.ts'
 import { type Finding, type Subject, works } from './finding.ts'
-import type { ApplicationRef } from './requests.ts'
 import { few } from './phrase.ts'
+import type { ApplicationRef } from './requests.ts'
 import { wholeMinutes } from './validity.ts'
 import { namesOf, whereabouts } from './whereabouts.ts'
 
@@ -120,7 +120,9 @@ export async function* examineApplications(
     const where = whereabouts({ name, namespace, project: undefined }, names)
     if (where.kind === 'nothing-seen') return { ...noneAtAll(), subject: 'application' }
     if (where.kind === 'elsewhere')
-      return not(`one of that name is in namespace ${where.namespace}; write --app ${where.namespace}/${name}`)
+      return not(
+        `one of that name is in namespace ${where.namespace}; write --app ${where.namespace}/${name}`,
+      )
     if (project !== undefined) {
       const object = namespace === undefined ? `${project}/${name}` : `${project}/${namespace}/${name}`
       if (!(await canI('get', object)))

@@ -10,7 +10,16 @@ export const FEW = 20
 export const MOST_APPLICATIONS = 5000
 
 /** How many requests of a kind are under way at once, at the most; a stream is one. */
-export const LIMITS = { look: 8, refresh: 8, list: 1, watch: 1, commit: 8, tree: 8, compare: 4, overview: 1 } as const
+export const LIMITS = {
+  look: 8,
+  refresh: 8,
+  list: 1,
+  watch: 1,
+  commit: 8,
+  tree: 8,
+  compare: 4,
+  overview: 1,
+} as const
 
 /** How long a request may take. A refresh waits for Git and the application controller. */
 export const REQUEST_TIMEOUT = 15_000

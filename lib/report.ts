@@ -29,7 +29,13 @@ export function formatResult(result: ShownResult, paint: Paint, advice?: Shown):
   for (const layout of isMany ? [MANY] : [FULL, DENSE, LINES]) {
     const body = formatApplications(result, paint, layout)
     const gap = layout.isSpaced ? [NOTHING] : []
-    const lines = [head, ...body, ...(next.length > 0 ? gap : []), ...next]
+    const lines = [
+      head,
+      ...(layout === DENSE ? [NOTHING] : []),
+      ...body,
+      ...(next.length > 0 ? gap : []),
+      ...next,
+    ]
     if (layout === LINES || rowsOf(lines) <= SCREENFUL) return joined([...lines, NOTHING], '\n')
   }
   // What a person sees of a long summary is its end.
@@ -169,13 +175,18 @@ function formatApplication(
   if (!isSeen && isNamed) return []
   const isSaid = (text: Shown) => said.some((one) => one.includes(text))
   const unmet = checks.filter(({ state, code }) => state !== 'met' && code !== 'NotStable')
-  const complaints = (unmet.length === 0 ? [{ code: reason, state: 'pending', message }] as const : unmet)
+  const complaints = (unmet.length === 0 ? ([{ code: reason, state: 'pending', message }] as const) : unmet)
     .filter((check) => !isNamed || !isSaid(check.message))
     .map(
       (check) =>
         told`      ${paint(check.state === 'failing' ? 'red' : 'yellow', told`${check.code}`)}${unsaid(check, said)}`,
     )
-  return [row, ...complaints, ...formatResources(application, said, layout.resources), ...(isSeen ? address : [])]
+  return [
+    row,
+    ...complaints,
+    ...formatResources(application, said, layout.resources),
+    ...(isSeen ? address : []),
+  ]
 }
 
 /** A line that takes one row, leaving the last column free. */
@@ -237,7 +248,12 @@ export function formatTerminationMessage(result: ShownResult, advice?: Shown): S
       (application) =>
         told`${keyOf(application)}: ${application.reason}: ${application.message} ${application.url}`,
     )
-  const lines = [told`${verdict}: ${result.message}`, ...(named === undefined ? [] : [named.url]), ...next, ...others]
+  const lines = [
+    told`${verdict}: ${result.message}`,
+    ...(named === undefined ? [] : [named.url]),
+    ...next,
+    ...others,
+  ]
   return cutBytes(joined(lines, '\n'), LONGEST_TERMINATION_MESSAGE)
 }
 

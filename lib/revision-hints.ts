@@ -61,8 +61,7 @@ function tracked(
     observed.some(({ source }) => tracks(source, wanted)) ||
     (drySource !== undefined && tracks(drySource, wanted))
   if (!isTracked) return undefined
-  if (!evidence.refreshed)
-    return { says: ', because no refresh has shown yet where it points', next: null }
+  if (!evidence.refreshed) return { says: ', because no refresh has shown yet where it points', next: null }
   const { lastComparedDryRevision: compared, lastSuccessfulOperation: last } =
     application.status.sourceHydrator
   if (drySource === undefined || compared === undefined || sameRevision(compared, last?.drySHA ?? ''))
@@ -137,8 +136,7 @@ function tagged(
   if (source === undefined) return undefined
   const commit = commitOf(context.evidence, source)
   if (commit === undefined) return { says: '; its tags are not known yet', next: null }
-  if ('problem' in commit)
-    return { says: `; its tags cannot be had (${commit.problem})`, next: TAG_NEXT }
+  if ('problem' in commit) return { says: `; its tags cannot be had (${commit.problem})`, next: TAG_NEXT }
   return {
     says: '; it has no such tag in the clone of Argo CD, which does not see a tag that was made after it had fetched the commit',
     next: TAG_NEXT,
