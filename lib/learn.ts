@@ -48,7 +48,7 @@ export function learn(knowledge: Knowledge, event: Event, now: number): Knowledg
 function started(knowledge: Knowledge, request: Request, now: number): Knowledge {
   switch (request.kind) {
     case 'watch':
-      return { ...knowledge, streams: streamStarted(knowledge, request.number, now) }
+      return asked({ ...knowledge, streams: streamStarted(knowledge, request.number, now) }, now)
     case 'refresh':
       return change(knowledge, request.application, (known) => ({
         ...known,
@@ -61,12 +61,16 @@ function started(knowledge: Knowledge, request: Request, now: number): Knowledge
     case 'look':
     case 'list':
     case 'names':
-      return knowledge.server.askedAt === undefined
-        ? { ...knowledge, server: { ...knowledge.server, askedAt: now } }
-        : knowledge
+      return asked(knowledge, now)
     default:
       return knowledge
   }
+}
+
+/** The server owes an answer. */
+function asked(knowledge: Knowledge, now: number): Knowledge {
+  const { server } = knowledge
+  return server.askedAt === undefined ? { ...knowledge, server: { ...server, askedAt: now } } : knowledge
 }
 
 function brought(
@@ -419,12 +423,18 @@ function streamGivenUp(knowledge: Knowledge, now: number): Streams {
 
 /** A stream begins with the present state, so of a few applications that are there it must soon tell. */
 function opened(knowledge: Knowledge, now: number): Knowledge {
-  const { streams, applications } = knowledge
+  const { streams, applications, server } = knowledge
   const unheard = new Map<string, number>()
   if (areFew(knowledge))
     for (const [key, { sighting }] of applications)
       if (sighting?.application !== undefined) unheard.set(key, now)
-  return { ...knowledge, streams: { ...streams, openedAt: now, heardAt: now, unheard } }
+  // Where a request was sent before it, that one is still to be answered.
+  const askedAt = server.askedAt === streams.askedAt ? undefined : server.askedAt
+  return {
+    ...knowledge,
+    server: { ...server, askedAt },
+    streams: { ...streams, openedAt: now, heardAt: now, unheard },
+  }
 }
 
 function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
