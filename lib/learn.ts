@@ -13,7 +13,7 @@ import {
   type Streams,
 } from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
-import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
+import { assessed, confirmed, digest, looked, refreshed, sighted } from './observe.ts'
 import { FIRST_DISTRUST, LONGEST_DISTRUST, MOST_APPLICATIONS } from './promises.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
@@ -74,7 +74,7 @@ function brought(
   switch (news.kind) {
     case 'application':
       return request.kind === 'refresh'
-        ? refreshed(knowledge, request, news.application, startedAt, now)
+        ? served(knowledge, request, news.application, startedAt, now)
         : lookedAt(knowledge, request, news.application, startedAt, now)
     case 'refreshed':
       return request.kind === 'refresh'
@@ -205,7 +205,7 @@ function lookedAt(
   return listening(withServerNamespace(after, request.ref, application, now), key, application, now)
 }
 
-function refreshed(
+function served(
   knowledge: Knowledge,
   request: Request & { readonly kind: 'refresh' },
   application: Application | undefined,
@@ -218,7 +218,12 @@ function refreshed(
   const key = request.application
   const seen: Sighting = { application, source: 'refresh', asOf: startedAt, at: now, opening: undefined }
   const after = change(knowledge, key, (known) =>
-    sighted({ ...known, refreshes: refreshServed(known, application, startedAt, now) }, seen, now, knowledge),
+    refreshed(
+      { ...known, refreshes: refreshServed(known, application, startedAt, now) },
+      seen,
+      now,
+      knowledge,
+    ),
   )
   return listening(after, key, application, now)
 }

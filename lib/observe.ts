@@ -1,6 +1,6 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
-import { type Application, completed, observedRevisions } from './application.ts'
+import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
@@ -69,6 +69,21 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
   }
+}
+
+/**
+ * Takes in the answer to a refresh. The stream tells of a refresh while it is under way, so what it has told since then
+ * without the annotation may be from after the answer, which takes its time on the way: where one of them says that
+ * all is met and the other does not, the one that says no counts until a look.
+ */
+export function refreshed(known: Known, seen: Sighting, now: number, context: Context): Known {
+  const { sighting } = known
+  const after = sighted(known, seen, now, context)
+  if (sighting === undefined || sighting.at <= seen.asOf) return after
+  if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
+  const told = assessed(known, now, context)
+  if ((told.met === undefined) === (after.met === undefined)) return after
+  return { ...(after.met === undefined ? after : { ...told, whole: after.whole }), isDoubtful: true }
 }
 
 /** The checks of an application anew, because it was seen or because something else was learnt of it. */

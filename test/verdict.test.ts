@@ -6,7 +6,7 @@ import type { Check } from '../lib/check.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import { checksOf, type Ending, namingCheck } from '../lib/verdict.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
-import { node, parsed, SHA } from './fixtures.ts'
+import { node, parsed, SHA, wanting } from './fixtures.ts'
 import { History } from './history.ts'
 import { named, SECOND, SELECTED } from './scene.ts'
 
@@ -152,6 +152,51 @@ describe('verified', () => {
     expect(history.decide(3 * SECOND)).toBeUndefined()
     history.look(4 * SECOND, 'web', found('web', 'met'), 2 * SECOND)
     expect(history.decide(4 * SECOND)).toEqual(VERIFIED)
+  })
+  describe('the answer to a refresh', () => {
+    const asked = parsed(
+      { name: 'web', revision: SHA.b },
+      { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } } },
+    )
+    const underWay = () =>
+      new History(policy()).stream(0).tells(0, found('web', 'pending')).refreshStarts(SECOND, 'web')
+    test('is the proof where the stream was still waiting for it', () => {
+      const history = underWay().tells(2 * SECOND, asked)
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'met'))
+      expect(history.decide(3 * SECOND)).toEqual(VERIFIED)
+    })
+    test('not where the stream has told since what came after it', () => {
+      const history = underWay()
+        .tells(2 * SECOND, asked)
+        .tells(2500, found('web', 'pending'))
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'met'))
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
+      history.look(3100, 'web', found('web', 'met'), 3 * SECOND)
+      expect(history.decide(3100)).toEqual(VERIFIED)
+    })
+    test('is the proof where the stream has told the same before it came', () => {
+      const wanted = wanting({ revision: 'main' })
+      const target: Target = {
+        kind: 'names',
+        project: undefined,
+        applications: [{ name: 'web', namespace: 'argocd', wanted }],
+      }
+      const at = (second: number) =>
+        parsed({ name: 'web', revision: SHA.b }, { status: { reconciledAt: `2030-01-01T01:00:0${second}Z` } })
+      const history = new History(policy({ refresh: 'normal' }), target).stream(0).tells(0, at(0))
+      history.refresh(0, SECOND, 'web', at(1)).refreshStarts(2 * SECOND, 'web')
+      history.tells(2900, at(2)).refreshEnds(2 * SECOND, 3 * SECOND, 'web', at(2))
+      expect(history.decide(3 * SECOND)).toEqual(VERIFIED)
+    })
+    test('that is no longer true does not keep a yes waiting', () => {
+      const history = underWay()
+        .tells(2 * SECOND, asked)
+        .tells(2500, found('web', 'met'))
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'pending'))
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
+    })
   })
   test('a yes at the deadline is a yes', () => {
     const history = new History(policy({ timeout: 10 * SECOND })).look(
