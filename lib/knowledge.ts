@@ -121,6 +121,8 @@ export interface Streams {
   readonly resumeAt: number
   /** Since when none has lived, however often one was tried; while one does, before it. */
   readonly downSince: number
+  /** It may still be telling of what there was when it was opened; what it tells first later on is from another time. */
+  readonly isBeginning: boolean
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -213,6 +215,7 @@ export function initialKnowledge(
       endedAt: undefined,
       resumeAt: NEVER,
       downSince: now,
+      isBeginning: true,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),

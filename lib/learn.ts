@@ -14,7 +14,7 @@ import {
 } from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
 import { assessed, confirmed, digest, looked, refreshed, sighted } from './observe.ts'
-import { FIRST_DISTRUST, LONGEST_DISTRUST, MOST_APPLICATIONS } from './promises.ts'
+import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG, MOST_APPLICATIONS } from './promises.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
@@ -322,6 +322,7 @@ function streamStarted({ streams }: Knowledge, number: number, now: number): Str
     endedAt: undefined,
     resumeAt: NEVER,
     downSince: streams.downSince,
+    isBeginning: true,
     hasMentioned: false,
     hasEverMentioned: streams.hasEverMentioned,
     unheard: new Map(),
@@ -366,13 +367,23 @@ function opened(knowledge: Knowledge, now: number): Knowledge {
 }
 
 function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
-  const { streams } = knowledge
-  if (events.length > 0) return changed({ ...knowledge, streams: { ...streams, heardAt: now } }, events, now)
+  const isBeginning = beginsStill(knowledge.streams, events, now)
+  const streams = { ...knowledge.streams, heardAt: now, isBeginning }
+  if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
   // Nothing has changed of what this stream has told of.
   const applications = new Map(knowledge.applications)
   for (const [key, known] of applications)
     if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
-  return { ...knowledge, applications, streams: { ...streams, heardAt: now } }
+  return { ...knowledge, applications, streams }
+}
+
+/** What a stream begins with comes in one go: a keep-alive or a silence after some of it ends that. */
+function beginsStill(
+  { isBeginning, hasMentioned, heardAt }: Streams,
+  events: readonly WatchEvent[],
+  now: number,
+): boolean {
+  return isBeginning && (!hasMentioned || (events.length > 0 && now - heardAt < LONGEST_LAG))
 }
 
 /** Applications as a stream tells of them; of several changes of one, the last is its state. */
@@ -391,7 +402,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       else undecided.set(qualified, application)
     }
   }
-  const { number } = knowledge.streams
+  const { number, isBeginning } = knowledge.streams
   const context: Knowledge = { ...knowledge, applications }
   for (const [key, { type, application }] of last) {
     const known = member(context, key, application.metadata, now)
@@ -408,7 +419,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       source: 'stream',
       asOf: now,
       at: now,
-      opening: isFirst && !isGone ? number : undefined,
+      opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
     const after = sighted(known, seen, now, context)

@@ -264,6 +264,18 @@ describe('many applications', () => {
     history.stream(3 * SECOND).tells(4 * SECOND, ...all('met'))
     expect(history.decide(4 * SECOND)).toEqual(VERIFIED)
   })
+  test('not by the first word about one that comes long after the opening', () => {
+    const history = many(policy({ watch: true }))
+      .stream(0)
+      .tells(SECOND, ...all('met').slice(1))
+      .tells(15 * SECOND)
+    // What the others were at the opening may have changed before the stream listened.
+    history.tells(16 * SECOND, found('a0', 'met'))
+    expect(history.decide(16 * SECOND)).toBeUndefined()
+    expect(history.planned(16 * SECOND, 'watch')).toEqual(['watch:2'])
+    history.stream(16 * SECOND).tells(17 * SECOND, ...all('met'))
+    expect(history.decide(17 * SECOND)).toEqual(VERIFIED)
+  })
   test('not by one stream and another together', () => {
     const history = many()
       .stream(0)
