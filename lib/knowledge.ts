@@ -34,6 +34,14 @@ export interface Streak {
   readonly until: number
 }
 
+/** Some check or other has been failing, of one release. */
+export interface Failing extends Streak {
+  /** What was observed, as far as it was known. */
+  readonly revisions: string
+  /** Since when an error condition has been part of it; `undefined`: none is. */
+  readonly errorSince: number | undefined
+}
+
 /** The refreshes of an application that this run asked for. */
 export interface Refreshes {
   readonly asked: number
@@ -89,7 +97,7 @@ export interface Known {
   /** What they were made from. */
   readonly judged: { readonly application: Application | undefined; readonly evidence: Evidence } | undefined
   readonly met: Streak | undefined
-  readonly failing: (Streak & { readonly revisions: string }) | undefined
+  readonly failing: Failing | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
   /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */

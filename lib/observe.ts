@@ -3,10 +3,19 @@
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
-import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
+import {
+  type Failing,
+  type Knowledge,
+  type Known,
+  NEVER,
+  NO_REFRESHES,
+  type Sighting,
+  type Streak,
+} from './knowledge.ts'
 import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { observedSources } from './sources.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
 
@@ -105,10 +114,8 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
-  const revisions = application === undefined ? '' : observedRevisions(application).join(' ')
-  const before = known.failing?.revisions === revisions ? known.failing : undefined
-  const gap = longestGap(policy, policy.failAfter, applications.size)
-  const failing = failed.length === 0 ? undefined : { ...extended(before, now, until, gap), revisions }
+  const failing =
+    failed.length === 0 ? undefined : failingOf(known, failed, now, until, { policy, applications })
   return {
     ...known,
     evidence,
@@ -119,6 +126,31 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     failing,
     provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
+  }
+}
+
+/**
+ * Another release begins another streak. While a comparison fails the revision is not known, which is not another one:
+ * a repository server with a hiccup now and then would put off every no.
+ */
+function failingOf(
+  { sighting, failing: last }: Known,
+  failed: readonly Check[],
+  now: number,
+  until: number,
+  { policy, applications }: Context,
+): Failing {
+  const application = sighting?.application
+  const observed = application === undefined ? [] : observedSources(application)
+  const revisions = observed.map(({ revision }) => revision).join(' ')
+  const isKnown = observed.every(({ revision }) => revision !== '')
+  const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
+  const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
+  const hasError = failed.some(({ code }) => code === 'Conditions')
+  return {
+    ...streak,
+    revisions: before?.revisions ?? revisions,
+    errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
   }
 }
 

@@ -62,7 +62,8 @@ function failedKey(moment: Moment): string | undefined {
 export function hasFailed({ failing, checks, refreshes }: Known, { failAfter }: Policy): boolean {
   if (failing === undefined || lasted(failing) < failAfter) return false
   // A comparison error may be a blip at the moment of the last comparison: a later one must have confirmed it.
-  const isConfirmed = refreshes.servedAskedAt >= failing.since || lasted(failing) >= OWN_COMPARISON
+  const { errorSince = NEVER, until } = failing
+  const isConfirmed = refreshes.servedAskedAt >= errorSince || until - errorSince >= OWN_COMPARISON
   return isConfirmed || checks.some((check) => isFailing(check) && check.code !== 'Conditions')
 }
 

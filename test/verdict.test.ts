@@ -493,6 +493,16 @@ describe('fail after', () => {
     history.look(50 * SECOND, 'web', broken(SHA.b))
     expect(history.decide(50 * SECOND)?.kind).toBe('failed')
   })
+  test('a blip of the repository server, in which the revision is not known, is no other release', () => {
+    const gone = { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } }
+    const broken = parsed({ name: 'web', revision: SHA.b }, gone)
+    const blip = parsed({ name: 'web', revision: 'main' }, gone)
+    const history = new History(after(30))
+    for (const at of [0, 10]) history.look(at * SECOND, 'web', broken)
+    history.look(15 * SECOND, 'web', blip)
+    for (const at of [20, 30]) history.look(at * SECOND, 'web', broken)
+    expect(history.decide(30 * SECOND)?.kind).toBe('failed')
+  })
   test('waits a moment for the causes, and no longer', () => {
     const degraded = parsed({ name: 'web', revision: SHA.b }, { status: { health: { status: 'Degraded' } } })
     const history = () => new History(after(30)).look(20 * SECOND, 'web', degraded)
@@ -519,6 +529,23 @@ describe('fail after', () => {
       expect(history.planned(60 * SECOND, 'refresh')).toHaveLength(1)
       history.refresh(60 * SECOND, 61 * SECOND, 'web', broken)
       expect(history.decide(61 * SECOND)?.kind).toBe('failed')
+    })
+    test('not by a refresh from before it, whatever was failing then', () => {
+      const degraded = parsed(
+        { name: 'web', revision: SHA.b },
+        { status: { health: { status: 'Degraded' } } },
+      )
+      const history = new History(policy({ refresh: 'normal', failAfter: 30 * SECOND }))
+      history
+        .look(0, 'web', degraded)
+        .tree(0, 'web', [node({})])
+        .refresh(5 * SECOND, 6 * SECOND, 'web', degraded)
+      for (const at of [15, 25]) history.look(at * SECOND, 'web', degraded)
+      history.look(29 * SECOND, 'web', broken).look(31 * SECOND, 'web', broken)
+      expect(history.decide(31 * SECOND)).toBeUndefined()
+      expect(history.planned(31 * SECOND, 'refresh')).toHaveLength(1)
+      history.refresh(31 * SECOND, 32 * SECOND, 'web', broken)
+      expect(history.decide(32 * SECOND)?.kind).toBe('failed')
     })
     test('or Argo CD has compared again by itself', () =>
       expect(failingFor(190).decide(190 * SECOND)?.kind).toBe('failed'))
