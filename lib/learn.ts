@@ -13,8 +13,8 @@ import {
   type Streams,
 } from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
-import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
-import { FIRST_DISTRUST, LONGEST_DISTRUST, MOST_APPLICATIONS } from './promises.ts'
+import { assessed, confirmed, digest, looked, refreshed, sighted } from './observe.ts'
+import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG, MOST_APPLICATIONS } from './promises.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
@@ -83,7 +83,7 @@ function brought(
   switch (news.kind) {
     case 'application':
       return request.kind === 'refresh'
-        ? refreshed(knowledge, request, news.application, startedAt, now)
+        ? served(knowledge, request, news.application, startedAt, now)
         : lookedAt(knowledge, request, news.application, startedAt, now)
     case 'refreshed':
       return request.kind === 'refresh'
@@ -246,7 +246,7 @@ function lookedAt(
   return listening(withServerNamespace(after, request.ref, application, now), key, application, now)
 }
 
-function refreshed(
+function served(
   knowledge: Knowledge,
   request: Request & { readonly kind: 'refresh' },
   application: Application | undefined,
@@ -259,7 +259,12 @@ function refreshed(
   const key = request.application
   const seen: Sighting = { application, source: 'refresh', asOf: startedAt, at: now, opening: undefined }
   const after = change(knowledge, key, (known) =>
-    sighted({ ...known, refreshes: refreshServed(known, application, startedAt, now) }, seen, now, knowledge),
+    refreshed(
+      { ...known, refreshes: refreshServed(known, application, startedAt, now) },
+      seen,
+      now,
+      knowledge,
+    ),
   )
   return listening(after, key, application, now)
 }
@@ -388,6 +393,7 @@ function streamStarted({ streams }: Knowledge, number: number, now: number): Str
     endedAt: undefined,
     resumeAt: NEVER,
     downSince: streams.downSince,
+    isBeginning: true,
     hasMentioned: false,
     hasEverMentioned: streams.hasEverMentioned,
     unheard: new Map(),
@@ -438,13 +444,23 @@ function opened(knowledge: Knowledge, now: number): Knowledge {
 }
 
 function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
-  const { streams } = knowledge
-  if (events.length > 0) return changed({ ...knowledge, streams: { ...streams, heardAt: now } }, events, now)
+  const isBeginning = beginsStill(knowledge.streams, events, now)
+  const streams = { ...knowledge.streams, heardAt: now, isBeginning }
+  if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
   // Nothing has changed of what this stream has told of.
   const applications = new Map(knowledge.applications)
   for (const [key, known] of applications)
     if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
-  return { ...knowledge, applications, streams: { ...streams, heardAt: now } }
+  return { ...knowledge, applications, streams }
+}
+
+/** What a stream begins with comes in one go: a keep-alive or a silence after some of it ends that. */
+function beginsStill(
+  { isBeginning, hasMentioned, heardAt }: Streams,
+  events: readonly WatchEvent[],
+  now: number,
+): boolean {
+  return isBeginning && (!hasMentioned || (events.length > 0 && now - heardAt < LONGEST_LAG))
 }
 
 /** Applications as a stream tells of them; of several changes of one, the last is its state. */
@@ -463,7 +479,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       else undecided.set(qualified, application)
     }
   }
-  const { number } = knowledge.streams
+  const { number, isBeginning } = knowledge.streams
   const context: Knowledge = { ...knowledge, applications }
   for (const [key, { type, application }] of last) {
     const known = member(context, key, application.metadata, now)
@@ -480,7 +496,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       source: 'stream',
       asOf: now,
       at: now,
-      opening: isFirst && !isGone ? number : undefined,
+      opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
     const after = sighted(known, seen, now, context)

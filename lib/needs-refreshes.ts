@@ -147,8 +147,7 @@ function pauseAfter(count: number, key: string, knowledge: Knowledge): number {
 }
 
 /** A comparison error ends a run only where a later refresh has confirmed it. */
-function confirmation({ failing, refreshes, checks }: Known, { policy }: Knowledge): number {
-  if (failing === undefined || refreshes.servedAskedAt >= failing.since) return NOT
-  if (!checks.some(({ code, state }) => code === 'Conditions' && state === 'failing')) return NOT
+function confirmation({ failing, refreshes }: Known, { policy }: Knowledge): number {
+  if (failing?.errorSince === undefined || refreshes.servedAskedAt >= failing.errorSince) return NOT
   return failing.since + policy.failAfter
 }
