@@ -147,7 +147,7 @@ function failingOf(
   failed: readonly Check[],
   now: number,
   until: number,
-  { policy, applications }: Context,
+  { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
   const observed = application === undefined ? [] : observedSources(application)
