@@ -28,7 +28,8 @@ export function adviceFor(
 ): string | undefined {
   if (result.verified || result.reason === 'Interrupted') return undefined
   const { applications, policy, target, visible } = knowledge
-  if (result.reason === 'NotFound' && target.kind === 'selector') return selectorAdvice(visible)
+  if (result.reason === 'NotFound' && target.kind === 'selector')
+    return selectorAdvice(target.selector, visible)
   const named = namedIn(result)
   const known = [...applications.values()].find((one) => isSame(one, named))
   if (known === undefined || named === undefined) return undefined
@@ -92,8 +93,11 @@ function longer({ timeout }: Pick<Policy, 'timeout'>): string {
 
 // ---- What cannot be seen
 
-function selectorAdvice(visible: readonly ApplicationRef[] | undefined): string {
-  return visible?.length === 0 ? policyLine('PROJECT/*') : 'check the labels: argocd app list -l LABELS'
+function selectorAdvice(selector: string, visible: readonly ApplicationRef[] | undefined): string {
+  if (visible?.length === 0) return policyLine('PROJECT/*')
+  // As with words: what a shell takes as it is.
+  const labels = /^[\w.,=!()/ -]+$/.test(selector) ? `'${selector}'` : 'LABELS'
+  return `check the labels: argocd app list -l ${labels}`
 }
 
 function missingAdvice(ref: ApplicationRef, visible: readonly ApplicationRef[] | undefined): string {

@@ -35,6 +35,14 @@ export interface Streak {
   readonly until: number
 }
 
+/** Some check or other has been failing, of one release. */
+export interface Failing extends Streak {
+  /** What was observed, as far as it was known. */
+  readonly revisions: string
+  /** Since when an error condition has been part of it; `undefined`: none is. */
+  readonly errorSince: number | undefined
+}
+
 /** The refreshes of an application that this run asked for. */
 export interface Refreshes {
   readonly asked: number
@@ -96,7 +104,7 @@ export interface Known {
       }
     | undefined
   readonly met: Streak | undefined
-  readonly failing: (Streak & { readonly revisions: string }) | undefined
+  readonly failing: Failing | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
   /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */
@@ -131,6 +139,8 @@ export interface Streams {
   readonly resumeAt: number
   /** Since when none has lived, however often one was tried; while one does, before it. */
   readonly downSince: number
+  /** It may still be telling of what there was when it was opened; what it tells first later on is from another time. */
+  readonly isBeginning: boolean
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -228,6 +238,7 @@ export function initialKnowledge(
       endedAt: undefined,
       resumeAt: NEVER,
       downSince: now,
+      isBeginning: true,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),

@@ -13,8 +13,8 @@ import {
   type Streams,
 } from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
-import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
-import { FIRST_DISTRUST, LONGEST_DISTRUST, MOST_APPLICATIONS } from './promises.ts'
+import { assessed, confirmed, digest, looked, refreshed, sighted } from './observe.ts'
+import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG, MOST_APPLICATIONS } from './promises.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
@@ -48,7 +48,7 @@ export function learn(knowledge: Knowledge, event: Event, now: number): Knowledg
 function started(knowledge: Knowledge, request: Request, now: number): Knowledge {
   switch (request.kind) {
     case 'watch':
-      return { ...knowledge, streams: streamStarted(knowledge, request.number, now) }
+      return asked({ ...knowledge, streams: streamStarted(knowledge, request.number, now) }, now)
     case 'refresh':
       return change(knowledge, request.application, (known) => ({
         ...known,
@@ -63,12 +63,16 @@ function started(knowledge: Knowledge, request: Request, now: number): Knowledge
     case 'look':
     case 'list':
     case 'names':
-      return knowledge.server.askedAt === undefined
-        ? { ...knowledge, server: { ...knowledge.server, askedAt: now } }
-        : knowledge
+      return asked(knowledge, now)
     default:
       return knowledge
   }
+}
+
+/** The server owes an answer. */
+function asked(knowledge: Knowledge, now: number): Knowledge {
+  const { server } = knowledge
+  return server.askedAt === undefined ? { ...knowledge, server: { ...server, askedAt: now } } : knowledge
 }
 
 function brought(
@@ -81,7 +85,7 @@ function brought(
   switch (news.kind) {
     case 'application':
       return request.kind === 'refresh'
-        ? refreshed(knowledge, request, news.application, startedAt, now)
+        ? served(knowledge, request, news.application, startedAt, now)
         : lookedAt(knowledge, request, news.application, startedAt, now)
     case 'refreshed':
       return request.kind === 'refresh'
@@ -244,7 +248,7 @@ function lookedAt(
   return listening(withServerNamespace(after, request.ref, application, now), key, application, now)
 }
 
-function refreshed(
+function served(
   knowledge: Knowledge,
   request: Request & { readonly kind: 'refresh' },
   application: Application | undefined,
@@ -257,7 +261,12 @@ function refreshed(
   const key = request.application
   const seen: Sighting = { application, source: 'refresh', asOf: startedAt, at: now, opening: undefined }
   const after = change(knowledge, key, (known) =>
-    sighted({ ...known, refreshes: refreshServed(known, application, startedAt, now) }, seen, now, knowledge),
+    refreshed(
+      { ...known, refreshes: refreshServed(known, application, startedAt, now) },
+      seen,
+      now,
+      knowledge,
+    ),
   )
   return listening(after, key, application, now)
 }
@@ -386,6 +395,7 @@ function streamStarted({ streams }: Knowledge, number: number, now: number): Str
     endedAt: undefined,
     resumeAt: NEVER,
     downSince: streams.downSince,
+    isBeginning: true,
     hasMentioned: false,
     hasEverMentioned: streams.hasEverMentioned,
     unheard: new Map(),
@@ -421,22 +431,38 @@ function streamGivenUp(knowledge: Knowledge, now: number): Streams {
 
 /** A stream begins with the present state, so of a few applications that are there it must soon tell. */
 function opened(knowledge: Knowledge, now: number): Knowledge {
-  const { streams, applications } = knowledge
+  const { streams, applications, server } = knowledge
   const unheard = new Map<string, number>()
   if (areFew(knowledge))
     for (const [key, { sighting }] of applications)
       if (sighting?.application !== undefined) unheard.set(key, now)
-  return { ...knowledge, streams: { ...streams, openedAt: now, heardAt: now, unheard } }
+  // Where a request was sent before it, that one is still to be answered.
+  const askedAt = server.askedAt === streams.askedAt ? undefined : server.askedAt
+  return {
+    ...knowledge,
+    server: { ...server, askedAt },
+    streams: { ...streams, openedAt: now, heardAt: now, unheard },
+  }
 }
 
 function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
-  const { streams } = knowledge
-  if (events.length > 0) return changed({ ...knowledge, streams: { ...streams, heardAt: now } }, events, now)
+  const isBeginning = beginsStill(knowledge.streams, events, now)
+  const streams = { ...knowledge.streams, heardAt: now, isBeginning }
+  if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
   // Nothing has changed of what this stream has told of.
   const applications = new Map(knowledge.applications)
   for (const [key, known] of applications)
     if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
-  return { ...knowledge, applications, streams: { ...streams, heardAt: now } }
+  return { ...knowledge, applications, streams }
+}
+
+/** What a stream begins with comes in one go: a keep-alive or a silence after some of it ends that. */
+function beginsStill(
+  { isBeginning, hasMentioned, heardAt }: Streams,
+  events: readonly WatchEvent[],
+  now: number,
+): boolean {
+  return isBeginning && (!hasMentioned || (events.length > 0 && now - heardAt < LONGEST_LAG))
 }
 
 /** Applications as a stream tells of them; of several changes of one, the last is its state. */
@@ -455,7 +481,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       else undecided.set(qualified, application)
     }
   }
-  const { number } = knowledge.streams
+  const { number, isBeginning } = knowledge.streams
   const context: Knowledge = { ...knowledge, applications }
   for (const [key, { type, application }] of last) {
     const known = member(context, key, application.metadata, now)
@@ -472,7 +498,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       source: 'stream',
       asOf: now,
       at: now,
-      opening: isFirst && !isGone ? number : undefined,
+      opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
     const after = sighted(known, seen, now, context)

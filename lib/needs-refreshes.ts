@@ -63,6 +63,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
           first(known),
           evidence(known),
           beforeSync(known, knowledge),
+          afterSync(known),
           again(known, knowledge),
           confirmation(known, knowledge),
         ),
@@ -115,6 +116,12 @@ function beforeSync({ refreshes, syncing }: Known, { policy }: Knowledge): numbe
     : NOT
 }
 
+/** What there is after the run's own sync, where the status may be from before its end. */
+function afterSync({ refreshes, syncing: { own }, checks }: Known): number {
+  const isStale = checks.some((check) => check.code === 'StatusStale' && !isMet(check))
+  return isStale && own?.endedAt !== undefined && own.endedAt > refreshes.startedAt ? NEVER : NOT
+}
+
 /** What a refresh could mend. */
 const MENDABLE: ReadonlySet<Check['code']> = new Set([
   'RevisionMismatch',
@@ -140,8 +147,7 @@ function pauseAfter(count: number, key: string, knowledge: Knowledge): number {
 }
 
 /** A comparison error ends a run only where a later refresh has confirmed it. */
-function confirmation({ failing, refreshes, checks }: Known, { policy }: Knowledge): number {
-  if (failing === undefined || refreshes.servedAskedAt >= failing.since) return NOT
-  if (!checks.some(({ code, state }) => code === 'Conditions' && state === 'failing')) return NOT
+function confirmation({ failing, refreshes }: Known, { policy }: Knowledge): number {
+  if (failing?.errorSince === undefined || refreshes.servedAskedAt >= failing.errorSince) return NOT
   return failing.since + policy.failAfter
 }

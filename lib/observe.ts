@@ -1,12 +1,21 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
-import { type Application, completed, observedRevisions } from './application.ts'
+import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
-import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
+import {
+  type Failing,
+  type Knowledge,
+  type Known,
+  NEVER,
+  NO_REFRESHES,
+  type Sighting,
+  type Streak,
+} from './knowledge.ts'
 import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { observedSources } from './sources.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { parseTime } from './time.ts'
@@ -74,6 +83,21 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   }
 }
 
+/**
+ * Takes in the answer to a refresh. The stream tells of a refresh while it is under way, so what it has told since then
+ * without the annotation may be from after the answer, which takes its time on the way: where one of them says that
+ * all is met and the other does not, the one that says no counts until a look.
+ */
+export function refreshed(known: Known, seen: Sighting, now: number, context: Context): Known {
+  const { sighting } = known
+  const after = sighted(known, seen, now, context)
+  if (sighting === undefined || sighting.at <= seen.asOf) return after
+  if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
+  const told = assessed(known, now, context)
+  if ((told.met === undefined) === (after.met === undefined)) return after
+  return { ...(after.met === undefined ? after : { ...told, whole: after.whole }), isDoubtful: true }
+}
+
 /** The checks of an application anew, because it was seen or because something else was learnt of it. */
 export function assessed(known: Known, now: number, { policy, applications }: Context): Known {
   const { sighting, wanted, treeAsOf } = known
@@ -88,20 +112,20 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     judged !== undefined &&
     judged.application === application &&
     judged.evidence === evidence &&
-    judged.syncing === syncing
+    judged.syncing === syncing &&
+    // What was compared after the end of the run's own sync, refreshes and time tell.
+    syncing.own?.endedAt === undefined
   const checks = isSame
     ? known.checks
-    : withOwnSync(checkApplication(application, wanted, evidence), application, known)
+    : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
-  const revisions = application === undefined ? '' : observedRevisions(application).join(' ')
-  const before = known.failing?.revisions === revisions ? known.failing : undefined
-  const gap = longestGap(policy, policy.failAfter, applications.size)
-  const failing = failed.length === 0 ? undefined : { ...extended(before, now, until, gap), revisions }
+  const failing =
+    failed.length === 0 ? undefined : failingOf(known, failed, now, until, { policy, applications })
   return {
     ...known,
     evidence,
@@ -112,6 +136,31 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     failing,
     provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
+  }
+}
+
+/**
+ * Another release begins another streak. While a comparison fails the revision is not known, which is not another one:
+ * a repository server with a hiccup now and then would put off every no.
+ */
+function failingOf(
+  { sighting, failing: last }: Known,
+  failed: readonly Check[],
+  now: number,
+  until: number,
+  { policy, applications }: Pick<Context, 'policy' | 'applications'>,
+): Failing {
+  const application = sighting?.application
+  const observed = application === undefined ? [] : observedSources(application)
+  const revisions = observed.map(({ revision }) => revision).join(' ')
+  const isKnown = observed.every(({ revision }) => revision !== '')
+  const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
+  const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
+  const hasError = failed.some(({ code }) => code === 'Conditions')
+  return {
+    ...streak,
+    revisions: before?.revisions ?? revisions,
+    errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
   }
 }
 

@@ -29,7 +29,13 @@ export function formatResult(result: ShownResult, paint: Paint, advice?: Shown):
   for (const layout of isMany ? [MANY] : [FULL, DENSE, LINES]) {
     const body = formatApplications(result, paint, layout)
     const gap = layout.isSpaced ? [NOTHING] : []
-    const lines = [head, ...body, ...(next.length > 0 ? gap : []), ...next]
+    const lines = [
+      head,
+      ...(layout === DENSE ? [NOTHING] : []),
+      ...body,
+      ...(next.length > 0 ? gap : []),
+      ...next,
+    ]
     if (layout === LINES || rowsOf(lines) <= SCREENFUL) return joined([...lines, NOTHING], '\n')
   }
   // What a person sees of a long summary is its end.

@@ -4,15 +4,17 @@ import type { Application } from './application.ts'
 import { type Check, type Code, failing, isMet, pending } from './check.ts'
 import type { Known } from './knowledge.ts'
 import { because } from './phrase.ts'
-import { isDoneByOther } from './sync-learn.ts'
+import { isAfterOwn, isDoneByOther } from './sync-learn.ts'
 import { hasEnded } from './sync-rules.ts'
 
 /** The checks of an application of which a run may have started, or adopted, an operation. */
 export function withOwnSync(
   checks: readonly Check[],
   application: Application | undefined,
-  { syncing }: Pick<Known, 'syncing'>,
+  known: Known,
+  now: number,
 ): readonly Check[] {
+  const { syncing } = known
   const { own, isOrdering, isInDoubt } = syncing
   if (application === undefined) return checks
   if (own === undefined) {
@@ -21,7 +23,10 @@ export function withOwnSync(
     return isOrdering ? replaced(checks, 'OperationInProgress', pending('a sync is being asked for')) : checks
   }
   const what = own.isAdopted ? 'the sync that was adopted' : 'the sync that was started'
-  if (own.phase === 'Succeeded') return checks
+  if (own.phase === 'Succeeded')
+    return isAfterOwn(known, now)
+      ? checks
+      : replaced(checks, 'StatusStale', pending(`health may be from before the end of ${what}`))
   if (own.isFollowed && isDoneByOther(own, application)) return checks
   if (hasEnded(own.phase)) {
     const said = checks.find(({ code }) => code === 'OperationFailed')

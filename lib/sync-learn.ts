@@ -3,10 +3,11 @@
 import { type Application, observedRevisions } from './application.ts'
 import type { Knowledge, Known, Sighting } from './knowledge.ts'
 import { operatedRevisions } from './operation-rules.ts'
-import { SYNC_ANEW, SYNC_SETTLE } from './promises.ts'
+import { SYNC_ANEW, SYNC_OVER, SYNC_SETTLE } from './promises.ts'
 import { sameRevision } from './revision.ts'
 import { carries, hasEnded, isForTarget, isUnderWay, judge } from './sync-rules.ts'
 import type { OwnSync, SyncAnswer, Syncing, SyncOrder } from './syncs.ts'
+import { parseTime } from './time.ts'
 
 type Context = Pick<Knowledge, 'policy' | 'seed'>
 
@@ -67,6 +68,7 @@ function accepted({ whole }: Known, order: SyncOrder, now: number): OwnSync {
     message: undefined,
     historyId: newest(whole),
     isFollowed: false,
+    endedAt: undefined,
   }
 }
 
@@ -133,7 +135,8 @@ function ownOf(known: Known, application: Application, seen: Seen, context: Cont
   if (hasEnded(own.phase))
     return found === undefined && seen.isRequested && !own.isFollowed ? { ...own, isFollowed: true } : own
   if (found?.isAsked === true) return own
-  if (found !== undefined) return { ...own, ...progressOf(application), isFollowed: false }
+  if (found !== undefined)
+    return { ...own, ...progressOf(application), isFollowed: false, endedAt: endOf(application, seen) }
   return seen.isRequested && seen.asOf >= own.since ? { ...own, isFollowed: true } : own
 }
 
@@ -165,8 +168,13 @@ function adopted(known: Known, application: Application, id: string | undefined,
     since: seen.at,
     historyId: newest(application),
     isFollowed: false,
+    endedAt: endOf(application, seen),
     ...progressOf(application),
   }
+}
+
+function endOf({ status: { operationState } }: Application, { at }: Seen): number | undefined {
+  return hasEnded(operationState?.phase) ? at : undefined
 }
 
 /** Without an id, an operation under way for what is wanted is as good as one of our own. */
@@ -199,6 +207,21 @@ export function isOutOfSight({ syncing: { own }, sighting }: Known, context: Con
   )
 }
 
+/**
+ * Whether what was seen is from after the end of the run's own operation. Times of the server count whole seconds, and
+ * a sync that is started straight after a refresh can end in the second in which that refresh was done: so where the
+ * two are equal, it takes a refresh that was asked for after the end was seen, or, without refreshes, some time.
+ */
+export function isAfterOwn({ syncing: { own }, refreshes, sighting }: Known, now: number): boolean {
+  const status = sighting?.application?.status
+  if (own?.endedAt === undefined || own.isFollowed || status === undefined || sighting === undefined)
+    return true
+  if (parseTime(status.reconciledAt) > parseTime(own.finishedAt)) return true
+  if (refreshes.answered > 0 && refreshes.servedAskedAt >= own.endedAt)
+    return sighting.asOf >= refreshes.servedAskedAt
+  return now >= own.endedAt + SYNC_OVER
+}
+
 /** The revisions that an operation of a run was for, as far as they are known. */
 export function revisionsOf(own: OwnSync, application: Application | undefined): readonly string[] {
   if (application === undefined || own.isFollowed || own.startedAt === undefined) return own.revisions
@@ -221,7 +244,7 @@ export function isDoneByOther(own: OwnSync, application: Application): boolean {
   const isOfObserved = observedRevisions(application).every((one, i) => sameRevision(operated[i] ?? '', one))
   if (state?.phase === 'Succeeded' && isFull && (isOfObserved || isSame(operated))) return true
   return (
-    own.phase === undefined &&
+    !hasEnded(own.phase) &&
     history.some(
       ({ id, revision, revisions }) =>
         (id ?? 0) > own.historyId && isSame(revision === undefined ? revisions : [revision]),

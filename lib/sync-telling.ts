@@ -84,6 +84,12 @@ export function syncClause(known: Known, moment: Moment): string | undefined {
   if (refusal?.kind === 'refused')
     return `${what} is needed, and Argo CD did not start it: ${refusal.message}`
   if (refusal?.kind === 'busy') return `${what} is needed, once the operation under way has ended`
+  const { failures } = moment.knowledge
+  const unknown = failures.get(`permission:${known.key}`)
+  if (unknown !== undefined)
+    return `${what} is needed, and whether this account may start it is not known: ${unknown.failure.message}`
+  const failed = failures.get(`sync:${known.key}`)
+  if (failed !== undefined) return `${what} is needed, and asking for it failed: ${failed.failure.message}`
   return `${what} is needed, and nothing is started before all applications have been seen and may be synced`
 }
 

@@ -64,6 +64,8 @@ export interface OwnSync {
   readonly message: string | undefined
   /** The last entry of the history when it was ordered: what is newer came after it. */
   readonly historyId: number
+  /** When its end was first seen. */
+  readonly endedAt: number | undefined
   /** Another operation has taken its place on record. */
   readonly isFollowed: boolean
 }

@@ -68,7 +68,8 @@ export function hasFailed(known: Known, { failAfter }: Policy): boolean {
   if (hasOwnSyncFailed(known)) return true
   if (failing === undefined || lasted(failing) < failAfter) return false
   // A comparison error may be a blip at the moment of the last comparison: a later one must have confirmed it.
-  const isConfirmed = refreshes.servedAskedAt >= failing.since || lasted(failing) >= OWN_COMPARISON
+  const { errorSince = NEVER, until } = failing
+  const isConfirmed = refreshes.servedAskedAt >= errorSince || until - errorSince >= OWN_COMPARISON
   return isConfirmed || checks.some((check) => isFailing(check) && check.code !== 'Conditions')
 }
 

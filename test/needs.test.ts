@@ -201,6 +201,13 @@ describe('looks', () => {
     ['after a failure by one look: no more', web({ timeout: 0 }).lookFails(0, 'web', unreachable), 0, []],
   ])('%s', (_, history, now, due) => expect(history.planned(now, 'look')).toEqual(due))
 
+  test('during the soak of what a selector matches, the list tells', () => {
+    const all = NAMES.map((name) => app(name, SHA.b))
+    const history = selecting({ watch: false, stableFor: 60 * S }).list(0, all)
+    expect(history.planned(5 * S)).toEqual(['list'])
+    for (let at = 5; at <= 60; at += 5) history.list(at * S, all)
+    expect(history.planned(60 * S, 'look')).toHaveLength(NAMES.length)
+  })
   test('those that have been due for longest come first', () => {
     const history = two({ watch: false }).look(0, 'web', other).look(0, 'api', app('api', SHA.a))
     history.look(5 * S, 'web', other).look(6 * S, 'web', other)

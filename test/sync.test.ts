@@ -406,6 +406,22 @@ describe('what stands in the way', () => {
     expect((await run(env({}, { override: ['*'] }))).code).toBe(0)
   })
 
+  test('a server that does not say whether it is permitted, or cannot be asked for it: nothing is started, and why', async () => {
+    manual({}, OUT_OF_SYNC)
+    const lift = server.fault({ route: 'can-i' }, { kind: 'answer', status: 502, body: 'bad gateway' })
+    const unknown = await run(env({ KPCEA_TIMEOUT: '2' }))
+    expect(unknown.stdout).toContain('whether this account may start it is not known')
+    expect(unknown.stdout).toContain('502')
+    expect(posts()).toEqual([])
+    lift()
+    server.fault({ route: 'sync' }, { kind: 'answer', status: 502, body: 'bad gateway' })
+    const refused = await run(env({ KPCEA_TIMEOUT: '8', KPCEA_WATCH: 'false' }))
+    expect(refused.code).toBe(1)
+    expect(refused.stdout).toMatch(/asking for it failed|not known whether it began/)
+    expect(posts().length).toBeLessThanOrEqual(2)
+    expect(server.operations.syncs).toEqual([])
+  })
+
   test('a sync that fails for good is a no at once, with its message', async () => {
     manual({}, OUT_OF_SYNC)
     server.operations.onSync = () => ({ phase: 'Failed', message: 'one or more objects failed to apply' })
@@ -428,6 +444,49 @@ describe('what stands in the way', () => {
     const { result } = await runJson(env({ KPCEA_FAIL_AFTER: '1' }))
     expect(result).toMatchObject({ reason: 'OperationFailed', timedOut: false })
     expect(posts()).toHaveLength(2)
+  })
+})
+
+describe('the verdict', () => {
+  test('rests on what was compared after the end of the sync, also within one second', async () => {
+    manual({}, OUT_OF_SYNC)
+    // As Argo CD does: Synced at once, and health from before until the next comparison.
+    const begun = () => server.operations.syncs.length > 0
+    let looks = 0
+    server.onRefresh = (app) => {
+      if (begun()) app.status.health.status = ++looks > 1 ? 'Healthy' : 'Progressing'
+    }
+    const { finished, said } = start(env())
+    await waitFor(() => said().includes('the sync ended: Succeeded'))
+    await waitFor(() => said().includes('NotHealthy'))
+    server.update('web', { status: { health: { status: 'Healthy' } } })
+    expect((await finished).code).toBe(0)
+    expect(looks).toBeGreaterThan(0)
+  })
+
+  test('is no where the sync succeeded and something else is wrong', async () => {
+    manual({}, OUT_OF_SYNC)
+    server.operations.onSync = (app) => {
+      app.status.health = { status: 'Degraded', message: 'it crashes' }
+      return {}
+    }
+    const { result } = await runJson(env({ KPCEA_FAIL_AFTER: '1' }))
+    expect(result.reason).toBe('NotHealthy')
+    expect(result.message).toContain('a sync to')
+    expect(result.applications[0]?.started?.phase).toBe('Succeeded')
+  })
+
+  test('says so where Argo CD compares with another commit than the one that was synced', async () => {
+    manual()
+    server.operations.keepsSync = true
+    server.operations.onSync = (app) => {
+      app.status.sync = { ...app.status.sync, status: 'OutOfSync', revision: SHA.c }
+      return {}
+    }
+    const { result } = await runJson(env({ KPCEA_TIMEOUT: '2' }))
+    expect(result.verified).toBe(false)
+    expect(result.message).toContain(`compares with what the application tracks (main), which is ${SHA.c}`)
+    expect(posts()).toHaveLength(1)
   })
 })
 

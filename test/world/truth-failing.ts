@@ -20,6 +20,8 @@ export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isRele
   if (reason === 'NotHealthy') return isReleased
   if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
   const { operationState, revisions, syncStatus } = status
+  // A dry run has taken the place of what failed.
+  if (operationState?.operation.isDryRun === true) return false
   const isOfObserved = operationState?.synced?.join() === revisions.join()
   return (
     isReleased &&
