@@ -116,8 +116,9 @@ export interface Known {
   readonly mentionedBy: number
   readonly told: Application | undefined
   readonly refreshes: Refreshes
-  /** When the tree of the evidence was asked for. */
+  /** When the tree of the evidence was asked for, and when one was last asked for. */
   readonly treeAsOf: number
+  readonly treeAskedAt: number
   /** What is known of syncing it. */
   readonly syncing: Syncing
   /** When what it waits for now began. */
@@ -284,6 +285,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     told: undefined,
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,
+    treeAskedAt: NEVER,
     syncing: NO_SYNCING,
     waitingSince: now,
   }

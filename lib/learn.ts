@@ -58,6 +58,8 @@ function started(knowledge: Knowledge, request: Request, now: number): Knowledge
       return learntOfSync(knowledge, request.application, now, (known) =>
         syncOrdered(known, request.order, now),
       )
+    case 'tree':
+      return change(knowledge, request.application, (known) => ({ ...known, treeAskedAt: now }))
     case 'look':
     case 'list':
     case 'names':

@@ -35,6 +35,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
         failedOperation: undefined,
         evidence: NO_EVIDENCE,
         treeAsOf: NEVER,
+        treeAskedAt: NEVER,
         refreshes: NO_REFRESHES,
       },
       now,

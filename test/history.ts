@@ -122,8 +122,8 @@ export class History {
   }
 
   tree(now: number, name: string, nodes: readonly TreeNode[], startedAt = now): this {
-    const question = { kind: 'tree', application: `argocd/${name}`, ref: refOf(name) } as const
-    return this.brought(now, question, { kind: 'tree', nodes }, startedAt)
+    const question = treeOf(name)
+    return this.started(startedAt, question).brought(now, question, { kind: 'tree', nodes }, startedAt)
   }
 
   /** @param more 1 for the next stream */
@@ -137,6 +137,11 @@ const refOf = (name: string) => ({ name, namespace: 'argocd', project: undefined
 /** A look at an application of the namespace `argocd`. */
 export function lookAt(name: string): Question {
   return { kind: 'look', application: `argocd/${name}`, ref: refOf(name) }
+}
+
+/** Its resource tree. */
+export function treeOf(name: string): Question {
+  return { kind: 'tree', application: `argocd/${name}`, ref: refOf(name) }
 }
 
 /** A refresh of one. */

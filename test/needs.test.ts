@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { node, parsed, SHA, wanting } from './fixtures.ts'
-import { History } from './history.ts'
+import { History, treeOf } from './history.ts'
 import { named, SECOND, SELECTED } from './scene.ts'
 
 const S = SECOND
@@ -405,9 +405,22 @@ describe('trees', () => {
     expect(first).toHaveLength(20)
     for (const key of first) history.tree(S, key.replace('tree:argocd/', ''), [])
     expect(history.planned(2 * S, 'tree')).toEqual([])
-    const second = history.planned(11 * S, 'tree')
+    const second = history.planned(12 * S, 'tree')
     expect(second).toHaveLength(20)
     expect(second.filter((key) => !first.includes(key))).toHaveLength(10)
+  })
+  test('those that were asked for and are of no use any more count as well', () => {
+    const history = many({ watch: false })
+    const see = (name: string, status: string) =>
+      history.look(0, name, parsed({ name, revision: SHA.b }, { status: { health: { status } } }))
+    for (const name of NAMES) see(name, 'Progressing')
+    const first = history.planned(0, 'tree').map((key) => key.replace('tree:argocd/', ''))
+    for (const name of first) history.started(0, treeOf(name))
+    expect(history.planned(S, 'tree')).toHaveLength(20)
+    for (const name of first) see(name, 'Healthy')
+    expect(history.planned(S, 'tree')).toEqual([])
+    expect(history.wakeAt(S)).toBeLessThanOrEqual(10 * S)
+    expect(history.planned(10 * S, 'tree')).toHaveLength(10)
   })
 })
 

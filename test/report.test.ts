@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { adviceFor } from '../lib/advice.ts'
+import type { Code } from '../lib/check.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import { type Follower, LiveFollower, LogFollower } from '../lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from '../lib/github.ts'
@@ -69,7 +70,7 @@ describe('the summary', () => {
     ).split('\n')
     expect(first).toStartWith('NOT VERIFIED (NotHealthy) after 10s: web is not verified')
     expect(rest.join('\n')).toMatch(
-      /NotHealthy \(failing\)[\s\S]*Pod web-1 +Degraded +back-off[\s\S]*https:[\s\S]*Next: do this/,
+      /NotHealthy: health is[\s\S]*Pod web-1 +Degraded +back-off[\s\S]*https:[\s\S]*Next: do this/,
     )
   })
   test('of many shows those that are not verified, and ends with the verdict again', () => {
@@ -120,29 +121,6 @@ describe('GitHub Actions', () => {
   })
 })
 
-const POLICY = { timeout: 30_000, refresh: 'normal' } as const
-
-describe('advice', () => {
-  test('none for a yes', () =>
-    expect(adviceFor(result([applicationResult('web', true)]), POLICY)).toBeUndefined())
-  test('an old revision where no refresh is asked for', () =>
-    expect(
-      adviceFor(
-        { ...result([]), verified: false, reason: 'RevisionMismatch' },
-        { ...POLICY, refresh: 'none' },
-      ),
-    ).toContain('KPCEA_REFRESH'))
-  test('a name that a shell would run is not offered to one', () => {
-    const odd = { ...applicationResult('$(id)', false), reason: 'OutOfSync' as const }
-    const said = adviceFor({ ...result([odd]), reason: 'OutOfSync' }, POLICY)
-    expect(said).toContain('argocd app sync NAME')
-  })
-  test('no permission', () =>
-    expect(adviceFor({ ...result([]), verified: false, reason: 'NotFound' }, POLICY)).toContain(
-      'can-i get applications',
-    ))
-})
-
 const WANTED = wanting({ revision: SHA.a })
 const PROGRESSING = { status: { health: { status: 'Progressing' } } }
 
@@ -151,6 +129,36 @@ function watched(...names: readonly string[]): History {
   const applications = names.map((name) => ({ name, namespace: 'argocd', wanted: WANTED }))
   return new History({ timeout: 30_000 }, { kind: 'names', project: undefined, applications })
 }
+
+describe('advice', () => {
+  /** What is said of a run that saw the application so, under a verdict that names it. */
+  const advised = (reason: Result['reason'], history: History, name = 'web') =>
+    adviceFor(
+      {
+        ...result([{ ...applicationResult(name, false), reason: reason as Code }]),
+        reason,
+        message: `${name} is not verified`,
+      },
+      history,
+    )
+  test('none for a yes', () =>
+    expect(adviceFor(result([applicationResult('web', true)]), watched('web'))).toBeUndefined())
+  test('an old revision where no refresh is asked for', () => {
+    const history = watched('web').look(0, 'web', parsed({ name: 'web', revision: SHA.b }))
+    const policy = { ...history.knowledge.policy, refresh: 'none' } as const
+    history.knowledge = { ...history.knowledge, policy }
+    expect(advised('RevisionMismatch', history)).toContain('KPCEA_REFRESH')
+  })
+  test('a name that a shell would run is not offered to one', () => {
+    const name = '$(id)'
+    const outOfSync = parsed({ name }, { status: { sync: { status: 'OutOfSync' } } })
+    expect(advised('OutOfSync', watched(name).look(0, name, outOfSync), name)).toContain(
+      'argocd app sync NAME',
+    )
+  })
+  test('no permission', () =>
+    expect(advised('NotFound', watched('web').look(0, 'web', undefined))).toContain('can-i get applications'))
+})
 
 /** Tells a follower what something changes. */
 function turn(follower: Follower, history: History, change: () => void): void {
