@@ -94,5 +94,7 @@ export function screenOf(written: string, { cols, rows }: { cols: number; rows: 
       column += width
     }
   }
-  return lines.map((line) => line.join('').trimEnd()).filter((line, i, all) => line !== '' || i < all.length - 1)
+  return lines
+    .map((line) => line.join('').trimEnd())
+    .filter((line, i, all) => line !== '' || i < all.length - 1)
 }
