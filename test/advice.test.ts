@@ -12,7 +12,7 @@ import { History } from './history.ts'
 import { SELECTED } from './scene.ts'
 
 const DEFAULT_TIMEOUT = 30_000
-const SERVER = { origin: 'https://argocd.example.com', rootPath: '' }
+const SERVER = { origin: 'https://argocd.example.com', rootPath: '', loopback: false }
 
 /** What was seen of applications, and what is wanted of each. */
 interface Seen {
