@@ -178,7 +178,7 @@ async function doctorCommand(given: Arguments): Promise<number> {
     version,
     readFile: readTextFile,
     secrets,
-    actions: [],
+    actions: loaded.config.policy.sync === undefined ? [] : ['sync'],
     proxyUrl,
     now: () => systemClock.date(),
   }

@@ -29,16 +29,25 @@ export class RefusedToken extends Error {
   override readonly name = 'RefusedToken'
 }
 
+/** What an answer that is not a success says: its status, the gRPC code where Argo CD gave it, and its words. */
+export interface Refusal {
+  readonly status: number
+  readonly code: number | undefined
+  readonly said: string
+}
+
 /**
  * Sorts an answer that is not a success.
  *
+ * @param take sorts what it knows better; `undefined`: it does not
  * @returns `undefined` where Argo CD says that the thing does not exist or may not be seen
  */
-export async function refuse(
+export async function refuse<T = undefined>(
   response: Response,
   host: string,
   mask: (text: string) => string,
-): Promise<undefined> {
+  take: (refusal: Refusal) => T | undefined = () => undefined,
+): Promise<T | undefined> {
   const { status, headers } = response
   if (status >= 300 && status < 400) {
     await response.body?.cancel()
@@ -64,6 +73,8 @@ export async function refuse(
   const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
   const answer = `${status}${said === '' ? '' : ` ${said}`}`
   if (status === 401) throw new RefusedToken(answer)
+  const taken = take({ status, code: error?.code ?? undefined, said })
+  if (taken !== undefined) return taken
   if (
     isArgoCD &&
     ((status === 403 && error.code === PERMISSION_DENIED) || (status === 404 && error.code === NOT_FOUND))

@@ -8,6 +8,7 @@ import { asFailure, RequestFailure } from './failure.ts'
 import { type Finding, type Subject, works } from './finding.ts'
 import { few } from './phrase.ts'
 import type { ApplicationRef } from './requests.ts'
+import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-rules.ts'
 import { wholeMinutes } from './validity.ts'
 import { namesOf, whereabouts } from './whereabouts.ts'
 
@@ -138,16 +139,12 @@ export async function* examineApplications(
   }
 
   async function present(application: Application): Promise<Finding> {
-    const { metadata, spec, status } = application
+    const { metadata, status } = application
     const key = applicationKey(metadata.name, metadata.namespace)
     const refused: string[] = []
-    for (const action of actions) {
-      const object = `${spec.project ?? 'default'}/${metadata.namespace ?? ''}/${metadata.name}`.replace(
-        '//',
-        '/',
-      )
-      if (!(await canI(action, object))) refused.push(action)
-    }
+    const object = policyObject(application, undefined)
+    for (const action of actions) if (!(await canI(action, object))) refused.push(action)
+    const stage = policy.sync?.stage
     const tracks = sourcesOf(application).map(
       ({ repoURL, targetRevision, chart }) =>
         `${targetRevision ?? 'HEAD'} of ${repoURL ?? 'nowhere'}${chart === undefined ? '' : `#${chart}`}`,
@@ -158,7 +155,11 @@ export async function* examineApplications(
     const bad = (why: string): Finding => ({ subject: 'application', ok: false, message: `${found}; ${why}` })
     if (refused.length > 0)
       return bad(
-        `${account} may not ${refused.join(' and ')} it; give it the policy line: p, ${account}, applications, ${refused[0]}, ${spec.project ?? 'default'}/*, allow`,
+        `${account} may not ${refused.join(' and ')} it; give it the policy line: ${policyLine(refused[0] ?? 'get', object, account)}`,
+      )
+    if (stage !== undefined && !isAuthorized(application, stage))
+      return bad(
+        `the Stage ${stage.project}:${stage.name} may not sync it; add the annotation ${STAGE_ANNOTATION}: ${stage.project}:${stage.name}`,
       )
     if (status.reconciledAt === undefined)
       return bad("it was never compared with Git: does Argo CD's application controller run?")
@@ -166,9 +167,10 @@ export async function* examineApplications(
       return bad(
         `it was last compared with Git ${formatDuration(wholeMinutes(age))} ago: does Argo CD's application controller run?`,
       )
+    const permitted = actions.length === 0 ? '' : `, and ${account} may ${actions.join(' and ')} it`
     return works(
       'application',
-      `${found}, compared ${formatDuration(Math.max(0, Math.round(age / 1000) * 1000))} ago`,
+      `${found}${permitted}, compared ${formatDuration(Math.max(0, Math.round(age / 1000) * 1000))} ago`,
     )
   }
 

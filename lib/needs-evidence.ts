@@ -1,13 +1,14 @@
 /** Why commits, renderings and resource trees are asked for. Pure. */
 
 import { isMet } from './check.ts'
+import type { CommitRequest, Comparison } from './evidence.ts'
 import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import { MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
-import { remembered } from './remembered.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
+import { hasOwnSyncFailed } from './sync-checks.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -16,17 +17,31 @@ export function evidenceNeeded(moment: Moment): Need {
   return union([commits(moment), comparisons(moment), trees(moment)])
 }
 
-const NO_NEEDS = { commits: [], comparisons: [], tree: false } as const
+const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false }
 
-const needs = remembered(({ sighting, wanted, evidence }: Known) => {
+interface Needs {
+  readonly commits: readonly CommitRequest[]
+  readonly comparisons: readonly Comparison[]
+  readonly tree: boolean
+}
+
+/** What follows from the same as the checks do, for as long as those are known. */
+const remembered = new WeakMap<Known['checks'], Needs>()
+
+function needs({ sighting, wanted, evidence, checks }: Known): Needs {
   const application = sighting?.application
   if (application === undefined) return NO_NEEDS
-  return {
+  const before = remembered.get(checks)
+  if (before !== undefined) return before
+  const found = {
     commits: commitsNeeded(application, wanted, evidence),
     comparisons: comparisonsNeeded(application, wanted, evidence),
     tree: treeNeeded(application, wanted),
   }
-})
+  const isNothing = found.commits.length === 0 && found.comparisons.length === 0 && !found.tree
+  remembered.set(checks, isNothing ? NO_NEEDS : found)
+  return found
+}
 
 /** Whether nothing but a commit that is being asked for decides: that is no reason for a refresh. */
 export function isCommitAwaited(known: Known): boolean {
@@ -176,8 +191,9 @@ function treeDueAt({ treeAsOf, failing }: Known, { knowledge }: Moment): number 
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */
-function isEnding({ failing }: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
-  if (isOneLook || now >= diagnosisAt) return true
+function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
+  const { failing } = known
+  if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
   return failing !== undefined && now >= failing.since + knowledge.policy.failAfter
 }
 

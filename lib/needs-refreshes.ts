@@ -59,7 +59,14 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
     // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
     isUnanswered(known)
       ? unanswered(known, knowledge)
-      : Math.min(first(known), evidence(known), again(known, knowledge), confirmation(known, knowledge)),
+      : Math.min(
+          first(known),
+          evidence(known),
+          beforeSync(known, knowledge),
+          afterSync(known),
+          again(known, knowledge),
+          confirmation(known, knowledge),
+        ),
   )
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
@@ -102,6 +109,19 @@ function evidence({ sighting, refreshes, wanted }: Known): number {
   return isFutile ? NOT : refreshes.answeredAt + RECONCILED_STEP
 }
 
+/** Before something is started, what there is after the operation that has just ended. */
+function beforeSync({ refreshes, syncing }: Known, { policy }: Knowledge): number {
+  return policy.sync !== undefined && syncing.own === undefined && syncing.refreshFrom > refreshes.startedAt
+    ? NEVER
+    : NOT
+}
+
+/** What there is after the run's own sync, where the status may be from before its end. */
+function afterSync({ refreshes, syncing: { own }, checks }: Known): number {
+  const isStale = checks.some((check) => check.code === 'StatusStale' && !isMet(check))
+  return isStale && own?.endedAt !== undefined && own.endedAt > refreshes.startedAt ? NEVER : NOT
+}
+
 /** What a refresh could mend. */
 const MENDABLE: ReadonlySet<Check['code']> = new Set([
   'RevisionMismatch',
@@ -127,8 +147,7 @@ function pauseAfter(count: number, key: string, knowledge: Knowledge): number {
 }
 
 /** A comparison error ends a run only where a later refresh has confirmed it. */
-function confirmation({ failing, refreshes, checks }: Known, { policy }: Knowledge): number {
-  if (failing === undefined || refreshes.servedAskedAt >= failing.since) return NOT
-  if (!checks.some(({ code, state }) => code === 'Conditions' && state === 'failing')) return NOT
+function confirmation({ failing, refreshes }: Known, { policy }: Knowledge): number {
+  if (failing?.errorSince === undefined || refreshes.servedAskedAt >= failing.errorSince) return NOT
   return failing.since + policy.failAfter
 }

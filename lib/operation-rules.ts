@@ -41,6 +41,11 @@ export function noOperationInProgress({ operation, status: { operationState } }:
   return met('no operation is in progress')
 }
 
+/** Whether the last operation on record was a dry run. */
+export function hasDryRun({ status: { operationState } }: Application): boolean {
+  return operationState !== undefined && isDryRun(operationState)
+}
+
 /**
  * A dry run takes the place of the operation before it in the Application, and mends nothing: one that failed counts
  * on until another that was no dry run is seen.

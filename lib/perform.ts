@@ -72,5 +72,14 @@ async function* ask(client: ArgoCD, request: Request, how: How): AsyncGenerator<
     case 'compare':
       yield { kind: 'rendering', rendering: await client.compare(request.ref, request.comparison, how) }
       return
+    case 'sync':
+      yield { kind: 'ordered', answer: await client.sync(request.ref, request.order, how) }
+      return
+    case 'permission':
+      yield { kind: 'permission', isPermitted: await client.maySync(request.object, how) }
+      return
+    case 'windows':
+      yield { kind: 'windows', windows: await client.syncWindows(request.ref, how) }
+      return
   }
 }

@@ -9,6 +9,7 @@ import { membersNeeded } from './needs-members.ts'
 import { overviewNeeded } from './needs-overview.ts'
 import { refreshesNeeded } from './needs-refreshes.ts'
 import { streamNeeded } from './needs-stream.ts'
+import { syncsNeeded } from './needs-syncs.ts'
 import { decidableAt } from './verdict.ts'
 
 /** What ought to be under way now. */
@@ -20,6 +21,7 @@ export function plan(knowledge: Knowledge, now: number): Need {
     looksNeeded(moment),
     refreshesNeeded(moment),
     evidenceNeeded(moment),
+    syncsNeeded(moment),
     overviewNeeded(moment),
   ])
   return { tasks: needs.tasks, wakeAt: Math.min(needs.wakeAt, decidableAt(moment)) }

@@ -7,6 +7,7 @@ import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { refreshDecides } from './revision-needs.ts'
 import { asJson, ours, type Shown, type ShownDeep, told } from './shown.ts'
+import { syncNews } from './sync-telling.ts'
 import { awaitedCheck, byUrgency, seconds, silentAt, silentFor, timing, unsaidReasons } from './waiting.ts'
 import type { Policy } from './wanted.ts'
 
@@ -19,6 +20,7 @@ export interface LogEntry {
     | 'observed'
     | 'gone'
     | 'refreshing'
+    | 'syncing'
     | 'nothing-selected'
     | 'failure'
     | 'recovered'
@@ -119,6 +121,8 @@ export class ProgressLog {
     for (const [key, known] of now.applications) {
       const was = before.applications.get(key)
       if (was === known) continue
+      for (const { level, message } of now.policy.sync === undefined ? [] : syncNews(was, known))
+        yield { ...about(known, { event: 'syncing', message }), level }
       if (isFew) yield* this.#application(was, known, now)
       else yield* this.#failing(known, now)
     }

@@ -171,7 +171,7 @@ function formatApplication(
   }
   const address = layout.allAddresses || isNamed ? [told`    ${paint('dim', url)}`] : []
   // Where there is one, all of it was said with the verdict.
-  if (verified) return isNamed ? address : [row]
+  if (verified) return isNamed ? [...formatSync(application), ...address] : [row, ...formatSync(application)]
   if (!isSeen && isNamed) return []
   const isSaid = (text: Shown) => said.some((one) => one.includes(text))
   const unmet = checks.filter(({ state, code }) => state !== 'met' && code !== 'NotStable')
@@ -184,9 +184,29 @@ function formatApplication(
   return [
     row,
     ...complaints,
+    ...formatSync(application),
     ...formatResources(application, said, layout.resources),
     ...(isSeen ? address : []),
   ]
+}
+
+function formatSync({ started, wouldStart }: ShownApplication): readonly Shown[] {
+  if (wouldStart !== undefined)
+    return [
+      told`      would be synced to ${revisionNames(wouldStart.revisions)}${wouldStart.prune ? ', with pruning' : ''}`,
+    ]
+  if (started === undefined) return []
+  const { adopted, revisions, at, id, phase, message } = started
+  const what = adopted ? told`sync adopted` : told`sync started`
+  const carried = id === null ? NOTHING : told` (id ${id})`
+  const came = message === null ? NOTHING : told`: ${message}`
+  return [
+    told`      ${what}: to ${revisionNames(revisions)} at ${at}${carried}, ${phase ?? told`not seen under way`}${came}`,
+  ]
+}
+
+function revisionNames(revisions: readonly Shown[]): Shown {
+  return revisions.length === 0 ? told`what it tracks` : joined(revisions, ', ')
 }
 
 /** A line that takes one row, leaving the last column free. */
@@ -243,7 +263,11 @@ export function formatTerminationMessage(result: ShownResult, advice?: Shown): S
   const named = namedIn(result)
   const next = advice === undefined ? [] : [told`Next: ${advice}`]
   const others = byUrgency(result.applications)
-    .filter((application) => !application.verified && application !== named)
+    .filter(
+      (application) =>
+        (!application.verified && application !== named) ||
+        (application.started !== undefined && result.applications.length > 1),
+    )
     .map(
       (application) =>
         told`${keyOf(application)}: ${application.reason}: ${application.message} ${application.url}`,
@@ -273,9 +297,16 @@ export function formatStart({ target, policy, connection }: Config): string {
   const wanted = wantedOfAll(target)
   const soak = policy.stableFor === 0 ? '' : `, stable for ${formatDuration(policy.stableFor)}`
   const time = policy.timeout === 0 ? 'with one look' : `for at most ${formatDuration(policy.timeout)}`
+  const { sync } = policy
+  const syncing =
+    sync === undefined
+      ? ''
+      : policy.timeout === 0
+        ? ', saying what --sync would start'
+        : `, starting syncs where they are needed${sync.id === undefined ? '' : ` (id ${sync.id})`}`
   const warning = insecure ? '; the certificate is NOT verified (KPCEA_INSECURE)' : ''
   return (
     `verifying ${formatTarget(target)} on ${server.origin}${server.rootPath}` +
-    `${wanted.length === 0 ? '' : ` for ${wanted.join(' and ')}`}${soak}, ${time} (${credentials.mode} mode)${warning}`
+    `${wanted.length === 0 ? '' : ` for ${wanted.join(' and ')}`}${soak}, ${time}${syncing} (${credentials.mode} mode)${warning}`
   )
 }

@@ -9,9 +9,11 @@ import { formatDuration } from './duration.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { formatImage } from './image.ts'
 import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { momentOf } from './moment.ts'
 import { few } from './phrase.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { failureOf as lastFailureOf } from './server.ts'
+import { plannedSync, startedSync, syncClause } from './sync-telling.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'
 import type { Outcome } from './verdict.ts'
 import { checksOf, type Ending, namingCheck } from './verdict.ts'
@@ -42,7 +44,7 @@ export function createResult({ server, outcome, times, mask }: ResultInput): Res
   const byKey = new Map(
     [...knowledge.applications.values()].map((known) => [
       known.key,
-      applicationResult(known, outcome, server, mask),
+      applicationResult(known, outcome, { server, mask, times }),
     ]),
   )
   const applications = [...byKey.values()].sort(
@@ -88,9 +90,8 @@ function formatTimes({ startedAt, finishedAt, durationSeconds }: Times) {
 
 function applicationResult(
   known: Known,
-  { decision: ending, knowledge }: Outcome,
-  server: ServerAddress,
-  mask: (text: string) => string,
+  { decision: ending, knowledge, endedAt }: Outcome,
+  { server, mask, times }: Pick<ResultInput, 'server' | 'mask' | 'times'>,
 ): ApplicationResult {
   const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
@@ -103,19 +104,27 @@ function applicationResult(
   const name = application?.metadata.name ?? ref.name
   const namespace = application?.metadata.namespace ?? ref.namespace ?? null
   const status = application?.status
+  const moment = momentOf(knowledge, endedAt)
+  const message = verified
+    ? summary(known, knowledge.policy)
+    : naming === undefined
+      ? failureOf(ending, failure).message
+      : whyNot(known, naming, checks, knowledge)
+  // Why a run was refused is said once, and not of each application again.
+  const clause =
+    ending.kind === 'refused' && known.syncing.own === undefined ? undefined : syncClause(known, moment)
+  const started = startedSync(
+    known,
+    (time) => new Date(times.startedAt.getTime() + Math.max(time - knowledge.startedAt, 0)),
+  )
+  const planned = plannedSync(known, moment)
   return {
     name,
     namespace,
     project: orNull(application?.spec.project ?? ref.project),
     verified,
     reason: verified ? 'Verified' : (naming?.code ?? failureOf(ending, failure).reason),
-    message: shown(
-      verified
-        ? summary(known, knowledge.policy)
-        : naming === undefined
-          ? failureOf(ending, failure).message
-          : whyNot(known, naming, checks, knowledge),
-    ),
+    message: shown(clause === undefined ? message : `${message}; ${clause}`),
     url: `${formatServerAddress(server)}/applications/${[namespace, name].flatMap((part) => (part === null ? [] : [encodeURIComponent(part)])).join('/')}`,
     sync: { status: orNull(status?.sync.status), revisions: revisionsOf(application).map(shown) },
     health: { status: orNull(status?.health.status), message: orNull(status?.health.message) },
@@ -127,6 +136,19 @@ function applicationResult(
     images: (status?.summary.images ?? []).map(shown),
     checks: checks.map(({ code, state, message }) => ({ code, state, message: shown(message) })),
     unhealthyResources: unhealthyResources(known).map((resource) => mapTexts(resource, shown)),
+    ...(started === undefined
+      ? {}
+      : {
+          started: {
+            ...started,
+            id: orNull(started.id ?? undefined),
+            revisions: started.revisions.map(shown),
+            at: shown(started.at),
+            phase: orNull(started.phase ?? undefined),
+            message: orNull(started.message ?? undefined),
+          },
+        }),
+    ...(planned === undefined ? {} : { wouldStart: { ...planned, revisions: planned.revisions.map(shown) } }),
   }
 }
 
@@ -175,8 +197,17 @@ function verifiedMessage(
   const [only, ...more] = applications
   if (only !== undefined && more.length === 0) return `${only.name} is verified: ${only.message}`
   const which = target.kind === 'selector' ? [] : [formatTarget(target)]
-  const what = [...which, ...wantedOfAll(target), ...held(policy.stableFor)]
+  const what = [...which, ...wantedOfAll(target), ...held(policy.stableFor), ...syncedOnes(applications)]
   return `all ${applications.length} applications are verified: ${what.join('; ')}`
+}
+
+/** Which of them were synced, and as which id. */
+function syncedOnes(applications: readonly ApplicationResult[]): readonly string[] {
+  const synced = applications.filter(({ started }) => started !== undefined)
+  if (synced.length === 0) return []
+  const ids = new Set(synced.flatMap(({ started }) => started?.id ?? []))
+  const id = ids.size === 0 ? '' : ` (id ${[...ids].join(', ')})`
+  return [`synced${id}: ${few(synced.map(({ name }) => name))}`]
 }
 
 /** Why an application is not verified: the check that names it, what is failing besides, and what helps to find it. */
@@ -226,7 +257,7 @@ function refusal(
   const still =
     failure === undefined ? '' : `; ${lookedAgo(outcome)}, and since then ${mask(failure.message)}`
   const failingFor =
-    ending.kind === 'failed' && policy.failAfter > 0
+    ending.kind === 'failed' && policy.failAfter > 0 && !isOwnSync(culprit)
       ? `; failing for ${formatDuration(policy.failAfter)}`
       : ''
   const more =
@@ -256,6 +287,12 @@ function refusal(
   }
   const { reason, message } = failureOf(ending, failure)
   return { reason, message: mask(`not verified${when}: ${message}`) }
+}
+
+/** The run's own operation that failed is not waited for. */
+function isOwnSync(culprit: ApplicationResult | undefined): boolean {
+  const phase = culprit?.started?.phase
+  return culprit?.reason === 'OperationFailed' && (phase === 'Failed' || phase === 'Error')
 }
 
 /** The name of an application, with its namespace where another one has the same. */

@@ -117,7 +117,8 @@ export function subjectOf(request: Request): string {
     case 'overview':
       return request.kind
     case 'refresh':
-      return `refresh:${request.application}`
+    case 'sync':
+      return `${request.kind}:${request.application}`
     default:
       return request.key
   }

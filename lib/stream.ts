@@ -5,6 +5,7 @@ import * as z from 'zod/mini'
 import { applicationSchema } from './application.ts'
 import { bytesOf, checkValues, tooLarge } from './body.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
+import type { Repeats } from './repeats.ts'
 import type { WatchEvent } from './requests.ts'
 import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
@@ -36,6 +37,8 @@ export interface StreamLimits {
   readonly largestMessage: number
   /** How many applications it may tell of that are still there; `Infinity` where it is about more than was asked. */
   readonly mostApplications: number
+  /** What earlier streams of the run have said. */
+  readonly repeats: Repeats
 }
 
 /** All that a stream may leave behind, in characters of JSON: what was said last of each application. */
@@ -67,7 +70,7 @@ function createCount(host: string, mostApplications: number): (event: WatchEvent
 export async function* readEvents(
   response: Response,
   host: string,
-  { largestMessage, mostApplications }: StreamLimits,
+  { largestMessage, mostApplications, repeats }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
@@ -91,7 +94,7 @@ export async function* readEvents(
     },
     onEvent({ data }) {
       lines = 0
-      const event = parseMessage(data, host)
+      const event = repeats.find(data) ?? parseMessage(data, host, repeats)
       if (event === undefined) return
       count(event, data.length)
       batch.push(event)
@@ -128,7 +131,7 @@ function linesIn(text: string): number {
   return lines
 }
 
-function parseMessage(data: string, host: string): WatchEvent | undefined {
+function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent | undefined {
   const unreadable = () =>
     new RequestFailure('NotArgoCD', `${host} sent a message in the stream of changes that is not Argo CD's`)
   checkValues(data, host)
@@ -152,5 +155,6 @@ function parseMessage(data: string, host: string): WatchEvent | undefined {
   if (!CHANGES.has(result.type)) return undefined
   const application = applicationSchema.safeParse(result.application)
   if (!application.success) throw unreadable()
+  repeats.keep(data, application.data)
   return { type: result.type as WatchEvent['type'], application: application.data }
 }

@@ -8,9 +8,11 @@ import { formatDuration } from './duration.ts'
 import type { RequestFailure } from './failure.ts'
 import { applicationOf, type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
 import { isProven, type Moment, momentOf } from './moment.ts'
-import { resultsNeeded } from './operation-rules.ts'
+import { syncRefusal } from './needs-syncs.ts'
+import { hasDryRun, resultsNeeded } from './operation-rules.ts'
 import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
 import type { Ended } from './run.ts'
+import { hasOwnSyncFailed } from './sync-checks.ts'
 import type { Policy } from './wanted.ts'
 
 /** Why a run ended. */
@@ -36,6 +38,8 @@ export function decide(knowledge: Knowledge, now: number): Ending | undefined {
   if (isProven(moment)) return { kind: 'verified' }
   if (isInterrupted) return { kind: 'interrupted' }
   if (server.refusal !== undefined) return { kind: 'refused', failure: server.refusal }
+  const refusal = syncRefusal(moment)
+  if (refusal !== undefined) return { kind: 'refused', failure: refusal }
   if (moment.isOneLook) return now >= deadline ? { kind: 'looked' } : undefined
   if (isHopeless(knowledge) && server.failure !== undefined)
     return { kind: 'refused', failure: server.failure }
@@ -59,16 +63,20 @@ function failedKey(moment: Moment): string | undefined {
 }
 
 /** Whether an application has been failing for long enough to end the run. */
-export function hasFailed({ failing, checks, refreshes }: Known, { failAfter }: Policy): boolean {
+export function hasFailed(known: Known, { failAfter }: Policy): boolean {
+  const { failing, checks, refreshes } = known
+  if (hasOwnSyncFailed(known)) return true
   if (failing === undefined || lasted(failing) < failAfter) return false
   // A comparison error may be a blip at the moment of the last comparison: a later one must have confirmed it.
-  const isConfirmed = refreshes.servedAskedAt >= failing.since || lasted(failing) >= OWN_COMPARISON
+  const { errorSince = NEVER, until } = failing
+  const isConfirmed = refreshes.servedAskedAt >= errorSince || until - errorSince >= OWN_COMPARISON
   return isConfirmed || checks.some((check) => isFailing(check) && check.code !== 'Conditions')
 }
 
 /** Whether what explains a no is known, or is not to be had soon. */
 function isExplained(known: Known, { knowledge, now }: Moment): boolean {
-  const since = (known.failing?.since ?? now) + knowledge.policy.failAfter
+  const patience = hasOwnSyncFailed(known) ? 0 : knowledge.policy.failAfter
+  const since = (known.failing?.since ?? now) + patience
   if (now >= Math.min(since + LONGEST_DIAGNOSIS, knowledge.deadline)) return true
   const isIll = known.checks.some(
     (check) => !isMet(check) && (check.code === 'NotHealthy' || check.code === 'OperationFailed'),
@@ -81,7 +89,9 @@ function isExplained(known: Known, { knowledge, now }: Moment): boolean {
 /** Whether results of an operation count that only a request tells: a stream leaves them out. */
 export function lacksResults(known: Known): boolean {
   const application = applicationOf(known)
-  return application !== undefined && resultsNeeded(application)
+  // What a dry run has taken the place of, no request tells any more.
+  const isGone = known.whole !== undefined && hasDryRun(known.whole)
+  return application !== undefined && !isGone && resultsNeeded(application)
 }
 
 /** When something could be decided although nothing happens. */
@@ -89,9 +99,12 @@ export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableA
   const { deadline, policy, applications, server } = knowledge
   const times = [deadline, lastLookAt, diagnosisAt, provableAt ?? deadline]
   if (server.hopeless !== undefined) times.push(server.hopeless.since + policy.failAfter)
-  for (const { failing } of applications.values())
-    if (failing !== undefined)
-      times.push(failing.since + policy.failAfter, failing.since + policy.failAfter + LONGEST_DIAGNOSIS)
+  for (const known of applications.values()) {
+    const { failing } = known
+    if (failing === undefined) continue
+    times.push(failing.since + policy.failAfter, failing.since + policy.failAfter + LONGEST_DIAGNOSIS)
+    if (hasOwnSyncFailed(known)) times.push(failing.since + LONGEST_DIAGNOSIS)
+  }
   return times.reduce((next, time) => (time > now && time < next ? time : next), Number.POSITIVE_INFINITY)
 }
 

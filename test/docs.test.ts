@@ -176,7 +176,7 @@ describe('every page', () => {
       const flags = shells.flatMap(({ text: shell }) => flagsIn(shell))
       expect(flags.filter((flag) => !FLAGS.has(flag))).toEqual([])
       const inline = [...withoutBlocks(text).matchAll(/`--([a-z][a-z-]*)/g)].map(([, flag]) => `--${flag}`)
-      const foreign = ['--rootpath', '--signer-workflow', '--platform']
+      const foreign = ['--expires-in', '--platform', '--rootpath', '--signer-workflow']
       expect(inline.filter((flag) => !FLAGS.has(flag) && !foreign.includes(flag))).toEqual([])
     })
 

@@ -52,6 +52,7 @@ test('operation just ended, health still from before it', async () => {
   put(NEW, ended)
   server.stopController()
   const run = await waiting({}, 'StatusStale')
+  await waitFor(() => server.refreshes.length === 1)
   // The next assessment shows what the sync has done.
   put(NEW, {
     status: {

@@ -164,12 +164,11 @@ const assessed: Condition = (application) =>
   String(status(application, 'reconciledAt') ?? '') >=
   String(status(application, 'operationState', 'finishedAt') ?? '')
 
-/** Its status is about its present spec. */
+/** Its status is about its present spec. That somebody has asked for one more refresh changes nothing of that. */
 const current: Condition = (application) => {
   const compared = object(status(application, 'sync', 'comparedTo'))
   const part = (value: Json | undefined) => JSON.stringify(value ?? null)
   return (
-    at(application, 'metadata', 'annotations', 'argocd.argoproj.io/refresh') === undefined &&
     at(compared, 'source', 'path') === at(application, 'spec', 'source', 'path') &&
     at(compared, 'source', 'targetRevision') === at(application, 'spec', 'source', 'targetRevision') &&
     part(at(compared, 'source', 'directory')) === part(at(application, 'spec', 'source', 'directory'))

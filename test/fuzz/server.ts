@@ -8,6 +8,7 @@ import { LARGEST_BODY } from '../../lib/body.ts'
 import { RequestFailure } from '../../lib/failure.ts'
 import { formatAnnotation, formatJobSummary } from '../../lib/github.ts'
 import { checkApplication } from '../../lib/predicates.ts'
+import { createRepeats } from '../../lib/repeats.ts'
 import { formatResult, formatTerminationMessage, plain } from '../../lib/report.ts'
 import { createResult } from '../../lib/result.ts'
 import { resultSchema } from '../../lib/result-schema.ts'
@@ -159,7 +160,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   return { types, failed }
 }
 
-const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000 }
+const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000, repeats: createRepeats() }
 
 function cutAt(bytes: Buffer, places: readonly number[]): readonly Uint8Array[] {
   const sorted = [0, ...places.map((place) => Math.floor(place * bytes.length)), bytes.length].sort(

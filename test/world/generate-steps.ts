@@ -11,6 +11,8 @@ export interface Promotion {
   readonly commit: number
   readonly content: Content | undefined
   readonly isTag: boolean
+  /** Steps come just before and just after the begin. */
+  readonly isTrap: boolean
   readonly startsAt: number
   readonly length: number
 }
@@ -20,14 +22,17 @@ const INTERESTING = [0, 0, 500, 5000, 15_000, 30_000, 45_000, 60_000, 120_000]
 
 /** The steps of a scenario, by their times. */
 export function generateSteps(random: Random, promotion: Promotion): Step[] {
-  const { applications, commit, content, isTag, startsAt, length } = promotion
+  const { applications, commit, content, isTag, isTrap, startsAt, length } = promotion
   const steps: Step[] = []
   const all = applications.map((_, i) => i)
   const near = (time: number, spread: number) =>
     Math.max(0, Math.round(time + spread * (random.next() - 0.3)))
   const moment = () => {
+    if (isTrap) return Math.max(0, startsAt + random.integer(-700, 200))
     const other = steps.length > 0 && random.chance(0.4) ? random.pick(steps).at : undefined
     if (other !== undefined) return near(other, random.pick([300, 3000, 15_000]))
+    // Just before a run begins, what the first look shows may be about to change.
+    if (random.chance(0.25)) return Math.max(0, startsAt - random.integer(1, 600))
     if (random.chance(0.5)) return near(startsAt + random.pick(INTERESTING), random.pick([200, 3000]))
     return Math.round(startsAt + random.next() * length)
   }
@@ -61,7 +66,7 @@ export function generateSteps(random: Random, promotion: Promotion): Step[] {
     if (beginning === 'absent' && random.chance(0.9))
       steps.push({ at: near(startsAt + 3000 * (i + 1), 8000), kind: 'create', application: i })
   let next = 2
-  const more = random.integer(0, 8)
+  const more = isTrap ? random.integer(1, 3) : random.integer(0, 8)
   for (let i = 0; i < more; i++) {
     const step = generateStep(random, promotion, moment(), () => next++)
     if (step !== undefined) steps.push(step)

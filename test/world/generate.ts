@@ -24,14 +24,17 @@ export function generate(seed: number): Scenario {
   const random = createRandom(seed, 2)
   const policy = generatePolicy(random)
   const startsAt = random.integer(0, 20_000)
-  const applications = generateApplications(random)
+  // A trap: all is well, and something is about to change when the first look says so.
+  const isTrap = random.chance(0.25)
+  const applications = generateApplications(random, isTrap)
   // The promotion: a commit that is there, or one that comes.
-  const commit = random.chance(0.25) ? 0 : 1
+  const commit = isTrap || random.chance(0.2) ? 0 : 1
   const content = commit === 0 ? applications[0]?.content : generateContent(random, 101)
   const isTag = random.chance(0.12)
   const target = generateTarget(random, applications, commit, content, isTag)
   const length = policy.timeout === 0 ? 5000 : policy.timeout
-  const steps = generateSteps(random, { applications, commit, content, isTag, startsAt, length })
+  const promotion = { applications, commit, content, isTag, isTrap, startsAt, length }
+  const steps = generateSteps(random, promotion)
   const version = random.pick<Version>(['3.4', '3.5', '3.5', '3.6'])
   return {
     seed,
@@ -73,7 +76,7 @@ function generatePolicy(random: Random): Policy {
   }
 }
 
-function generateApplications(random: Random): ApplicationPlan[] {
+function generateApplications(random: Random, isSettled: boolean): ApplicationPlan[] {
   const count = random.chance(0.6)
     ? 1
     : random.chance(0.92)
@@ -85,9 +88,10 @@ function generateApplications(random: Random): ApplicationPlan[] {
   const kind = count > 3 ? 'plain' : random.pick(['plain', 'plain', 'plain', 'several', 'hydrated'])
   const tracksTag = kind !== 'hydrated' && random.chance(0.08)
   const plans: ApplicationPlan[] = []
-  const begin = random.chance(0.65)
-    ? 'settled'
-    : random.pick<ApplicationPlan['beginning']>(['out-of-sync', 'broken', 'hook-failed', 'absent'])
+  const begin =
+    isSettled || random.chance(0.6)
+      ? 'settled'
+      : random.pick<ApplicationPlan['beginning']>(['out-of-sync', 'broken', 'hook-failed', 'absent'])
   for (let i = 0; i < count; i++) {
     const name = `web-${i}`
     const sources = generateSources(random, kind, name, tracksTag ? 'v1' : 'main')

@@ -122,13 +122,14 @@ function rollOut(world: World, subject: Subject): void {
       return
     case 'degraded at first':
       live.pods = [...old, pod]
-      change(rolloutTakes * 0.3, () => {
+      // Not so quickly that nobody could have seen it.
+      change(1500 + rolloutTakes * 0.3, () => {
         live.rollout = 'degraded'
       })
-      change(rolloutTakes * 0.7, () => {
+      change(3500 + rolloutTakes * 0.7, () => {
         live.rollout = 'progressing'
       })
-      finish(rolloutTakes)
+      finish(5000 + rolloutTakes)
       return
     case 'degraded later': {
       live.pods = [...old, pod]

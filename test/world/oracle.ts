@@ -1,5 +1,6 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
+import { SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -7,12 +8,15 @@ import {
   delayBy,
   EVIDENCE_AGE,
   mostRequests,
+  noWithin,
   ONE_LOOK,
   resolutionOf,
   yesWithin,
 } from './promises.ts'
 import { SERVER_NAMESPACE } from './scenario.ts'
-import { ABSENT, type Failing, type Truth, truthOf } from './truth.ts'
+import { ABSENT, type Truth, truthOf } from './truth.ts'
+import type { Failing } from './truth-failing.ts'
+import { lastTrue, longestGap, type Turn } from './turns.ts'
 import type { Subject, World } from './world.ts'
 
 /** A promise that was broken. */
@@ -24,6 +28,7 @@ export interface Breach {
     | 'on time'
     | 'never greedy'
     | 'no busy loop'
+    | 'never twice'
     | 'no crash'
   readonly at: number
   readonly what: string
@@ -34,12 +39,6 @@ export type Ending =
   | { readonly kind: 'verified' | 'timed-out' | 'looked' | 'interrupted' }
   | { readonly kind: 'failed'; readonly key: string }
   | { readonly kind: 'refused' }
-
-/** Whether something holds of all applications that are asked for, from an instant on. */
-interface Turn<T> {
-  readonly at: number
-  readonly value: T
-}
 
 export interface Oracle {
   /** Takes in what has changed by now. */
@@ -66,13 +65,15 @@ interface Asked {
   truth: Truth
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
+  /** Since when there is no doubt about it. */
+  hopelessSince: number | undefined
   failingOf: string
 }
 
 /** An oracle of a world whose run begins now. */
-export function createOracle(world: World): Oracle {
+export function createOracle(world: World, startsAt = world.scenario.startsAt): Oracle {
   const { scenario, time } = world
-  const { policy, target, startsAt } = scenario
+  const { policy, target } = scenario
   const dirty = new Set<Subject>()
   const asked = new Map<Subject, Asked>()
   // Each holds where it turns, the latest last.
@@ -94,12 +95,21 @@ export function createOracle(world: World): Oracle {
   for (const subject of world.applications) {
     const wanted = wantedOf(subject)
     if (wanted === undefined) continue
-    asked.set(subject, { subject, wanted, truth: ABSENT, failings: [], failingOf: '' })
+    asked.set(subject, {
+      subject,
+      wanted,
+      truth: ABSENT,
+      failings: [],
+      hopelessSince: undefined,
+      failingOf: '',
+    })
     dirty.add(subject)
   }
   world.changed = (subject) => {
     if (asked.has(subject)) dirty.add(subject)
   }
+  // Where a plain revision could be meant for several sources, nothing may be synced.
+  const isAmbiguous = scenario.applications.some(({ hasSeveralSources }) => hasSeveralSources)
   const least = target.kind === 'names' ? target.applications.length : target.min
   const isMember = ({ exists, labels }: Subject) =>
     target.kind === 'names' || (exists && isSelected(target.selector, labels))
@@ -111,7 +121,9 @@ export function createOracle(world: World): Oracle {
   }
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
-    for (const fault of scenario.faults) allowed += delayBy(fault, policy, since, to)
+    for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    // A sync whose answer is lost is waited for, and looked for.
+    if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
     return allowed
   }
   const late = (): Breach | undefined => {
@@ -121,6 +133,22 @@ export function createOracle(world: World): Oracle {
     if (now - visibleSince <= allowed) return undefined
     return breach('never late', `true and visible since ${visibleSince} ms, and no yes within ${allowed} ms`)
   }
+  /** An application has been failing for longer than anybody waits. */
+  const overdue = ({ failings, hopelessSince, subject }: Asked): Breach | undefined => {
+    const { failAfter, timeout } = policy
+    if (hopelessSince === undefined || !Number.isFinite(failAfter) || timeout === 0) return undefined
+    const now = time.now()
+    const failedFor = now - hopelessSince
+    if (failedFor <= failAfter || !isMember(subject)) return undefined
+    const isError = failings.some(
+      ({ value }, i) => value === 'Conditions' && (failings[i + 1]?.at ?? now) >= hopelessSince,
+    )
+    let allowed = failAfter + noWithin(policy, isError)
+    for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
+    if (failedFor <= allowed) return undefined
+    const reason = failings.at(-1)?.value
+    return breach('never late', `${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`)
+  }
   const breach = (promise: Breach['promise'], what: string): Breach => ({ promise, at: time.now(), what })
 
   const look = () => {
@@ -129,12 +157,17 @@ export function createOracle(world: World): Oracle {
     for (const subject of dirty) {
       const one = asked.get(subject)
       if (one === undefined) continue
+      const found = overdue(one)
+      if (found !== undefined) return found
       one.truth = truthOf(world, subject, one.wanted, startsAt)
       if (one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
+        one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
       turn(one.failings, one.truth.failing)
+      if (!one.truth.isHopeless) one.hopelessSince = undefined
+      else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
     dirty.clear()
     let members = 0
@@ -167,7 +200,7 @@ export function createOracle(world: World): Oracle {
     const count = requests.length - oldest
     mostInAMinute = Math.max(mostInAMinute, count)
     const most = mostRequests(Math.max(asked.size, 1), policy)
-    return count > most
+    return count > most + (policy.sync === undefined ? 0 : 20 + 12 * asked.size)
       ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
       : undefined
   }
@@ -182,14 +215,15 @@ export function createOracle(world: World): Oracle {
         return judgeYes(now)
       case 'timed-out':
         if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
-        return late()
+        return late() ?? [...asked.values()].map(overdue).find((found) => found !== undefined)
       case 'looked':
         if (policy.timeout > 0) return breach('on time', 'ended as one look, and was to wait')
         return now - startsAt > ONE_LOOK ? breach('on time', 'one look took too long') : undefined
       case 'failed':
         return late() ?? judgeNo(ending.key, now)
       case 'refused':
-        return isHopeless(world, now, hasAnswered)
+        if (policy.sync !== undefined && isAmbiguous) return undefined
+        return isHopeless(world, now, hasAnswered, startsAt)
           ? undefined
           : breach('never early', 'refused, and the server was there')
       case 'interrupted':
@@ -214,6 +248,8 @@ export function createOracle(world: World): Oracle {
     )
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
+    // The end of what the gate ordered, or adopted, is waited for and no longer.
+    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
     const failings: Turn<boolean>[] = one.failings.map(({ at, value }) => ({
       at,
@@ -246,9 +282,10 @@ export function createOracle(world: World): Oracle {
 
 /** Whether who asks at this server is right to give up: it refuses the token for good, or nobody is there. */
 function isHopeless(
-  { scenario: { faults, policy, startsAt } }: World,
+  { scenario: { faults, policy } }: World,
   now: number,
   hasAnswered: boolean,
+  startsAt: number,
 ): boolean {
   // One refusal may be a mistake; a second one is believed.
   const refusals = faults.filter(({ kind }) => kind === 'unauthorized').length
@@ -258,6 +295,12 @@ function isHopeless(
       return isRecent && (!hasAnswered || refusals > 1 || until - from > LONGEST_BLIP)
     return kind === 'hopeless' && isRecent && !hasAnswered && now - startsAt >= policy.failAfter
   })
+}
+
+/** Whether a sync has failed for good, or the gate's own is no longer on record. */
+function hasFailedSync({ status: { operationState }, begun }: Subject): boolean {
+  const phase = operationState?.phase
+  return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
 }
 
 /** How old a refusal may be that ends a run. */
@@ -272,35 +315,9 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     policy.refresh !== 'none' &&
     (applications.some(({ hydration }) => hydration !== 'none') ||
       wanted.some(({ revision }) => revision !== undefined && !/[0-9a-f]{7}/.test(JSON.stringify(revision))))
-  return { refreshes, trees: wanted.some(({ images }) => images.length > 0) }
-}
-
-/** The last span within two instants in which it was true. */
-function lastTrue(
-  turns: readonly Turn<boolean>[],
-  from: number,
-  to: number,
-): { from: number; to: number } | undefined {
-  let end = Number.POSITIVE_INFINITY
-  for (let i = turns.length - 1; i >= 0; i--) {
-    const turn = turns[i]
-    if (turn === undefined || end < from) return undefined
-    if (turn.value && turn.at <= to) return { from: Math.max(turn.at, from), to: Math.min(end, to) }
-    end = turn.at
+  return {
+    refreshes,
+    trees: wanted.some(({ images }) => images.length > 0),
+    renderings: wanted.some(({ revisionPolicy }) => revisionPolicy === 'equivalent'),
   }
-  return undefined
-}
-
-/** The longest span within two instants in which it was not true. */
-function longestGap(turns: readonly Turn<boolean>[], from: number, to: number): number {
-  let longest = 0
-  let end = to
-  for (let i = turns.length - 1; i >= 0 && end > from; i--) {
-    const turn = turns[i]
-    if (turn === undefined) break
-    const begin = Math.max(turn.at, from)
-    if (!turn.value && turn.at < end) longest = Math.max(longest, end - begin)
-    end = Math.min(end, turn.at)
-  }
-  return longest
 }

@@ -1,6 +1,18 @@
 /** What the gate promises, as numbers. Milliseconds. */
 
-import { REFRESH_ANEW, REFRESH_JITTER, TREE_INTERVAL } from '../../lib/promises.ts'
+import {
+  LONGEST_DIAGNOSIS,
+  LONGEST_HEDGE,
+  LONGEST_LAG,
+  LONGEST_RETRY_AFTER,
+  LONGEST_STREAM_WAIT,
+  OWN_COMPARISON,
+  READ_ANEW,
+  REFRESH_ANEW,
+  REFRESH_JITTER,
+  REFRESH_TIMEOUT,
+  TREE_INTERVAL,
+} from '../../lib/promises.ts'
 import type { Policy } from '../../lib/wanted.ts'
 import type { Fault } from './scenario.ts'
 
@@ -26,7 +38,7 @@ export function yesWithin({ interval, watch }: Policy, needs: Needs, age: number
     (watch ? 3000 : interval + 3000) +
     (needs.refreshes ? refreshWithin(age) + 10_000 : 0) +
     (needs.trees ? TREE_INTERVAL + 1000 : 0) +
-    5000
+    (needs.renderings ? TREE_INTERVAL + 1000 : 0)
   )
 }
 
@@ -47,50 +59,67 @@ export interface Needs {
   readonly refreshes: boolean
   /** Which Pods have ended. */
   readonly trees: boolean
+  /** Whether revisions render the same. */
+  readonly renderings: boolean
 }
 
 /** How much later a yes may come for a fault that was there meanwhile. */
-export function delayBy(fault: Fault, policy: Policy, from: number, to: number): number {
+export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number, to: number): number {
   const { interval } = policy
   // A single request that hits a fault leaves its mark for a while.
-  if (fault.from > to || fault.until + 45_000 < from) return 0
+  if (fault.from > to || fault.until + MARK < from) return 0
   const lasts = Math.max(0, Math.min(fault.until, to) - Math.max(fault.from, from))
   switch (fault.kind) {
     case 'hang':
-      return interval + 15_000
     case 'late':
-      return interval + 15_000
+      return HEDGED * fault.requests
     case 'outage':
     case 'reset':
     case 'hopeless':
     case 'unauthorized':
-      return lasts + interval + 20_000
+      return lasts + interval + 6000
     case 'unavailable':
-      return lasts + interval + 32_000
+      return lasts + interval + Math.min(fault.retryAfter ?? 0, LONGEST_RETRY_AFTER) + 6000
     case 'refresh refused':
-      return lasts + 30_000
+      return needs.refreshes ? lasts + refreshWithin(Number.POSITIVE_INFINITY) : interval + 3000
     case 'cut':
-    case 'gap':
-      return interval + 2000
+      return interval + LONGEST_STREAM_WAIT
     case 'buffered':
+      return interval + LONGEST_LAG + 3000
+    // What a stream does not tell is read anew after pauses that grow.
     case 'silent':
     case 'lost':
-      return 45_000
+    case 'gap':
+      return SELDOMEST + 2000
     case 'lag':
-      return fault.by + interval + 2000
+      return fault.by + 3000
     case 'controller down':
-      return lasts + 30_000
+      return lasts + 5000
     case 'controller slow':
-      return 4 * fault.by + 30_000
+      return 4 * fault.by + 5000
     case 'comparison error':
-      return lasts + 30_000
+      return lasts + 10_000
   }
 }
+
+const MARK = 45_000
+const HEDGED = LONGEST_HEDGE + 2000
+const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? 0
 
 /** How many requests are sent at most in a minute for so many applications. */
 export function mostRequests(applications: number, { interval }: Policy): number {
   const polls = 60_000 / interval
   return 60 + 3 * polls + applications * (12 + Math.min(polls * 2, 60))
+}
+
+/**
+ * How long after *fail after* has passed a no comes at most, where nothing breaks: a tree has to be read, an error to be
+ * confirmed by a refresh, and what explains it to be asked for.
+ */
+export function noWithin({ interval, watch, refresh }: Policy, isError: boolean): number {
+  const confirmed = refresh === 'none' ? OWN_COMPARISON : REFRESH_TIMEOUT
+  const looked = watch ? SELDOMEST : interval
+  return looked + TREE_INTERVAL + LONGEST_DIAGNOSIS + 3000 + (isError ? confirmed : 0)
 }
 
 /** How long the one look of a timeout of 0 may take. */

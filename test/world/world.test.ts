@@ -9,6 +9,7 @@ import { narrate, shrink } from './shrink.ts'
 
 const COUNT = 20_000
 const FIXED = 1
+const SYNCING = 5000
 
 describe('the gate keeps its promises', () => {
   test(`in ${COUNT} histories that are always the same`, async () => {
@@ -23,6 +24,22 @@ describe('the gate keeps its promises', () => {
     const { failed, played } = await playEverywhere({ opponent: 'gate', seed, count: COUNT })
     expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
+  }, 120_000)
+})
+
+describe('the gate that syncs keeps its promises', () => {
+  test(`in ${SYNCING} histories, with answers that are lost and runs that are killed`, async () => {
+    const { failed, played, met } = await playEverywhere({
+      opponent: 'gate:syncing',
+      seed: FIXED,
+      count: SYNCING,
+    })
+    expect(failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`)).toEqual([])
+    expect(played).toBe(SYNCING)
+    // Nothing would be promised about what never happens.
+    for (const kind of ['ordered by the gate', 'killed', 'order refused, another operation'])
+      expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(20)
+    expect(met.get('ending verified')?.times ?? 0).toBeGreaterThan(SYNCING / 20)
   }, 120_000)
 })
 

@@ -1,0 +1,104 @@
+/** What is so that time alone will hardly mend. */
+
+import type { Wanted } from '../../lib/wanted.ts'
+import { showsSome } from './truth-images.ts'
+import { claimsRevision, isNamed, isSame } from './truth-revisions.ts'
+import type { Subject, World } from './world.ts'
+
+/** Why it is failing. */
+export type Failing =
+  | 'Deleting'
+  | 'OperationFailed'
+  | 'Conditions'
+  | 'Hydrating'
+  | 'OutOfSync'
+  | 'RevisionMismatch'
+  | 'NotHealthy'
+
+/** What failed for other revisions may be made good by the sync that is to come. */
+export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isReleased: boolean): boolean {
+  if (reason === 'NotHealthy') return isReleased
+  if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
+  const { operationState, revisions, syncStatus } = status
+  // A dry run has taken the place of what failed.
+  if (operationState?.operation.isDryRun === true) return false
+  const isOfObserved = operationState?.synced?.join() === revisions.join()
+  return (
+    isReleased &&
+    (isOfObserved || (live.hasFailedHook && syncStatus === 'Synced' && operationState?.failed === 'hook'))
+  )
+}
+
+/** The last operation that was no dry run has failed, or an attempt of one that goes on. */
+export function hasFailed({ status: { operationState }, live }: Subject): boolean {
+  if (live.hasFailedHook) return true
+  if (operationState === undefined || operationState.operation.isDryRun) return false
+  const { phase, retryCount, finishedAt } = operationState
+  return (
+    phase === 'Failed' ||
+    phase === 'Error' ||
+    (phase === 'Running' && (retryCount > 0 || finishedAt !== undefined))
+  )
+}
+
+/** An operation that failed for other revisions, and none of its hooks, says nothing where all is Synced without it. */
+export function isExcused({ status, live, operation }: Subject): boolean {
+  const { operationState, syncStatus, revisions } = status
+  if (operationState === undefined || operation !== undefined || live.hasFailedHook) return false
+  const operated = operationState.synced ?? []
+  return (
+    operated.length > 0 &&
+    operationState.failed !== 'hook' &&
+    syncStatus === 'Synced' &&
+    operated.some((one, i) => one !== revisions[i])
+  )
+}
+
+/** What is held against this release; what an older one did is not. */
+export function failing(
+  world: World,
+  subject: Subject,
+  wanted: Wanted,
+  isIdentified: boolean,
+  since: number,
+): Failing | undefined {
+  const { status, live, deletingSince, spec } = subject
+  const { operationState } = status
+  if (deletingSince !== undefined) return 'Deleting'
+  if (
+    hasFailed(subject) &&
+    !isExcused(subject) &&
+    (isIdentified || isOperationWanted(world, subject, wanted, since))
+  )
+    return 'OperationFailed'
+  if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
+  if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
+  if (status.syncStatus === 'OutOfSync' && status.conditions.length > 0) return 'OutOfSync'
+  if (
+    wanted.revision?.kind === 'per-source' &&
+    wanted.revision.entries.some((entry) => !spec.sources.some((source) => isNamed(source, entry.source)))
+  )
+    return 'RevisionMismatch'
+  if (!isIdentified || !showsSome(wanted.images, subject)) return undefined
+  if (wanted.health.includes(status.health ?? '')) return undefined
+  if (status.health === 'Degraded') return 'NotHealthy'
+  if (status.health !== 'Progressing') return undefined
+  const began = Math.floor((operationState?.startedAt ?? 0) / 1000) * 1000
+  const isStuck =
+    live.pods.some(({ state, createdAt }) => state === 'broken' && createdAt >= began) ||
+    (live.blockedSince !== undefined && live.blockedSince >= began)
+  return isStuck ? 'NotHealthy' : undefined
+}
+
+/** Whether the last operation was for what is wanted: by its name, or because it is what is observed now. */
+function isOperationWanted(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
+  const { revision } = wanted
+  const { operationState, revisions } = subject.status
+  if (revision === undefined) return false
+  const synced = operationState?.synced ?? operationState?.operation.revisions ?? []
+  if (synced.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
+  const texts =
+    revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)
+  const dryOf = (one: string) => world.git.commits.get(one)?.hydratedFrom?.dry ?? ''
+  return texts.some((text) => synced.some((one) => isSame(text, one) || isSame(text, dryOf(one))))
+}

@@ -1,0 +1,39 @@
+/** Which images really run, and which of them the status shows. */
+
+import { type ImageReference, parseImage } from '../../lib/image.ts'
+import type { Subject } from './world.ts'
+
+export function runsImages(images: readonly ImageReference[], { live }: Subject): boolean {
+  return sees(
+    images,
+    live.pods.filter(({ state }) => state !== 'ended').map(({ image }) => image),
+  )
+}
+
+/** The summary, but for the images of Pods that have ended, which the resource tree tells. */
+export function showsImages(images: readonly ImageReference[], { status, live }: Subject): boolean {
+  if (images.length === 0) return true
+  const ended = new Set(live.pods.flatMap(({ image, state }) => (state === 'ended' ? [image] : [])))
+  return sees(
+    images,
+    status.images.filter((image) => !ended.has(image)),
+  )
+}
+
+function sees(images: readonly ImageReference[], running: readonly string[]): boolean {
+  return images.every(({ repository, tag }) => {
+    const same = running
+      .flatMap((text) => parseImage(text) ?? [])
+      .filter((one) => one.repository === repository)
+    return same.length > 0 && (tag === undefined || same.every((one) => one.tag === tag))
+  })
+}
+
+export function showsSome(images: readonly ImageReference[], { status }: Subject): boolean {
+  return images.every(({ repository, tag }) =>
+    status.images.some((text) => {
+      const one = parseImage(text)
+      return one !== undefined && one.repository === repository && (tag === undefined || one.tag === tag)
+    }),
+  )
+}
