@@ -110,7 +110,7 @@ function missingAdvice(ref: ApplicationRef, visible: readonly ApplicationRef[] |
     case 'nothing-seen':
       return policyLine(object)
     case 'elsewhere':
-      return `--app ${word(where.namespace) ?? 'NAMESPACE'}/${name}`
+      return `did you mean --app ${word(where.namespace) ?? 'NAMESPACE'}/${name}?`
     case 'another-project':
       return 'leave KPCEA_PROJECT (--project) out, or give the one that it is in'
     case 'near':

@@ -20,6 +20,12 @@ const errorSchema = lazily(() =>
 /** What servers answer to plain HTTP on a port of TLS: Go's, nginx, Apache, Envoy. */
 const TLS_EXPECTED = /plain HTTP|HTTP request to an HTTPS server|HTTP request was sent to HTTPS/i
 
+/**
+ * What Argo CD answers to every question about an application whose project is not there, or does not take it
+ * (`getAppProject`). Where both are created together that passes, and no setting is wrong.
+ */
+const NO_PROJECT = /^app is not allowed in project .*, or the project does not exist$/
+
 /** gRPC codes in the bodies of Argo CD's errors. */
 const PERMISSION_DENIED = 7
 const NOT_FOUND = 5
@@ -85,6 +91,8 @@ export async function refuse<T = undefined>(
       'NotArgoCD',
       `${host} speaks TLS on this port; use https:// in ARGOCD_SERVER (--server), without KPCEA_PLAINTEXT (--plaintext)`,
     )
+  if (status === 400 && isArgoCD && NO_PROJECT.test(said))
+    throw new RequestFailure('Unreachable', `${host} cannot answer (${answer})`)
   if (status === 400)
     throw new RequestFailure('InvalidSettings', `${host} rejected the request (${answer})`, { fatal: true })
   if (status === 408 || status === 429 || status >= 500)

@@ -21,6 +21,9 @@ export interface Size {
 }
 
 const NARROW = 90
+/** Names take so much of the width at most. */
+const NAME_SHARE = 0.4
+const NOTHING = told``
 /** Of several sources, the first revisions. */
 const LONGEST_REVISION = 27
 
@@ -37,7 +40,11 @@ export function renderLive(
   const room = Math.max(rows - 3 - (server === undefined ? 0 : 1), 1)
   const shown = ordered.slice(0, ordered.length > room ? Math.max(room - 1, 1) : room)
   const hidden = ordered.length - shown.length
-  const table = shown.map((known) => rowOf(known, knowledge, now, columns, gate))
+  const names = namesOf(
+    shown.map((known) => gate(nameOf(known))),
+    Math.floor(columns * NAME_SHARE),
+  )
+  const table = shown.map((known, i) => rowOf(known, names[i] ?? NOTHING, knowledge, now, columns, gate))
   const widths = [0, 1, 2, 3, 4].map((i) => Math.max(0, ...table.map(({ cells }) => cells[i]?.length ?? 0)))
   const lines = table.map(({ style, mark, cells, rest, brief }) => {
     const padding = cells.map((cell, i) => padded(cell, widths[i] ?? 0))
@@ -157,12 +164,32 @@ interface Row {
   readonly brief: Shown
 }
 
-function rowOf(known: Known, knowledge: Knowledge, now: number, columns: number, gate: Gate): Row {
+/** Names that are no wider than this: without the namespace that all have, or with their middle left out. */
+function namesOf(names: readonly Shown[], width: number): readonly Shown[] {
+  if (names.every((name) => name.length <= width)) return names
+  const start = (names[0]?.indexOf('/') ?? -1) + 1
+  const isCommon = names.every((name) => name.slice(0, start) === names[0]?.slice(0, start))
+  return names.map((name) => {
+    const text = isCommon ? part(name, start) : name
+    const kept = Math.max(width - 1, 1)
+    const end = Math.floor(kept / 2)
+    return text.length <= width ? text : told`${part(text, 0, kept - end)}…${part(text, text.length - end)}`
+  })
+}
+
+function rowOf(
+  known: Known,
+  name: Shown,
+  knowledge: Knowledge,
+  now: number,
+  columns: number,
+  gate: Gate,
+): Row {
   const awaited = awaitedCheck(known)
   const { sync, health, operationState } = applicationOf(known)?.status ?? {}
   const revisions = sync === undefined ? [] : sync.revision === undefined ? sync.revisions : [sync.revision]
   const cells = [
-    fit(gate(nameOf(known)), Math.floor(columns / 3) + 1),
+    name,
     gate(sync?.status ?? '-'),
     ...(columns < NARROW ? [] : [fit(gate(revisions.join(' ') || '-'), LONGEST_REVISION)]),
     gate(health?.status ?? '-'),

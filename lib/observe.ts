@@ -46,14 +46,23 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
   const failed = failedOperation(told, known.failedOperation)
   const application = withoutDryRun(told, failed)
   const after = {
-    ...known,
+    ...withoutOldTree(known, application),
     sighting: { ...seen, application },
     whole: isWhole ? told : known.whole,
     failedOperation: failed,
-    evidence: withHydration(known.evidence, application),
     isDoubtful: false,
   }
   return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
+}
+
+/** Which Pods have ended, the tree of an earlier operation does not tell. */
+function withoutOldTree(known: Known, application: Application): Known {
+  const evidence = withHydration(known.evidence, application)
+  const before = known.sighting?.application?.status.operationState?.startedAt
+  const isSame = (application.status.operationState?.startedAt ?? before) === before
+  return isSame
+    ? { ...known, evidence }
+    : { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }
 }
 
 /**

@@ -123,6 +123,7 @@ const ANSWERS: readonly (readonly [string, Fault, Reason, string, 'retried' | 'a
   ['another application', otherApplication(), 'NotArgoCD', 'another application (other)', 'retried'],
   ['400', { kind: 'answer', status: 400 }, 'InvalidSettings', 'rejected the request (400)', 'at once'],
   ['400 of Argo CD', apiError(400, 3), 'InvalidSettings', '400 so it is', 'at once'],
+  ['400 of a project that is still to come', noProject(), 'Unreachable', 'project does not exist', 'retried'],
   ['401', { kind: 'answer', status: 401 }, 'Unauthorized', 'refused the token (401)', 'at once'],
   ['401 of Argo CD', apiError(401, 16), 'Unauthorized', '401 so it is', 'at once'],
   ['401 with a page', { kind: 'answer', status: 401, body: page }, 'Unauthorized', '"Sign in"', 'at once'],
@@ -138,6 +139,11 @@ const ANSWERS: readonly (readonly [string, Fault, Reason, string, 'retried' | 'a
 
 function apiError(status: number, code: number): Fault {
   return { kind: 'answer', status, body: failed(code) }
+}
+
+function noProject(): Fault {
+  const message = 'app is not allowed in project "web", or the project does not exist'
+  return { kind: 'answer', status: 400, body: { error: message, code: 3, message } }
 }
 
 function otherApplication(): Fault {

@@ -34,7 +34,7 @@ describe('TOKEN mode', () => {
     const { code, stdout } = await run(connect(server, WEB))
     expect(code).toBe(0)
     expect(stdout).toContain('VERIFIED')
-    expect(stdout).toContain(SHA.a.slice(0, 8))
+    expect(stdout).toContain(`Synced and Healthy at ${SHA.a.slice(0, 8)}\n`)
     expect(stdout).toContain(`${server.url}/applications/argocd/web`)
   })
 

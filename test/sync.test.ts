@@ -618,7 +618,7 @@ test('the termination message and the summary say what was started', async () =>
   const message = readFileSync(log, 'utf8')
   for (const text of [stdout, message]) {
     expect(text).toContain('promotion-1')
-    expect(text).toContain(SHA.b)
+    expect(text).toContain(SHA.b.slice(0, 8))
     expect(text).toContain('Succeeded')
   }
 })

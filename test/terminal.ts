@@ -69,7 +69,7 @@ export function screenOf(written: string, { cols, rows }: { cols: number; rows: 
       row--
     }
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal is told by
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is read
   const codes = /\u001b\[([0-9;?]*)([A-Za-z])|[^\u001b]/gu
   for (const [text, parameter = '', code] of written.matchAll(codes)) {
     const count = Number(parameter) || 1

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
 import type { Check } from '../lib/check.ts'
+import type { TreeNode } from '../lib/evidence.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import { checksOf, type Ending, namingCheck } from '../lib/verdict.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
@@ -197,6 +198,40 @@ describe('verified', () => {
       expect(history.decide(3 * SECOND)).toBeUndefined()
       expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
     })
+  })
+  test('what the resource tree said before the last operation began is no proof', () => {
+    const applications = [
+      { name: 'web', namespace: 'argocd', wanted: wanting({ revision: SHA.b, images: ['web:2'] }) },
+    ]
+    const app = (revision: string, startedAt: string) => {
+      const status = { operationState: { startedAt }, summary: { images: ['web:1', 'web:2'] } }
+      return parsed({ name: 'web', revision }, { status })
+    }
+    const pod = (image: string, reason: string, known: Partial<TreeNode> = {}) =>
+      node({
+        kind: 'Pod',
+        name: image,
+        images: [image],
+        ...known,
+        info: { 'Status Reason': reason, ...known.info },
+      })
+    const running = {
+      info: { Containers: '1/1', cpu: '0' },
+      health: { status: 'Healthy', message: undefined },
+    }
+    const done = { ...running, info: { Containers: '0/1' } }
+    const ended = [pod('web:1', 'Completed', done), pod('web:2', 'Running', running)]
+    const history = new History(policy(), { kind: 'names', project: undefined, applications })
+    history.look(0, 'web', app(SHA.a, '2029-12-31T00:00:00Z')).tree(0, 'web', ended)
+    history.look(5 * SECOND, 'web', app(SHA.b, '2029-12-31T00:00:05Z'))
+    expect(history.decide(5 * SECOND)).toBeUndefined()
+    expect(history.planned(5 * SECOND)).toEqual(['tree:argocd/web'])
+    history.tree(6 * SECOND, 'web', [pod('web:1', 'Running', running), pod('web:2', 'Running', running)])
+    expect(
+      history.look(7 * SECOND, 'web', app(SHA.b, '2029-12-31T00:00:05Z')).decide(7 * SECOND),
+    ).toBeUndefined()
+    history.tree(16 * SECOND, 'web', ended).look(16 * SECOND, 'web', app(SHA.b, '2029-12-31T00:00:05Z'))
+    expect(history.decide(16 * SECOND)).toEqual(VERIFIED)
   })
   test('a yes at the deadline is a yes', () => {
     const history = new History(policy({ timeout: 10 * SECOND })).look(

@@ -38,7 +38,7 @@ describe('the gate that syncs keeps its promises', () => {
     expect(played).toBe(SYNCING)
     // Nothing would be promised about what never happens.
     for (const kind of ['ordered by the gate', 'killed', 'order refused, another operation'])
-      expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(20)
+      expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(3)
     expect(met.get('ending verified')?.times ?? 0).toBeGreaterThan(SYNCING / 20)
   }, 120_000)
 })
