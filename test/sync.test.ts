@@ -69,7 +69,7 @@ describe('what is started', () => {
       adopted: false,
       phase: 'Succeeded',
     })
-    expect(stderr).toContain(`starting a sync to ${SHA.b} (id promotion-1)`)
+    expect(stderr).toContain(`starting a sync to ${SHA.b.slice(0, 8)} (id promotion-1)`)
   })
 
   test('where it is Synced at another revision: to the wanted one', async () => {
