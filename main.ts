@@ -265,9 +265,9 @@ async function run({ connection, target, policy }: Config, follower: Follower) {
   return { outcome, signal }
 }
 
-function createFollower({ output, policy }: Config): Follower {
+function createFollower({ output }: Config): Follower {
   const tools = { clock: systemClock, write: toStderr, gate }
-  if (!output.live || !isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
+  if (!output.live || !isTerminal(2) || output.logFormat === 'json')
     return new LogFollower(output.logFormat, tools)
   const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 })
   return new LiveFollower(paintFor(true, output), size, tools)

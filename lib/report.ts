@@ -91,10 +91,14 @@ function formatApplications(result: ShownResult, paint: Paint, layout: Layout): 
   // What stands on the screen already, by which nothing is said twice.
   const said: Shown[] = [result.message]
   const widths = widthsOf(layout === MANY ? all.slice(0, MOST_DETAILED) : all)
+  let before: number | undefined
   const format = (application: ShownApplication) => {
     const isNamed = application === named || all.length === 1
     const lines = formatApplication(application, isNamed, { said, widths, paint, layout })
-    return lines.length > 0 && layout.isSpaced ? [NOTHING, ...lines] : lines
+    // What has more than a row stands by itself.
+    const isApart = layout.isSpaced && lines.length > 0 && (before !== 1 || lines.length > 1)
+    before = lines.length
+    return isApart ? [NOTHING, ...lines] : lines
   }
   if (layout !== MANY) return all.flatMap(format)
   // Of many applications, those that are not verified are what a person looks for.

@@ -136,7 +136,7 @@ const images = reads((raw) => {
   const bad = references.filter((reference) => parseImage(reference) === undefined)
   if (bad.length > 0)
     throw new Error(
-      `has ${quoteAll(bad)}, which is no image; ${bad.every(isLowerCaseOne) ? 'repositories are in lower case' : 'write repository[:tag][@digest]'}`,
+      `${bad[0] === raw ? 'is' : `has ${quoteAll(bad)}, which is`} no image; ${bad.every(isLowerCaseOne) ? 'repositories are in lower case' : 'write repository[:tag][@digest]'}`,
     )
   return references.flatMap((reference) => parseImage(reference) ?? [])
 }, 'names no image')

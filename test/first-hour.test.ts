@@ -315,6 +315,8 @@ const MISTAKES: readonly Mistake[] = [
     what: 'one look at a branch',
     env: () => ({ KPCEA_TARGET_REVISION: 'main', KPCEA_TIMEOUT: '0' }),
     next: 'Next: one look (KPCEA_TIMEOUT=0) asks for no refresh, which a branch needs: give it some time (--timeout 30s), or verify a commit',
+    // Said once: there is no log where the summary follows at once.
+    not: ['RevisionMismatch (pending)'],
   },
   {
     what: 'an image of another registry',
@@ -328,7 +330,7 @@ const MISTAKES: readonly Mistake[] = [
       KPCEA_TARGET_REVISION: undefined,
       KPCEA_TARGET_IMAGES: 'registry.example.com/Team/Web:1.0.0',
     }),
-    next: 'which is no image; repositories are in lower case',
+    next: '"registry.example.com/Team/Web:1.0.0" is no image; repositories are in lower case',
   },
   {
     what: 'too little time for a rollout',
