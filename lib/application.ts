@@ -8,7 +8,6 @@
  */
 
 import * as z from 'zod/mini'
-import { remembered } from './remembered.ts'
 
 /** An optional field: null and an empty string are the same as no field. */
 const optional = <T extends z.ZodMiniType>(schema: T) =>
@@ -258,12 +257,6 @@ export function observedRevisions(application: Application): readonly string[] {
  * @param whole what a request for the application brought, earlier or later
  */
 export function completed(streamed: Application, whole: Application | undefined): Application {
-  return whole === undefined ? alone(streamed) : joined(streamed, whole)
-}
-
-const alone = remembered((streamed: Application) => joined(streamed, undefined))
-
-function joined(streamed: Application, whole: Application | undefined): Application {
   const { status } = streamed
   const { operationState: state } = status
   const resources =

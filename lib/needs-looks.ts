@@ -1,5 +1,6 @@
 /** Why an application is asked for by itself. Pure. */
 
+import { lacksResults } from './diagnosis.ts'
 import { type Failure, isAlone, type Known, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
@@ -14,7 +15,6 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
-import { lacksResults } from './verdict.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 

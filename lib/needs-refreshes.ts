@@ -10,6 +10,7 @@ import { staleOperation } from './operation-rules.ts'
 import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
+import { isAutomated } from './sync-rules.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -132,8 +133,13 @@ const MENDABLE: ReadonlySet<Check['code']> = new Set([
 ])
 
 /** Again and again, more and more seldom, while a refresh could mend what is unmet; what was asked for meanwhile aside. */
-function again({ checks, refreshes, key }: Known, knowledge: Knowledge): number {
-  const isMendable = checks.some((check) => !isMet(check) && MENDABLE.has(check.code))
+function again({ checks, refreshes, key, sighting }: Known, knowledge: Knowledge): number {
+  // After an error of comparison Argo CD leaves out automated sync, until it compares once more.
+  const application = sighting?.application
+  const isAutomatic = application !== undefined && isAutomated(application)
+  const isMendable = checks.some(
+    (check) => !isMet(check) && (MENDABLE.has(check.code) || (check.code === 'OutOfSync' && isAutomatic)),
+  )
   if (refreshes.answered === 0 || !isMendable) return NOT
   let at = refreshes.firstAnsweredAt
   for (let i = 1; at <= refreshes.answeredAt; i++) at += pauseAfter(i, key, knowledge)

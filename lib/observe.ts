@@ -15,11 +15,15 @@ import {
 import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
+
+/** What a stream tells again of many, and nothing more is known of, is the same again. */
+const alone = remembered((streamed: Application) => completed(streamed, undefined))
 
 type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
@@ -42,7 +46,11 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
       context,
     )
   const isWhole = isRequested(seen)
-  const told = isWhole ? seen.application : completed(seen.application, known.whole)
+  const told = isWhole
+    ? seen.application
+    : known.whole === undefined
+      ? alone(seen.application)
+      : completed(seen.application, known.whole)
   const failed = failedOperation(told, known.failedOperation)
   const application = withoutDryRun(told, failed)
   const after = {

@@ -109,6 +109,11 @@ export const HEALTH_STATUSES = [
   'Unknown',
 ] as const
 
+/** Whether it would be an image in lower case. */
+function isLowerCaseOne(text: string): boolean {
+  return parseImage(text.toLowerCase()) !== undefined
+}
+
 /** Non-empty entries of a comma- or newline-separated list. */
 const entries = (raw: string) =>
   raw
@@ -130,7 +135,9 @@ const images = reads((raw) => {
   const references = entries(raw)
   const bad = references.filter((reference) => parseImage(reference) === undefined)
   if (bad.length > 0)
-    throw new Error(`has ${quoteAll(bad)}, which is no image; write repository[:tag][@digest]`)
+    throw new Error(
+      `has ${quoteAll(bad)}, which is no image; ${bad.every(isLowerCaseOne) ? 'repositories are in lower case' : 'write repository[:tag][@digest]'}`,
+    )
   return references.flatMap((reference) => parseImage(reference) ?? [])
 }, 'names no image')
 

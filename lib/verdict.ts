@@ -3,33 +3,15 @@
  * milliseconds of a local monotonic clock; the server's clock plays no part.
  */
 
-import { type Check, isFailing, isMet } from './check.ts'
-import { formatDuration } from './duration.ts'
-import type { RequestFailure } from './failure.ts'
-import { applicationOf, type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
+import { isFailing, isMet } from './check.ts'
+import { lacksResults } from './diagnosis.ts'
+import type { Ending } from './ending.ts'
+import { type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
 import { isProven, type Moment, momentOf } from './moment.ts'
 import { syncRefusal } from './needs-syncs.ts'
-import { hasDryRun, resultsNeeded } from './operation-rules.ts'
 import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
-import type { Ended } from './run.ts'
 import { hasOwnSyncFailed } from './sync-checks.ts'
 import type { Policy } from './wanted.ts'
-
-/** Why a run ended. */
-export type Ending =
-  | { readonly kind: 'verified' }
-  /** An application was failing for longer than *fail after*. */
-  | { readonly kind: 'failed'; readonly key: string }
-  /** The deadline came. */
-  | { readonly kind: 'timed-out' }
-  /** The one look of a timeout of 0 said no. */
-  | { readonly kind: 'looked' }
-  /** The server cannot be asked, and trying again would not help. */
-  | { readonly kind: 'refused'; readonly failure: RequestFailure }
-  | { readonly kind: 'interrupted' }
-
-/** How a run ended and what it knew then. */
-export type Outcome = Ended<Knowledge, Ending>
 
 /** What follows from what is known; `undefined`: it is not decided yet. */
 export function decide(knowledge: Knowledge, now: number): Ending | undefined {
@@ -86,14 +68,6 @@ function isExplained(known: Known, { knowledge, now }: Moment): boolean {
   return hasTree && !lacksResults(known)
 }
 
-/** Whether results of an operation count that only a request tells: a stream leaves them out. */
-export function lacksResults(known: Known): boolean {
-  const application = applicationOf(known)
-  // What a dry run has taken the place of, no request tells any more.
-  const isGone = known.whole !== undefined && hasDryRun(known.whole)
-  return application !== undefined && !isGone && resultsNeeded(application)
-}
-
 /** When something could be decided although nothing happens. */
 export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableAt }: Moment): number {
   const { deadline, policy, applications, server } = knowledge
@@ -110,27 +84,4 @@ export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableA
 
 function lasted({ since, until }: Streak): number {
   return Math.max(until - since, 0)
-}
-
-/** The checks of an application with NotStable, where *stable for* is asked, as the last of them. */
-export function checksOf({ checks, met, provenAt }: Known, { stableFor }: Policy): readonly Check[] {
-  if (stableFor === 0 || checks.length === 0) return checks
-  const held = met === undefined ? 0 : Math.max(met.until, provenAt) - met.since
-  const stable = met !== undefined && held >= stableFor
-  const message = stable
-    ? `everything has held for ${formatDuration(stableFor)}`
-    : met === undefined
-      ? `everything must hold for ${formatDuration(stableFor)}, and something does not hold yet`
-      : `everything has held for ${formatDuration(Math.max(held, 0))} of ${formatDuration(stableFor)}`
-  return [...checks, { code: 'NotStable', state: stable ? 'met' : 'pending', message }]
-}
-
-/**
- * The check that names the verdict of an application: the first that is unmet; where the run ends because
- * something is failing, the first that is failing.
- *
- * @returns `undefined`: all are met
- */
-export function namingCheck(checks: readonly Check[], endedByFailing: boolean): Check | undefined {
-  return (endedByFailing ? checks.find(isFailing) : undefined) ?? checks.find((check) => !isMet(check))
 }

@@ -3,9 +3,9 @@
 import type { Check } from './check.ts'
 import { describeResource, tellingResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
+import { namingCheck } from './ending.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { remembered } from './remembered.ts'
-import { namingCheck } from './verdict.ts'
 
 /** A server that has not answered for so long is said to be silent, in milliseconds: within a second. */
 const SILENT = 900

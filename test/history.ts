@@ -1,13 +1,14 @@
 /** What happens in a run as a list of events, for tests of what follows from it: no clock, no server, no runner. */
 
 import type { Application } from '../lib/application.ts'
+import type { Ending } from '../lib/ending.ts'
 import type { TreeNode } from '../lib/evidence.ts'
 import { initialKnowledge, type Knowledge, type Known } from '../lib/knowledge.ts'
 import { learn } from '../lib/learn.ts'
+import { plan } from '../lib/machine.ts'
 import { queryOf } from '../lib/members.ts'
-import { plan } from '../lib/plan.ts'
 import type { News, Question, Request } from '../lib/requests.ts'
-import { decide, type Ending } from '../lib/verdict.ts'
+import { decide } from '../lib/verdict.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { named, POLICY } from './scene.ts'
 

@@ -57,10 +57,11 @@ interface Comparing {
   readonly began: number
 }
 
-function pace({ random, ...world }: World, usual: number): number {
-  let delay = usual * (0.2 + 2 * random.next() ** 3)
-  for (const fault of activeFaults({ random, ...world }))
-    if (fault.kind === 'controller slow') delay += fault.by
+/** How long a part of a comparison takes. */
+function pace(world: World, usual: number): number {
+  const { random, scenario } = world
+  let delay = scenario.pace * usual * (0.2 + 2 * random.next() ** 3)
+  for (const fault of activeFaults(world)) if (fault.kind === 'controller slow') delay += fault.by
   return delay
 }
 

@@ -45,6 +45,7 @@ export function generate(seed: number): Scenario {
     target,
     applications,
     skew: random.pick([0, 0, 3_600_000, -3_600_000, random.integer(-5000, 5000)]),
+    pace: random.pick([1, 1, 1, 4, 12]),
     steps,
     faults: generateFaults(random, { startsAt, length, times: steps.map(({ at }) => at) }),
   }

@@ -6,7 +6,7 @@ import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
   delayBy,
-  EVIDENCE_AGE,
+  evidenceAge,
   mostRequests,
   noWithin,
   ONE_LOOK,
@@ -81,7 +81,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const real: Turn<boolean>[] = []
   let visibleSince: number | undefined
   const requests: number[] = []
-  let oldest = 0
+  let first = 0
   let hasAnswered = false
   let mostInAMinute = 0
 
@@ -196,8 +196,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const sent = () => {
     const now = time.now()
     requests.push(now)
-    while ((requests[oldest] ?? now) < now - 60_000) oldest++
-    const count = requests.length - oldest
+    while ((requests[first] ?? now) < now - 60_000) first++
+    const count = requests.length - first
     mostInAMinute = Math.max(mostInAMinute, count)
     const most = mostRequests(Math.max(asked.size, 1), policy)
     return count > most + (policy.sync === undefined ? 0 : 20 + 12 * asked.size)
@@ -232,13 +232,14 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   }
 
   const judgeYes = (now: number): Breach | undefined => {
-    const ends = lastTrue(stored, now - EVIDENCE_AGE, now)
-    if (ends === undefined) return breach('never wrong', `the store has not said so for ${EVIDENCE_AGE} ms`)
+    const oldest = evidenceAge(scenario)
+    const ends = lastTrue(stored, now - oldest, now)
+    if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
     if (lastTrue(real, ends.from - CONTROLLER_LAG, ends.to) === undefined)
       return breach('never wrong', 'it was not so')
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
-    const most = resolutionOf(policy) + EVIDENCE_AGE
+    const most = resolutionOf(policy) + oldest
     return gap > most ? breach('never wrong', `it was not so for ${gap} ms of stable for`) : undefined
   }
 
@@ -258,7 +259,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     // What was so when the run began counts from then on.
     const needed = failAfter - resolutionOf(policy)
     if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
-    if (lastTrue(failings, now - EVIDENCE_AGE, now) === undefined)
+    if (lastTrue(failings, now - evidenceAge(scenario), now) === undefined)
       return breach('never early', 'it was not failing')
     const gap = longestGap(failings, now - failAfter, now)
     return gap > Math.max(resolutionOf(policy), 0) && needed > 0

@@ -1,6 +1,7 @@
 /** What the gate promises, as numbers. Milliseconds. */
 
 import {
+  FEW,
   LONGEST_DIAGNOSIS,
   LONGEST_HEDGE,
   LONGEST_LAG,
@@ -14,10 +15,25 @@ import {
   TREE_INTERVAL,
 } from '../../lib/promises.ts'
 import type { Policy } from '../../lib/wanted.ts'
-import type { Fault } from './scenario.ts'
+import type { Fault, Scenario } from './scenario.ts'
 
-/** How old what a yes rests on may be. */
-export const EVIDENCE_AGE = 20_000
+/**
+ * How old what a yes rests on may be: requests that were sent together take as long as the slowest of them, and what
+ * is told of many applications comes from a cache.
+ */
+export function evidenceAge({ applications, faults }: Scenario): number {
+  let age = 500 + 50 * Math.min(applications.length, FEW)
+  if (applications.length > FEW) age += LONGEST_LAG
+  for (const fault of faults) {
+    if (
+      fault.kind === 'late' ||
+      (applications.length > FEW && (fault.kind === 'lag' || fault.kind === 'gap'))
+    )
+      age += fault.by
+    if (fault.kind === 'hang') age += HEDGED * fault.requests
+  }
+  return age
+}
 
 /** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
 export const CONTROLLER_LAG = 10_000
@@ -36,7 +52,7 @@ export function resolutionOf({ interval, stableFor, failAfter }: Policy): number
 export function yesWithin({ interval, watch }: Policy, needs: Needs, age: number): number {
   return (
     (watch ? 3000 : interval + 3000) +
-    (needs.refreshes ? refreshWithin(age) + 10_000 : 0) +
+    (needs.refreshes ? refreshWithin(age) + 20_000 : 0) +
     (needs.trees ? TREE_INTERVAL + 1000 : 0) +
     (needs.renderings ? TREE_INTERVAL + 1000 : 0)
   )

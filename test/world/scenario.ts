@@ -15,6 +15,8 @@ export interface Scenario {
   readonly applications: readonly ApplicationPlan[]
   /** How much the server's clock is ahead of the gate's. */
   readonly skew: number
+  /** How slow the controller is: comparisons of large applications take seconds. */
+  readonly pace: number
   readonly steps: readonly Step[]
   readonly faults: readonly Fault[]
   /** When the run is killed, and begun again a little later, by something that knows nothing of it. */

@@ -45,7 +45,6 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
   if (!subject.exists) return ABSENT
   const { status, live, spec, operation, deletingSince } = subject
   const { scenario } = world
-  const { operationState } = status
   const observed = status.revisions.join()
   const isOperating = operation !== undefined || isRunning(subject)
   const isIdentified = claims(world, subject, wanted, since)
@@ -56,7 +55,10 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
     status.syncStatus === 'Synced' &&
     isIdentified &&
     status.health !== undefined &&
-    wanted.health.includes(status.health)
+    wanted.health.includes(status.health) &&
+    isFresh(subject) &&
+    status.conditions.length === 0 &&
+    showsImages(wanted.images, subject)
   const isReal =
     deletingSince === undefined &&
     !isOperating &&
@@ -68,17 +70,7 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
     (subject.plan.hydration === 'none' ||
       world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.spec === spec.number)
   const isVisible =
-    isStored &&
-    isReal &&
-    shows(world, subject, wanted) &&
-    subject.annotations.refresh === undefined &&
-    status.conditions.length === 0 &&
-    status.comparedTo === spec &&
-    (!hasFailed(subject) || isExcused(subject)) &&
-    operationState?.operation.isLocal !== true &&
-    isSettled(subject) &&
-    isHydrated(subject) &&
-    showsImages(wanted.images, subject)
+    isStored && isReal && shows(world, subject, wanted) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
   const isReleased = isIdentified && shows(world, subject, wanted) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased)
@@ -100,6 +92,18 @@ function isRunning({ status: { operationState } }: Subject): boolean {
 /** What the observed revisions hold under the present spec. */
 function contentsOf({ git }: World, { spec, status }: Subject): number[] {
   return spec.sources.map(({ path }, i) => contentAt(git, status.revisions[i] ?? '', path) ?? Number.NaN)
+}
+
+/** The status is about the present spec, about Git, and from after the last operation, and nobody has asked for another. */
+function isFresh(subject: Subject): boolean {
+  const { annotations, status, spec } = subject
+  return (
+    annotations.refresh === undefined &&
+    status.comparedTo === spec &&
+    status.operationState?.operation.isLocal !== true &&
+    isSettled(subject) &&
+    isHydrated(subject)
+  )
 }
 
 /** Health is from after the end of the last operation, as far as whole seconds tell. */
