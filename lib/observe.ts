@@ -110,9 +110,10 @@ export function refreshed(known: Known, seen: Sighting, now: number, context: Co
   const after = sighted(known, seen, now, context)
   if (sighting === undefined || sighting.at <= seen.asOf) return after
   if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
-  const told = assessed(known, now, context)
+  const { whole, syncing } = after
+  const told = assessed({ ...known, whole, syncing }, now, context)
   if ((told.met === undefined) === (after.met === undefined)) return after
-  return { ...(after.met === undefined ? after : { ...told, whole: after.whole }), isDoubtful: true }
+  return { ...(after.met === undefined ? after : told), isDoubtful: true }
 }
 
 /** The checks of an application anew, because it was seen or because something else was learnt of it. */

@@ -176,6 +176,19 @@ describe('verified', () => {
       history.look(3100, 'web', found('web', 'met'), 3 * SECOND)
       expect(history.decide(3100)).toEqual(VERIFIED)
     })
+    test('tells of a sync all the same', () => {
+      const sync = { id: 'release-7', prune: undefined, stage: undefined }
+      const info = [{ name: 'kpcea', value: 'release-7' }]
+      const synced = parsed(
+        { name: 'web', revision: SHA.b },
+        { status: { operationState: { operation: { info } } } },
+      )
+      const history = new History(policy({ sync })).stream(0).tells(0, found('web', 'pending'))
+      history.refreshStarts(SECOND, 'web').tells(2500, found('web', 'pending'))
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', synced)
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.known().syncing.own).toMatchObject({ phase: 'Succeeded', isAdopted: true })
+    })
     test('is the proof where the stream has told the same before it came', () => {
       const wanted = wanting({ revision: 'main' })
       const target: Target = {
