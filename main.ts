@@ -29,6 +29,7 @@ import { Secrets } from './lib/secrets.ts'
 import {
   asJson,
   createGate,
+  forPeople,
   ours,
   type Paint,
   type Shown,
@@ -155,14 +156,11 @@ async function verifyCommand(given: Arguments): Promise<number> {
   const { outcome, signal } = await run(config, follower)
   const { server } = config.connection
   const result = createResult({ server, outcome, times: times(), mask: secrets.mask })
-  const advice = adviceFor(result, config.policy)
-  const shown = shownDeep(result, gate)
+  const next = adviceFor(result, outcome)
+  const advice = next === undefined ? undefined : gate(next)
   const paint = paintFor(isTerminal(1), config.output)
-  const code = finish(
-    shown,
-    config.output,
-    formatResult(shown, paint, advice === undefined ? undefined : gate(advice)),
-  )
+  const summary = formatResult(shownDeep(result, forPeople(gate)), paint, advice)
+  const code = finish(result, config.output, summary, advice)
   if (signal === 'SIGINT') await endAsInterrupted()
   return code
 }
@@ -180,7 +178,7 @@ async function doctorCommand(given: Arguments): Promise<number> {
     version,
     readFile: readTextFile,
     secrets,
-    actions: [],
+    actions: loaded.config.policy.sync === undefined ? [] : ['sync'],
     proxyUrl,
     now: () => systemClock.date(),
   }
@@ -234,7 +232,7 @@ function refuse({ problems, output }: Extract<Loaded, { ok: false }>, times: () 
   const text = formatProblems(problems.map((problem) => gate(problem)))
   const isContainer = sources.env.KUBERNETES_SERVICE_HOST !== undefined
   if (output.format === 'json' || !isOnePlace(isContainer)) toStderr(text)
-  return finish(shownDeep(invalidSettingsResult(problems, times()), gate), output, text)
+  return finish(invalidSettingsResult(problems, times()), output, text)
 }
 
 /** Ends as everything does that is interrupted at the keyboard, so that a loop of the shell ends too. */
@@ -267,9 +265,9 @@ async function run({ connection, target, policy }: Config, follower: Follower) {
   return { outcome, signal }
 }
 
-function createFollower({ output, policy }: Config): Follower {
+function createFollower({ output }: Config): Follower {
   const tools = { clock: systemClock, write: toStderr, gate }
-  if (!output.live || !isTerminal(2) || output.logFormat === 'json' || policy.timeout === 0)
+  if (!output.live || !isTerminal(2) || output.logFormat === 'json')
     return new LogFollower(output.logFormat, tools)
   const size = () => ({ columns: process.stderr.columns || 80, rows: process.stderr.rows || 24 })
   return new LiveFollower(paintFor(true, output), size, tools)
@@ -279,13 +277,15 @@ function createFollower({ output, policy }: Config): Follower {
  * Hands the result to everybody who asked for it. A yes that nobody could read is none; what else cannot be written
  * is reported, and changes no verdict.
  */
-function finish(result: ShownDeep<Result>, output: OutputOptions, summary: Shown): number {
-  const json = told`${asJson(result)}\n`
+function finish(result: Result, output: OutputOptions, summary: Shown, advice?: Shown): number {
+  const whole = shownDeep(result, gate)
+  const json = told`${asJson(whole)}\n`
   const isTold = print(output.format === 'json' ? json : summary)
-  leave(output, json, formatTerminationMessage(result))
+  leave(output, json, formatTerminationMessage(whole, advice))
   if (output.githubSummary !== undefined) {
-    write(output.githubSummary, formatJobSummary(result), 'append')
-    toStderr(formatAnnotation(result))
+    const brief = shownDeep(result, forPeople(gate))
+    write(output.githubSummary, formatJobSummary(brief), 'append')
+    toStderr(formatAnnotation(brief))
   }
   const code = exitCodeOf(result, output.detailedExitCode)
   return isTold || code > 0 ? code : 1

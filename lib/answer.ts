@@ -20,6 +20,12 @@ const errorSchema = lazily(() =>
 /** What servers answer to plain HTTP on a port of TLS: Go's, nginx, Apache, Envoy. */
 const TLS_EXPECTED = /plain HTTP|HTTP request to an HTTPS server|HTTP request was sent to HTTPS/i
 
+/**
+ * What Argo CD answers to every question about an application whose project is not there, or does not take it
+ * (`getAppProject`). Where both are created together that passes, and no setting is wrong.
+ */
+const NO_PROJECT = /^app is not allowed in project .*, or the project does not exist$/
+
 /** gRPC codes in the bodies of Argo CD's errors. */
 const PERMISSION_DENIED = 7
 const NOT_FOUND = 5
@@ -29,16 +35,25 @@ export class RefusedToken extends Error {
   override readonly name = 'RefusedToken'
 }
 
+/** What an answer that is not a success says: its status, the gRPC code where Argo CD gave it, and its words. */
+export interface Refusal {
+  readonly status: number
+  readonly code: number | undefined
+  readonly said: string
+}
+
 /**
  * Sorts an answer that is not a success.
  *
+ * @param take sorts what it knows better; `undefined`: it does not
  * @returns `undefined` where Argo CD says that the thing does not exist or may not be seen
  */
-export async function refuse(
+export async function refuse<T = undefined>(
   response: Response,
   host: string,
   mask: (text: string) => string,
-): Promise<undefined> {
+  take: (refusal: Refusal) => T | undefined = () => undefined,
+): Promise<T | undefined> {
   const { status, headers } = response
   if (status >= 300 && status < 400) {
     await response.body?.cancel()
@@ -64,6 +79,8 @@ export async function refuse(
   const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
   const answer = `${status}${said === '' ? '' : ` ${said}`}`
   if (status === 401) throw new RefusedToken(answer)
+  const taken = take({ status, code: error?.code ?? undefined, said })
+  if (taken !== undefined) return taken
   if (
     isArgoCD &&
     ((status === 403 && error.code === PERMISSION_DENIED) || (status === 404 && error.code === NOT_FOUND))
@@ -74,6 +91,8 @@ export async function refuse(
       'NotArgoCD',
       `${host} speaks TLS on this port; use https:// in ARGOCD_SERVER (--server), without KPCEA_PLAINTEXT (--plaintext)`,
     )
+  if (status === 400 && isArgoCD && NO_PROJECT.test(said))
+    throw new RequestFailure('Unreachable', `${host} cannot answer (${answer})`)
   if (status === 400)
     throw new RequestFailure('InvalidSettings', `${host} rejected the request (${answer})`, { fatal: true })
   if (status === 408 || status === 429 || status >= 500)

@@ -8,7 +8,6 @@
  */
 
 import * as z from 'zod/mini'
-import { remembered } from './remembered.ts'
 
 /** An optional field: null and an empty string are the same as no field. */
 const optional = <T extends z.ZodMiniType>(schema: T) =>
@@ -104,13 +103,22 @@ const results = z.pipe(
   z.transform((value: z.output<typeof resourceResult>[]): typeof value | undefined => value),
 )
 
-/** Manifests of a developer's machine may be large, and only whether there are any matters. */
-const manifestCount = z.pipe(
+/** How many there are: manifests of a developer's machine may be large, and only whether there are any matters. */
+const length = z.pipe(
   z.nullish(z.array(z.unknown())),
   z.transform((value: unknown[] | null | undefined) => value?.length ?? 0),
 )
 
-const sync = z.object({ ...revisions, dryRun: optional(z.boolean()), manifests: manifestCount })
+const sync = z.object({
+  ...revisions,
+  dryRun: optional(z.boolean()),
+  manifests: length,
+  /** Of a sync of some resources only, how many. */
+  resources: length,
+})
+
+/** What whoever asked for an operation has written into it. */
+const info = list(z.object({ name: text, value: text }))
 
 /** Of `spec.sourceHydrator`, kept whole: StatusStale compares all of it. */
 const sourceHydrator = z.looseObject({
@@ -132,15 +140,20 @@ export const applicationSchema = z.object({
     deletionTimestamp: text,
     annotations: textMap,
   }),
-  operation: optionalObject(z.looseObject({})),
+  operation: optionalObject(z.looseObject({ info, sync: optionalObject(sync) })),
   spec: object({
     project: text,
     source: optionalObject(source),
     sources: list(source),
     sourceHydrator: optionalObject(sourceHydrator),
     destination: optional(anyObject),
+    syncPolicy: object({
+      // Empty, it is on (Argo CD, `IsAutomatedSyncEnabled`).
+      automated: optional(z.object({ prune: optional(z.boolean()), enabled: optional(z.boolean()) })),
+    }),
   }),
   status: object({
+    controllerNamespace: text,
     sync: object({
       status: text,
       ...revisions,
@@ -159,7 +172,7 @@ export const applicationSchema = z.object({
         startedAt: text,
         finishedAt: text,
         retryCount: count,
-        operation: object({ sync: optionalObject(sync), retry: object({ limit: count }) }),
+        operation: object({ info, sync: optionalObject(sync), retry: object({ limit: count }) }),
         syncResult: optionalObject(z.object({ ...revisions, resources: results })),
       }),
     ),
@@ -244,12 +257,6 @@ export function observedRevisions(application: Application): readonly string[] {
  * @param whole what a request for the application brought, earlier or later
  */
 export function completed(streamed: Application, whole: Application | undefined): Application {
-  return whole === undefined ? alone(streamed) : joined(streamed, whole)
-}
-
-const alone = remembered((streamed: Application) => joined(streamed, undefined))
-
-function joined(streamed: Application, whole: Application | undefined): Application {
   const { status } = streamed
   const { operationState: state } = status
   const resources =

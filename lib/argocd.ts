@@ -17,6 +17,8 @@ import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { readEvents } from './stream.ts'
+import { sortSyncRefusal, syncBody } from './sync-request.ts'
+import type { SyncAnswer, SyncOrder, SyncWindows } from './syncs.ts'
 import { cut, oneLine } from './text.ts'
 import { createTransport } from './transport.ts'
 import { WATCH_FIELDS } from './watch-fields.ts'
@@ -53,6 +55,11 @@ export interface ArgoCD {
   tree(ref: ApplicationRef, how: How): Promise<readonly TreeNode[]>
   /** Has Argo CD render both sets of revisions, and compares what comes. */
   compare(ref: ApplicationRef, comparison: Comparison, how: How): Promise<Rendering>
+  /** Whether the account may sync what policies call by this name. */
+  maySync(object: string, how: How): Promise<boolean>
+  syncWindows(ref: ApplicationRef, how: How): Promise<SyncWindows>
+  /** Starts a sync: the one call that changes something. Where it rejects, it may have been heard all the same. */
+  sync(ref: ApplicationRef, order: SyncOrder, how: How): Promise<SyncAnswer>
 }
 
 const listSchema = lazily(() => z.object({ items: z.nullish(z.array(z.unknown())) }))
@@ -78,6 +85,19 @@ const treeSchema = lazily(() => {
   return z.object({ nodes: z.nullish(z.array(node)) })
 })
 const manifestsSchema = lazily(() => z.object({ manifests: z.nullish(z.array(z.string())) }))
+
+const permissionSchema = lazily(() => z.object({ value: z.enum(['yes', 'no']) }))
+const windowsSchema = lazily(() => {
+  const text = z.nullish(z.string())
+  const windows = z.nullish(
+    z.array(z.object({ kind: text, schedule: text, duration: text, manualSync: z.nullish(z.boolean()) })),
+  )
+  return z.object({
+    canSync: z.nullish(z.boolean()),
+    activeWindows: windows,
+    assignedWindows: windows,
+  })
+})
 
 /** What a client needs besides the connection. */
 export interface ClientOptions {
@@ -248,6 +268,56 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         manifests(ref, observed, several, how),
       ])
       return compareManifests(one, other)
+    },
+    async maySync(object, how) {
+      const path = `account/can-i/applications/sync/${object.split('/').map(encodeURIComponent).join('/')}`
+      const answer = await getJson(path, {}, permissionSchema(), how)
+      if (answer === undefined)
+        throw new RequestFailure('Unreachable', `${host} does not say whether ${object} may be synced`)
+      return answer.value === 'yes'
+    },
+    async syncWindows(ref, how) {
+      const answer = await getJson(`${pathOf(ref)}/syncwindows`, identity(ref), windowsSchema(), how)
+      if (answer === undefined)
+        throw new RequestFailure('Unreachable', `${host} does not show the sync windows of ${ref.name}`)
+      const read = (windows: typeof answer.activeWindows) =>
+        (windows ?? []).map(({ kind, schedule, duration, manualSync }) => ({
+          kind: kind ?? '',
+          schedule: schedule ?? '',
+          duration: duration ?? '',
+          isManual: manualSync ?? false,
+        }))
+      return {
+        canSync: answer.canSync ?? false,
+        active: read(answer.activeWindows),
+        assigned: read(answer.assignedWindows),
+      }
+    },
+    async sync(ref, order, { signal }) {
+      try {
+        return await session.authorized(async (token): Promise<SyncAnswer> => {
+          const response = await transport.send('post', `${pathOf(ref)}/sync`, {
+            json: syncBody(ref, order),
+            signal,
+            // Bun sends a request once more where a connection that was kept is closed in the face of it.
+            // On a connection that was kept, the server may have hung up already, which looks like a lost answer.
+            ...({ keepalive: false } as Options),
+            headers: { authorization: `Bearer ${token}` },
+          })
+          if (!response.ok)
+            return (
+              (await refuse(response, host, mask, sortSyncRefusal)) ?? {
+                kind: 'refused',
+                message: 'the application does not exist, or this account may not see it',
+              }
+            )
+          const answer = parseAnswer(await readJson(response, host, mask), applicationSchema, host)
+          if (isAbout(answer, ref)) return { kind: 'accepted' }
+          throw new RequestFailure('NotArgoCD', `${host} answered about another application than ${ref.name}`)
+        }, signal)
+      } catch (error) {
+        throw await explained(networkFailure(signal.aborted ? signal.reason : error, host, connection))
+      }
     },
   }
 }

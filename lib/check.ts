@@ -29,6 +29,8 @@ export interface Finding {
   readonly message: string
   /** `tree`: what the finding says rests on the resource tree, which may be older than the Application. */
   readonly basis?: 'tree'
+  /** What would mend it, where the check knows; `null`: it knows that the usual would not. */
+  readonly next?: string | null
 }
 
 /** A finding under the code of its check. */

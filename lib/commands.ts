@@ -20,6 +20,7 @@ export const PAGES = [
   'output',
   'kubernetes',
   'workstation',
+  'sync',
 ] as const
 
 /** A page that the executable holds. */

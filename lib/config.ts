@@ -136,6 +136,9 @@ function resolvePolicy(values: Values, { problems, warnings }: Complaints): Poli
   const { timeout = 30_000, interval = 5000, stableFor = 0, failAfter = 120_000 } = values
   if (interval < SHORTEST_INTERVAL && !values.broken.has('interval'))
     warnings.push(`${settingLabel('interval')}: less than 100ms would press the server; polling each 100ms`)
+  for (const name of ['syncPrune', 'syncId', 'kargoStage'] as const)
+    if (values.sync !== true && values.from.has(name) && !anyBroken(values, 'sync', name))
+      warnings.push(`${settingLabel(name)} is not used without ${settingLabel('sync')}, so nothing is synced`)
   if (stableFor > 0 && stableFor >= timeout && !anyBroken(values, 'stableFor', 'timeout')) {
     problems.push(
       `${settingLabel('stableFor')}: ${formatDuration(stableFor)} can never pass within the ` +
@@ -149,5 +152,8 @@ function resolvePolicy(values: Values, { problems, warnings }: Complaints): Poli
     failAfter,
     refresh: values.refresh ?? 'normal',
     watch: values.watch ?? true,
+    ...(values.sync === true
+      ? { sync: { prune: values.syncPrune, id: values.syncId, stage: values.kargoStage } }
+      : {}),
   }
 }

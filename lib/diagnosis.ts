@@ -2,7 +2,7 @@
 
 import { isMet } from './check.ts'
 import { applicationOf, type Known } from './knowledge.ts'
-import { failedResults } from './operation-rules.ts'
+import { failedResults, hasDryRun, resultsNeeded } from './operation-rules.ts'
 
 /** A resource that is not as it should be. */
 export interface UnhealthyResource {
@@ -82,4 +82,12 @@ export function tellingResource(resources: readonly UnhealthyResource[]): Unheal
 /** A resource and what it says, as a sentence. */
 export function describeResource({ kind, name, health, status, message }: UnhealthyResource): string {
   return `${kind} ${name} is ${health || status || 'not ready'}: ${message}`
+}
+
+/** Whether results of an operation count that only a request tells: a stream leaves them out. */
+export function lacksResults(known: Known): boolean {
+  const application = applicationOf(known)
+  // What a dry run has taken the place of, no request tells any more.
+  const isGone = known.whole !== undefined && hasDryRun(known.whole)
+  return application !== undefined && !isGone && resultsNeeded(application)
 }

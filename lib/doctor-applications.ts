@@ -6,9 +6,11 @@ import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
 import { asFailure, RequestFailure } from './failure.ts'
 import { type Finding, type Subject, works } from './finding.ts'
-import { nearest } from './nearest.ts'
+import { few } from './phrase.ts'
 import type { ApplicationRef } from './requests.ts'
-import { few, wholeMinutes } from './validity.ts'
+import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-rules.ts'
+import { wholeMinutes } from './validity.ts'
+import { namesOf, whereabouts } from './whereabouts.ts'
 
 /** How long a request may take, in milliseconds. */
 export const REQUEST_TIMEOUT = 10_000
@@ -115,11 +117,12 @@ export async function* examineApplications(
         `it is in project ${anywhere.spec.project}, not in ${project}; check KPCEA_PROJECT (--project)`,
       )
     const names = await client.names({}, { signal: AbortSignal.timeout(REQUEST_TIMEOUT) })
-    if (names.length === 0) return { ...noneAtAll(), subject: 'application' }
-    const elsewhere = names.find((one) => one.name === name)
-    if (elsewhere?.namespace !== undefined && elsewhere.namespace !== namespace)
+    // Which project it is in was looked up above.
+    const where = whereabouts({ name, namespace, project: undefined }, names)
+    if (where.kind === 'nothing-seen') return { ...noneAtAll(), subject: 'application' }
+    if (where.kind === 'elsewhere')
       return not(
-        `one of that name is in namespace ${elsewhere.namespace}; write --app ${elsewhere.namespace}/${name}`,
+        `one of that name is in namespace ${where.namespace}; write --app ${where.namespace}/${name}`,
       )
     if (project !== undefined) {
       const object = namespace === undefined ? `${project}/${name}` : `${project}/${namespace}/${name}`
@@ -128,28 +131,20 @@ export async function* examineApplications(
           `${account} may not get it; give it the policy line: p, ${account}, applications, get, ${object}, allow`,
         )
     }
-    const likely = nearest(
-      name,
-      names.map((one) => one.name),
-    )
     return not(
-      likely === undefined
-        ? `it does not exist, or ${account} may not get it; it may see ${few(names.map((one) => one.name))}`
-        : `did you mean ${likely}?`,
+      where.kind === 'near'
+        ? `did you mean ${where.name}?`
+        : `it does not exist, or ${account} may not get it; it may see ${few(namesOf(names))}`,
     )
   }
 
   async function present(application: Application): Promise<Finding> {
-    const { metadata, spec, status } = application
+    const { metadata, status } = application
     const key = applicationKey(metadata.name, metadata.namespace)
     const refused: string[] = []
-    for (const action of actions) {
-      const object = `${spec.project ?? 'default'}/${metadata.namespace ?? ''}/${metadata.name}`.replace(
-        '//',
-        '/',
-      )
-      if (!(await canI(action, object))) refused.push(action)
-    }
+    const object = policyObject(application, undefined)
+    for (const action of actions) if (!(await canI(action, object))) refused.push(action)
+    const stage = policy.sync?.stage
     const tracks = sourcesOf(application).map(
       ({ repoURL, targetRevision, chart }) =>
         `${targetRevision ?? 'HEAD'} of ${repoURL ?? 'nowhere'}${chart === undefined ? '' : `#${chart}`}`,
@@ -160,7 +155,11 @@ export async function* examineApplications(
     const bad = (why: string): Finding => ({ subject: 'application', ok: false, message: `${found}; ${why}` })
     if (refused.length > 0)
       return bad(
-        `${account} may not ${refused.join(' and ')} it; give it the policy line: p, ${account}, applications, ${refused[0]}, ${spec.project ?? 'default'}/*, allow`,
+        `${account} may not ${refused.join(' and ')} it; give it the policy line: ${policyLine(refused[0] ?? 'get', object, account)}`,
+      )
+    if (stage !== undefined && !isAuthorized(application, stage))
+      return bad(
+        `the Stage ${stage.project}:${stage.name} may not sync it; add the annotation ${STAGE_ANNOTATION}: ${stage.project}:${stage.name}`,
       )
     if (status.reconciledAt === undefined)
       return bad("it was never compared with Git: does Argo CD's application controller run?")
@@ -168,9 +167,10 @@ export async function* examineApplications(
       return bad(
         `it was last compared with Git ${formatDuration(wholeMinutes(age))} ago: does Argo CD's application controller run?`,
       )
+    const permitted = actions.length === 0 ? '' : `, and ${account} may ${actions.join(' and ')} it`
     return works(
       'application',
-      `${found}, compared ${formatDuration(Math.max(0, Math.round(age / 1000) * 1000))} ago`,
+      `${found}${permitted}, compared ${formatDuration(Math.max(0, Math.round(age / 1000) * 1000))} ago`,
     )
   }
 

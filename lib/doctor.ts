@@ -10,10 +10,11 @@ import { formatDuration } from './duration.ts'
 import { asFailure, networkFailure, RequestFailure } from './failure.ts'
 import { type Finding, type Subject, works } from './finding.ts'
 import { addressesOf, certificateOf, endpointOf, tryConnection } from './network.ts'
+import { few } from './phrase.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { createTransport } from './transport.ts'
-import { describePeer, describeToken, few } from './validity.ts'
+import { describePeer, describeToken } from './validity.ts'
 
 /** What a doctor works with. */
 export interface DoctorTools {

@@ -4,8 +4,9 @@ import type { Clock } from './clock.ts'
 import type { Knowledge } from './knowledge.ts'
 import { eraseLines, renderLive, type Size } from './live.ts'
 import { formatEntry, type LogEntry, ProgressLog } from './progress.ts'
-import { type Gate, joined, type Paint, type Shown, shownDeep, told } from './shown.ts'
+import { forPeople, type Gate, joined, type Paint, type Shown, shownDeep, told } from './shown.ts'
 import { LONGEST_MESSAGE } from './text.ts'
+import { silentAt } from './waiting.ts'
 
 /** Somebody who is told of a run. */
 export interface Follower {
@@ -33,7 +34,7 @@ export class LogFollower implements Follower {
 
   constructor(format: 'text' | 'json', tools: FollowerTools) {
     this.#format = format
-    this.#tools = tools
+    this.#tools = format === 'text' ? { ...tools, gate: forPeople(tools.gate) } : tools
     this.#saidAt = tools.clock.now()
   }
 
@@ -55,7 +56,8 @@ export class LogFollower implements Follower {
       const silence = this.#log.serverIsSilent(now)
       if (silence !== undefined) this.say(silence)
       const due = this.#saidAt + this.#log.silence
-      if (now < due) await clock.sleep(Math.min(due - now, TICK), signal)
+      const silentAt = this.#log.silentAt ?? Number.POSITIVE_INFINITY
+      if (now < due) await clock.sleep(Math.max(Math.min(due - now, TICK, silentAt - now), 1), signal)
       else this.say(this.#log.stillWaiting(now, Math.max(deadline - now, 0)))
     }
   }
@@ -76,7 +78,7 @@ export class LiveFollower implements Follower {
   constructor(paint: Paint, size: () => Size, tools: FollowerTools) {
     this.#paint = paint
     this.#size = size
-    this.#tools = tools
+    this.#tools = { ...tools, gate: forPeople(tools.gate) }
   }
 
   say({ message, level }: LogEntry): void {
@@ -107,8 +109,11 @@ export class LiveFollower implements Follower {
       this.#changed = new AbortController()
       // A burst of changes is one frame, and while nothing changes the clock still moves.
       await clock.sleep(FRAME, signal)
-      if (!this.#changed.signal.aborted)
-        await clock.sleep(TICK - FRAME, AbortSignal.any([signal, this.#changed.signal]))
+      if (!this.#changed.signal.aborted) {
+        const silent = this.#knowledge === undefined ? undefined : silentAt(this.#knowledge)
+        const left = silent === undefined || silent <= clock.now() ? TICK - FRAME : silent - clock.now()
+        await clock.sleep(Math.min(TICK - FRAME, left), AbortSignal.any([signal, this.#changed.signal]))
+      }
     }
     write(this.#erased())
   }

@@ -9,7 +9,7 @@ import type { Wanted } from './wanted.ts'
 
 /**
  * NotHealthy: Degraded is failing, because it seldom mends itself; a rolling update may pass through it. Progressing
- * is failing where the resource tree has a Pod, ReplicaSet or Job of this release that is Degraded: an image that
+ * is failing where the resource tree has a Pod, ReplicaSet or Job of this release that is broken: an image that
  * cannot be pulled keeps a Deployment Progressing for ten minutes (`progressDeadlineSeconds`), and its Pod says so at
  * once. Both only where the release is there: what an older one did is not held against the one that is waited for.
  *
@@ -28,7 +28,7 @@ export function healthy(
   const broken =
     health.status === 'Progressing' && tree !== undefined ? brokenNode(application, tree) : undefined
   if (broken !== undefined) {
-    const message = `${found} (${nameOf(broken)} is ${broken.health?.status}${because(broken.health?.message)})`
+    const message = `${found} (${nameOf(broken)} is ${broken.health?.status}${because(broken.health?.message || broken.info['Status Reason'])})`
     return identified ? { ...failing(message), basis: 'tree' } : pending(message)
   }
   const unhealthy = resources

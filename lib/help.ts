@@ -119,7 +119,7 @@ function wrap(text: string, width: number): string[] {
 
 function flagText({ flag, kind, default: fallback }: Setting): string | undefined {
   if (flag === undefined) return undefined
-  return kind === 'boolean' && fallback === 'true' ? `--[no-]${flag}` : `--${flag}`
+  return kind === 'boolean' && fallback !== 'false' ? `--[no-]${flag}` : `--${flag}`
 }
 
 /** The table of docs/settings.md, in Markdown. */

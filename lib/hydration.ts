@@ -16,7 +16,7 @@ export function dryCommitOf({ spec, status }: Application, observed: string): st
  * Rule 5: what a person promotes is the dry commit, what is synced is the commit hydrated from it. Only the last
  * hydration that succeeded says what became of a dry commit. `lastComparedDryRevision` alone proves nothing: it is
  * written when a dry commit has been looked at, before the hydration that may follow. Servers up to 3.4 write none,
- * and begin the hydration before they are done with the refresh.
+ * and begin the hydration before they are done with the refresh: it shows as the current operation.
  */
 export function hydratedFrom(
   application: Application,
@@ -28,12 +28,9 @@ export function hydratedFrom(
   const dry = dryCommitOf(application, observed)
   if (spec.sourceHydrator === undefined || dry === undefined) return false
   if (sameRevision(wanted, dry)) return true
-  const compared = status.sourceHydrator.lastComparedDryRevision
-  return (
-    refreshed &&
-    tracks(spec.sourceHydrator.drySource, wanted) &&
-    (compared === undefined || sameRevision(compared, dry))
-  )
+  const { lastComparedDryRevision: compared, currentOperation } = status.sourceHydrator
+  const isLast = compared === undefined ? currentOperation?.phase === 'Hydrated' : sameRevision(compared, dry)
+  return refreshed && tracks(spec.sourceHydrator.drySource, wanted) && isLast
 }
 
 /** The hydrated revisions that are known to have come of a wanted dry commit. */

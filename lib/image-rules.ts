@@ -62,7 +62,15 @@ export function imagesMatch(application: Application, wanted: Wanted, { tree }: 
     const others = inTheWay.filter(({ reference }) => reference.repository === repository)
     return others.length > 0 ? `${formatAll(others)} still runs beside ${formatImage(image)}` : []
   })
-  if (complaints.length > 0) return pending([...new Set(complaints)].join('; '))
+  if (complaints.length > 0) {
+    const finding = pending([...new Set(complaints)].join('; '))
+    const alike = images.flatMap((image) =>
+      running.some(({ reference }) => reference.repository === image.repository)
+        ? []
+        : (alikeOf(application, image) ?? []),
+    )
+    return alike[0] === undefined ? finding : { ...finding, next: `did you mean --image ${alike[0]}?` }
+  }
   const gone = beside.length > 0 ? `; ${formatAll(beside)} only in Pods that have ended` : ''
   return met(`${images.map(formatImage).join(', ')} ${images.length === 1 ? 'runs' : 'run'}${gone}`)
 }
@@ -72,14 +80,19 @@ function formatAll(images: readonly RunningImage[]): string {
 }
 
 /** Asks whether another registry, or another case, was meant; nothing where nothing of that name runs. */
-function meant({ status: { summary } }: Application, wanted: ImageReference): string {
+function meant(application: Application, wanted: ImageReference): string {
+  const alike = alikeOf(application, wanted)
+  if (alike === undefined) return ''
+  return `; ${alike} does, which differs by its registry or by case only: was that meant?`
+}
+
+/** A running image that differs from a wanted one by its registry or case only, tag aside. */
+function alikeOf({ status: { summary } }: Application, wanted: ImageReference): string | undefined {
   const path = pathOf(wanted)
-  const alike = summary.images.find((text) => {
+  return summary.images.find((text) => {
     const reference = parseImage(text.toLowerCase())
     return reference !== undefined && pathOf(reference) === path
   })
-  if (alike === undefined) return ''
-  return `; ${alike} does, which differs by its registry or by case only: was that meant?`
 }
 
 /** A repository without its registry; Docker Hub's own ones are written without `library/`. */

@@ -7,6 +7,7 @@ import type { RequestFailure } from './failure.ts'
 import type { OperationState } from './operation-rules.ts'
 import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
+import { NO_SYNCING, type Syncing } from './syncs.ts'
 import type { Policy, Target, Wanted } from './wanted.ts'
 
 /** Before anything: a time that is older than any other. */
@@ -32,6 +33,14 @@ export interface Streak {
   readonly since: number
   /** The last time at which it was so. */
   readonly until: number
+}
+
+/** Some check or other has been failing, of one release. */
+export interface Failing extends Streak {
+  /** What was observed, as far as it was known. */
+  readonly revisions: string
+  /** Since when an error condition has been part of it; `undefined`: none is. */
+  readonly errorSince: number | undefined
 }
 
 /** The refreshes of an application that this run asked for. */
@@ -87,9 +96,15 @@ export interface Known {
   /** The checks of the sighting; none before it. */
   readonly checks: readonly Check[]
   /** What they were made from. */
-  readonly judged: { readonly application: Application | undefined; readonly evidence: Evidence } | undefined
+  readonly judged:
+    | {
+        readonly application: Application | undefined
+        readonly evidence: Evidence
+        readonly syncing: Syncing
+      }
+    | undefined
   readonly met: Streak | undefined
-  readonly failing: (Streak & { readonly revisions: string }) | undefined
+  readonly failing: Failing | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
   /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */
@@ -101,8 +116,11 @@ export interface Known {
   readonly mentionedBy: number
   readonly told: Application | undefined
   readonly refreshes: Refreshes
-  /** When the tree of the evidence was asked for. */
+  /** When the tree of the evidence was asked for, and when one was last asked for. */
   readonly treeAsOf: number
+  readonly treeAskedAt: number
+  /** What is known of syncing it. */
+  readonly syncing: Syncing
   /** When what it waits for now began. */
   readonly waitingSince: number
 }
@@ -121,6 +139,8 @@ export interface Streams {
   readonly resumeAt: number
   /** Since when none has lived, however often one was tried; while one does, before it. */
   readonly downSince: number
+  /** It may still be telling of what there was when it was opened; what it tells first later on is from another time. */
+  readonly isBeginning: boolean
   /** It has told of an application. */
   readonly hasMentioned: boolean
   /** Some stream of this run has. */
@@ -170,6 +190,8 @@ export interface Knowledge {
   readonly startedAt: number
   readonly deadline: number
   readonly applications: ReadonlyMap<string, Known>
+  /** What was started of applications that a selector matches no longer: they may come back. */
+  readonly departed: ReadonlyMap<string, Syncing>
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
@@ -178,6 +200,8 @@ export interface Knowledge {
   /** When the last list of what the selector matches was asked for, and how many there were. */
   readonly listedAt: number
   readonly lists: number
+  /** All that the account may see, asked for once where something cannot be seen; `undefined`: not known. */
+  readonly visible: readonly ApplicationRef[] | undefined
   readonly failures: ReadonlyMap<string, Failure>
   readonly server: Server
   readonly isInterrupted: boolean
@@ -203,6 +227,7 @@ export function initialKnowledge(
     startedAt: now,
     deadline: now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout),
     applications,
+    departed: new Map(),
     serverNamespace: undefined,
     undecided: new Map(),
     streams: {
@@ -213,6 +238,7 @@ export function initialKnowledge(
       endedAt: undefined,
       resumeAt: NEVER,
       downSince: now,
+      isBeginning: true,
       hasMentioned: false,
       hasEverMentioned: false,
       unheard: new Map(),
@@ -220,6 +246,7 @@ export function initialKnowledge(
     },
     listedAt: NEVER,
     lists: 0,
+    visible: undefined,
     failures: new Map(),
     server: {
       answeredAt: undefined,
@@ -258,6 +285,8 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     told: undefined,
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,
+    treeAskedAt: NEVER,
+    syncing: NO_SYNCING,
     waitingSince: now,
   }
 }

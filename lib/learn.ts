@@ -13,12 +13,13 @@ import {
   type Streams,
 } from './knowledge.ts'
 import { isUndecided, keyOf, needsServerNamespace, newMember } from './members.ts'
-import { assessed, confirmed, digest, looked, sighted } from './observe.ts'
-import { FIRST_DISTRUST, LONGEST_DISTRUST, MOST_APPLICATIONS } from './promises.ts'
+import { assessed, confirmed, digest, looked, refreshed, sighted } from './observe.ts'
+import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG, MOST_APPLICATIONS } from './promises.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request, WatchEvent } from './requests.ts'
 import { LATE } from './run.ts'
 import { answered, failed, failureOf } from './server.ts'
+import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
 
 /** Takes one event into account. */
 export function learn(knowledge: Knowledge, event: Event, now: number): Knowledge {
@@ -47,21 +48,31 @@ export function learn(knowledge: Knowledge, event: Event, now: number): Knowledg
 function started(knowledge: Knowledge, request: Request, now: number): Knowledge {
   switch (request.kind) {
     case 'watch':
-      return { ...knowledge, streams: streamStarted(knowledge, request.number, now) }
+      return asked({ ...knowledge, streams: streamStarted(knowledge, request.number, now) }, now)
     case 'refresh':
       return change(knowledge, request.application, (known) => ({
         ...known,
         refreshes: refreshStarted(known, now),
       }))
+    case 'sync':
+      return learntOfSync(knowledge, request.application, now, (known) =>
+        syncOrdered(known, request.order, now),
+      )
+    case 'tree':
+      return change(knowledge, request.application, (known) => ({ ...known, treeAskedAt: now }))
     case 'look':
     case 'list':
     case 'names':
-      return knowledge.server.askedAt === undefined
-        ? { ...knowledge, server: { ...knowledge.server, askedAt: now } }
-        : knowledge
+      return asked(knowledge, now)
     default:
       return knowledge
   }
+}
+
+/** The server owes an answer. */
+function asked(knowledge: Knowledge, now: number): Knowledge {
+  const { server } = knowledge
+  return server.askedAt === undefined ? { ...knowledge, server: { ...server, askedAt: now } } : knowledge
 }
 
 function brought(
@@ -74,7 +85,7 @@ function brought(
   switch (news.kind) {
     case 'application':
       return request.kind === 'refresh'
-        ? refreshed(knowledge, request, news.application, startedAt, now)
+        ? served(knowledge, request, news.application, startedAt, now)
         : lookedAt(knowledge, request, news.application, startedAt, now)
     case 'refreshed':
       return request.kind === 'refresh'
@@ -87,6 +98,8 @@ function brought(
       return listed(knowledge, news.applications, startedAt, now)
     case 'names':
       return named(knowledge, news.refs, startedAt, now)
+    case 'overview':
+      return { ...knowledge, visible: news.refs }
     case 'opened':
       return opened(knowledge, now)
     case 'changes':
@@ -107,7 +120,35 @@ function brought(
             renderings: new Map([...renderings, [request.comparison.key, news.rendering]]),
           }))
         : knowledge
+    case 'ordered':
+      return request.kind === 'sync'
+        ? learntOfSync(knowledge, request.application, now, (known) => syncAnswered(known, news.answer, now))
+        : knowledge
+    case 'permission':
+      return request.kind === 'permission'
+        ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
+            ...syncing,
+            isPermitted: news.isPermitted,
+          }))
+        : knowledge
+    case 'windows':
+      return request.kind === 'windows'
+        ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
+            ...syncing,
+            windows: news.windows,
+            windowsAt: now,
+          }))
+        : knowledge
   }
+}
+
+function learntOfSync(
+  knowledge: Knowledge,
+  key: string,
+  now: number,
+  how: (known: Known) => Known['syncing'],
+): Knowledge {
+  return change(knowledge, key, (known) => assessed({ ...known, syncing: how(known) }, now, knowledge))
 }
 
 function ended(
@@ -136,6 +177,8 @@ function ended(
         ...known,
         refreshes: { ...known.refreshes, isUnderWay: false },
       }))
+    case 'sync':
+      return learntOfSync(after, request.application, now, (known) => syncLost(known, now))
     case 'commit':
       return learnt(after, request.application, now, ({ commits }) => ({
         commits: new Map([...commits, [request.commit.key, problem]]),
@@ -205,7 +248,7 @@ function lookedAt(
   return listening(withServerNamespace(after, request.ref, application, now), key, application, now)
 }
 
-function refreshed(
+function served(
   knowledge: Knowledge,
   request: Request & { readonly kind: 'refresh' },
   application: Application | undefined,
@@ -218,7 +261,12 @@ function refreshed(
   const key = request.application
   const seen: Sighting = { application, source: 'refresh', asOf: startedAt, at: now, opening: undefined }
   const after = change(knowledge, key, (known) =>
-    sighted({ ...known, refreshes: refreshServed(known, application, startedAt, now) }, seen, now, knowledge),
+    refreshed(
+      { ...known, refreshes: refreshServed(known, application, startedAt, now) },
+      seen,
+      now,
+      knowledge,
+    ),
   )
   return listening(after, key, application, now)
 }
@@ -261,7 +309,7 @@ function listed(
     const seen: Sighting = { application, source: 'list', asOf: startedAt, at: now, opening: -number }
     next.set(known.key, isNewer ? known : sighted(known, seen, now, knowledge))
   }
-  return bounded(withMembers({ ...knowledge, lists: number, listedAt: startedAt }, next, startedAt))
+  return bounded(withMembers({ ...knowledge, lists: number, listedAt: startedAt }, next, startedAt, now))
 }
 
 function named(
@@ -273,9 +321,10 @@ function named(
   const next = new Map<string, Known>()
   for (const ref of refs) {
     const fresh = newMember(knowledge.target, ref, now)
-    if (fresh !== undefined) next.set(fresh.key, knowledge.applications.get(fresh.key) ?? fresh)
+    if (fresh !== undefined)
+      next.set(fresh.key, knowledge.applications.get(fresh.key) ?? returning(knowledge, fresh))
   }
-  return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt))
+  return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt, now))
 }
 
 function member(
@@ -285,15 +334,44 @@ function member(
   now: number,
 ) {
   const { applications, target } = knowledge
-  return applications.get(key) ?? newMember(target, { ...ref, project: target.project }, now)
+  const known = applications.get(key)
+  if (known !== undefined) return known
+  const fresh = newMember(target, { ...ref, project: target.project }, now)
+  return fresh === undefined ? undefined : returning(knowledge, fresh)
 }
 
-/** Those that were listed, and those that a stream has brought since the list was asked for. */
-function withMembers(knowledge: Knowledge, listed: Map<string, Known>, startedAt: number): Knowledge {
-  for (const [key, known] of knowledge.applications)
-    if (!listed.has(key) && known.sighting !== undefined && known.sighting.at > startedAt)
-      listed.set(key, known)
-  return { ...knowledge, applications: listed }
+/** One that comes back is not synced a second time. */
+function returning({ departed }: Knowledge, fresh: Known): Known {
+  const syncing = departed.get(fresh.key)
+  return syncing === undefined ? fresh : { ...fresh, syncing }
+}
+
+/** What was started of those that have gone. */
+function withDeparted(knowledge: Knowledge, before: Knowledge['applications'], now: number): Knowledge {
+  const gone: [string, Known['syncing']][] = []
+  for (const [key, known] of before) {
+    if (knowledge.applications.has(key) || known.syncing.orders === 0) continue
+    // Its request, where one was under way, ends with its going.
+    gone.push([key, known.syncing.isOrdering ? syncLost(known, now) : known.syncing])
+  }
+  return gone.length === 0 ? knowledge : { ...knowledge, departed: new Map([...knowledge.departed, ...gone]) }
+}
+
+/**
+ * Those that were listed, and those that a stream has brought since the list was asked for. What a request for the one
+ * application has brought says nothing of whether it is selected.
+ */
+function withMembers(
+  knowledge: Knowledge,
+  listed: Map<string, Known>,
+  startedAt: number,
+  now: number,
+): Knowledge {
+  for (const [key, known] of knowledge.applications) {
+    const { sighting } = known
+    if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)
+  }
+  return withDeparted({ ...knowledge, applications: listed }, knowledge.applications, now)
 }
 
 function bounded(knowledge: Knowledge): Knowledge {
@@ -317,6 +395,7 @@ function streamStarted({ streams }: Knowledge, number: number, now: number): Str
     endedAt: undefined,
     resumeAt: NEVER,
     downSince: streams.downSince,
+    isBeginning: true,
     hasMentioned: false,
     hasEverMentioned: streams.hasEverMentioned,
     unheard: new Map(),
@@ -352,22 +431,38 @@ function streamGivenUp(knowledge: Knowledge, now: number): Streams {
 
 /** A stream begins with the present state, so of a few applications that are there it must soon tell. */
 function opened(knowledge: Knowledge, now: number): Knowledge {
-  const { streams, applications } = knowledge
+  const { streams, applications, server } = knowledge
   const unheard = new Map<string, number>()
   if (areFew(knowledge))
     for (const [key, { sighting }] of applications)
       if (sighting?.application !== undefined) unheard.set(key, now)
-  return { ...knowledge, streams: { ...streams, openedAt: now, heardAt: now, unheard } }
+  // Where a request was sent before it, that one is still to be answered.
+  const askedAt = server.askedAt === streams.askedAt ? undefined : server.askedAt
+  return {
+    ...knowledge,
+    server: { ...server, askedAt },
+    streams: { ...streams, openedAt: now, heardAt: now, unheard },
+  }
 }
 
 function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
-  const { streams } = knowledge
-  if (events.length > 0) return changed({ ...knowledge, streams: { ...streams, heardAt: now } }, events, now)
+  const isBeginning = beginsStill(knowledge.streams, events, now)
+  const streams = { ...knowledge.streams, heardAt: now, isBeginning }
+  if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
   // Nothing has changed of what this stream has told of.
   const applications = new Map(knowledge.applications)
   for (const [key, known] of applications)
     if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
-  return { ...knowledge, applications, streams: { ...streams, heardAt: now } }
+  return { ...knowledge, applications, streams }
+}
+
+/** What a stream begins with comes in one go: a keep-alive or a silence after some of it ends that. */
+function beginsStill(
+  { isBeginning, hasMentioned, heardAt }: Streams,
+  events: readonly WatchEvent[],
+  now: number,
+): boolean {
+  return isBeginning && (!hasMentioned || (events.length > 0 && now - heardAt < LONGEST_LAG))
 }
 
 /** Applications as a stream tells of them; of several changes of one, the last is its state. */
@@ -386,7 +481,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       else undecided.set(qualified, application)
     }
   }
-  const { number } = knowledge.streams
+  const { number, isBeginning } = knowledge.streams
   const context: Knowledge = { ...knowledge, applications }
   for (const [key, { type, application }] of last) {
     const known = member(context, key, application.metadata, now)
@@ -403,7 +498,7 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
       source: 'stream',
       asOf: now,
       at: now,
-      opening: isFirst && !isGone ? number : undefined,
+      opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
     const after = sighted(known, seen, now, context)
@@ -418,7 +513,9 @@ function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: numbe
     hasMentioned: knowledge.streams.hasMentioned || hasMentioned,
     hasEverMentioned: knowledge.streams.hasEverMentioned || hasMentioned,
   }
-  return bounded({ ...knowledge, applications, undecided, streams })
+  return bounded(
+    withDeparted({ ...knowledge, applications, undecided, streams }, knowledge.applications, now),
+  )
 }
 
 /** Whether the stream has told what a request has just shown. */

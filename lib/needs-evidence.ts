@@ -8,6 +8,7 @@ import { type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import { MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
+import { hasOwnSyncFailed } from './sync-checks.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -132,22 +133,23 @@ function comparisons({ knowledge, now, isOneLook }: Moment): Need {
 function trees(moment: Moment): Need {
   const { knowledge, now, isOneLook } = moment
   const deciding: Known[] = []
-  const explaining: Known[] = []
+  const others: Known[] = []
   let room = MOST_TREES
   let roomAt = NOT
   let ill = 0
   for (const known of knowledge.applications.values()) {
-    if (now < known.treeAsOf + TREE_INTERVAL) {
+    const { treeAskedAt } = known
+    if (now < treeAskedAt + TREE_INTERVAL) {
       room--
-      roomAt = Math.min(roomAt, known.treeAsOf + TREE_INTERVAL)
+      roomAt = Math.min(roomAt, treeAskedAt + TREE_INTERVAL)
     }
     if (applicationOf(known) === undefined) continue
     // Beyond what decides, a tree explains a no: of the first few, once.
     const isUnread = known.treeAsOf === NEVER && isIll(known)
-    if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) explaining.push(known)
-    else if (needs(known).tree) deciding.push(known)
+    if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) others.push(known)
+    else if (needs(known).tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
   }
-  if (deciding.length + explaining.length === 0) return NOTHING
+  if (deciding.length + others.length === 0) return NOTHING
   const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)
   const turn =
     deciding.length <= room
@@ -156,7 +158,7 @@ function trees(moment: Moment): Need {
           .sort((a, b) => isFirst(a) - isFirst(b) || a.treeAsOf - b.treeAsOf)
           .slice(0, Math.max(room, 0))
   const need = needOf(
-    [...explaining, ...turn],
+    [...others, ...turn],
     (known) => {
       if (isOneLook && known.treeAsOf !== NEVER) return NOT
       return Math.max(treeDueAt(known, moment), retryAt(knowledge, `tree:${known.key}`, isOneLook))
@@ -175,6 +177,11 @@ function trees(moment: Moment): Need {
   return turn.length < deciding.length ? { ...need, wakeAt: Math.min(need.wakeAt, roomAt) } : need
 }
 
+/** Whether a tree was asked for and nothing has come of it yet. */
+function isUnderWay({ key, treeAsOf, treeAskedAt }: Known, { failures }: Knowledge): boolean {
+  return treeAskedAt > treeAsOf && (failures.get(`tree:${key}`)?.at ?? NEVER) < treeAskedAt
+}
+
 /** Whether a tree may say why. */
 function isIll({ checks }: Known): boolean {
   return checks.some(
@@ -190,8 +197,9 @@ function treeDueAt({ treeAsOf, failing }: Known, { knowledge }: Moment): number 
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */
-function isEnding({ failing }: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
-  if (isOneLook || now >= diagnosisAt) return true
+function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
+  const { failing } = known
+  if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
   return failing !== undefined && now >= failing.since + knowledge.policy.failAfter
 }
 

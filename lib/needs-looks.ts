@@ -1,5 +1,6 @@
 /** Why an application is asked for by itself. Pure. */
 
+import { lacksResults } from './diagnosis.ts'
 import { type Failure, isAlone, type Known, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
@@ -14,7 +15,6 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
-import { lacksResults } from './verdict.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -137,11 +137,15 @@ function proof(known: Known, { provableAt, isProvenByStream, isFew, polledFrom }
   return isFew ? provableAt : Math.max(provableAt, polledFrom)
 }
 
-/** What must hold without a break is looked at meanwhile: each interval, or now and then where a stream lives. */
+/**
+ * What must hold without a break is looked at meanwhile: each interval, unless what a selector matches is listed, or
+ * now and then where a stream lives.
+ */
 function soak(known: Known, moment: Moment): number {
   const { knowledge, provableAt, isProvenByStream, aliveSince, polledFrom, now } = moment
   if (known.met === undefined || provableAt === undefined || isProvenByStream || now >= provableAt) return NOT
   if (aliveSince !== undefined) return pausedLook(known, aliveSince)
+  if (knowledge.target.kind === 'selector') return NOT
   return Math.max(known.met.until + knowledge.policy.interval, polledFrom)
 }
 

@@ -10,6 +10,7 @@ import { staleOperation } from './operation-rules.ts'
 import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
+import { isAutomated } from './sync-rules.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -59,7 +60,14 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
     // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
     isUnanswered(known)
       ? unanswered(known, knowledge)
-      : Math.min(first(known), evidence(known), again(known, knowledge), confirmation(known, knowledge)),
+      : Math.min(
+          first(known),
+          evidence(known),
+          beforeSync(known, knowledge),
+          afterSync(known),
+          again(known, knowledge),
+          confirmation(known, knowledge),
+        ),
   )
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
@@ -102,6 +110,19 @@ function evidence({ sighting, refreshes, wanted }: Known): number {
   return isFutile ? NOT : refreshes.answeredAt + RECONCILED_STEP
 }
 
+/** Before something is started, what there is after the operation that has just ended. */
+function beforeSync({ refreshes, syncing }: Known, { policy }: Knowledge): number {
+  return policy.sync !== undefined && syncing.own === undefined && syncing.refreshFrom > refreshes.startedAt
+    ? NEVER
+    : NOT
+}
+
+/** What there is after the run's own sync, where the status may be from before its end. */
+function afterSync({ refreshes, syncing: { own }, checks }: Known): number {
+  const isStale = checks.some((check) => check.code === 'StatusStale' && !isMet(check))
+  return isStale && own?.endedAt !== undefined && own.endedAt > refreshes.startedAt ? NEVER : NOT
+}
+
 /** What a refresh could mend. */
 const MENDABLE: ReadonlySet<Check['code']> = new Set([
   'RevisionMismatch',
@@ -112,8 +133,13 @@ const MENDABLE: ReadonlySet<Check['code']> = new Set([
 ])
 
 /** Again and again, more and more seldom, while a refresh could mend what is unmet; what was asked for meanwhile aside. */
-function again({ checks, refreshes, key }: Known, knowledge: Knowledge): number {
-  const isMendable = checks.some((check) => !isMet(check) && MENDABLE.has(check.code))
+function again({ checks, refreshes, key, sighting }: Known, knowledge: Knowledge): number {
+  // After an error of comparison Argo CD leaves out automated sync, until it compares once more.
+  const application = sighting?.application
+  const isAutomatic = application !== undefined && isAutomated(application)
+  const isMendable = checks.some(
+    (check) => !isMet(check) && (MENDABLE.has(check.code) || (check.code === 'OutOfSync' && isAutomatic)),
+  )
   if (refreshes.answered === 0 || !isMendable) return NOT
   let at = refreshes.firstAnsweredAt
   for (let i = 1; at <= refreshes.answeredAt; i++) at += pauseAfter(i, key, knowledge)
@@ -127,8 +153,7 @@ function pauseAfter(count: number, key: string, knowledge: Knowledge): number {
 }
 
 /** A comparison error ends a run only where a later refresh has confirmed it. */
-function confirmation({ failing, refreshes, checks }: Known, { policy }: Knowledge): number {
-  if (failing === undefined || refreshes.servedAskedAt >= failing.since) return NOT
-  if (!checks.some(({ code, state }) => code === 'Conditions' && state === 'failing')) return NOT
+function confirmation({ failing, refreshes }: Known, { policy }: Knowledge): number {
+  if (failing?.errorSince === undefined || refreshes.servedAskedAt >= failing.errorSince) return NOT
   return failing.since + policy.failAfter
 }

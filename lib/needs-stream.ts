@@ -18,7 +18,7 @@ export function streamNeeded(moment: Moment): Need {
   const beginsAt = streams.number === 0 ? afterFirstLook(knowledge) : streams.resumeAt
   if (streams.endedAt !== undefined || streams.number === 0)
     return beginsAt > now ? { tasks: [], wakeAt: beginsAt } : { tasks: [next()], wakeAt: NOT }
-  const lost = streams.openedAt === undefined ? NOT : lostAt(knowledge)
+  const lost = lostAt(knowledge)
   const anew = anewAt(moment)
   // One that is lost is given up first, and what follows from that decides when the next is opened.
   if (lost <= now) return { tasks: [], wakeAt: NOT }

@@ -1,16 +1,31 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
-import { type Application, completed, observedRevisions } from './application.ts'
+import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
-import { type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting, type Streak } from './knowledge.ts'
+import {
+  type Failing,
+  type Knowledge,
+  type Known,
+  NEVER,
+  NO_REFRESHES,
+  type Sighting,
+  type Streak,
+} from './knowledge.ts'
 import { failedOperation, withoutDryRun } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { remembered } from './remembered.ts'
+import { observedSources } from './sources.ts'
+import { withOwnSync } from './sync-checks.ts'
+import { syncObserved } from './sync-learn.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
 
-type Context = Pick<Knowledge, 'policy' | 'applications'>
+/** What a stream tells again of many, and nothing more is known of, is the same again. */
+const alone = remembered((streamed: Application) => completed(streamed, undefined))
+
+type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
 /** Takes in that an application was seen, by whichever way that came last. */
 export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
@@ -24,27 +39,38 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
         failedOperation: undefined,
         evidence: NO_EVIDENCE,
         treeAsOf: NEVER,
+        treeAskedAt: NEVER,
         refreshes: NO_REFRESHES,
       },
       now,
       context,
     )
   const isWhole = isRequested(seen)
-  const told = isWhole ? seen.application : completed(seen.application, known.whole)
+  const told = isWhole
+    ? seen.application
+    : known.whole === undefined
+      ? alone(seen.application)
+      : completed(seen.application, known.whole)
   const failed = failedOperation(told, known.failedOperation)
   const application = withoutDryRun(told, failed)
-  return assessed(
-    {
-      ...known,
-      sighting: { ...seen, application },
-      whole: isWhole ? told : known.whole,
-      failedOperation: failed,
-      evidence: withHydration(known.evidence, application),
-      isDoubtful: false,
-    },
-    now,
-    context,
-  )
+  const after = {
+    ...withoutOldTree(known, application),
+    sighting: { ...seen, application },
+    whole: isWhole ? told : known.whole,
+    failedOperation: failed,
+    isDoubtful: false,
+  }
+  return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
+}
+
+/** Which Pods have ended, the tree of an earlier operation does not tell. */
+function withoutOldTree(known: Known, application: Application): Known {
+  const evidence = withHydration(known.evidence, application)
+  const before = known.sighting?.application?.status.operationState?.startedAt
+  const isSame = (application.status.operationState?.startedAt ?? before) === before
+  return isSame
+    ? { ...known, evidence }
+    : { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }
 }
 
 /**
@@ -59,16 +85,35 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
-  if (was !== is) return { ...(is ? known : after), ...counted, isDoubtful: true }
-  const { whole, provenAt } = after
+  const { whole, provenAt, syncing } = after
+  if (was !== is) {
+    const doubted = is ? assessed({ ...known, whole, syncing }, now, context) : after
+    return { ...doubted, ...counted, isDoubtful: true }
+  }
   const told = sighting.application
   const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
   return {
-    ...assessed({ ...known, whole, sighting: detailed }, now, context),
+    ...assessed({ ...known, whole, syncing, sighting: detailed }, now, context),
     ...counted,
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
   }
+}
+
+/**
+ * Takes in the answer to a refresh. The stream tells of a refresh while it is under way, so what it has told since then
+ * without the annotation may be from after the answer, which takes its time on the way: where one of them says that
+ * all is met and the other does not, the one that says no counts until a look.
+ */
+export function refreshed(known: Known, seen: Sighting, now: number, context: Context): Known {
+  const { sighting } = known
+  const after = sighted(known, seen, now, context)
+  if (sighting === undefined || sighting.at <= seen.asOf) return after
+  if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
+  const { whole, syncing } = after
+  const told = assessed({ ...known, whole, syncing }, now, context)
+  if ((told.met === undefined) === (after.met === undefined)) return after
+  return { ...(after.met === undefined ? after : told), isDoubtful: true }
 }
 
 /** The checks of an application anew, because it was seen or because something else was learnt of it. */
@@ -80,30 +125,60 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const refreshed = policy.refresh === 'none' || age === 'after'
   const evidence = refreshed === known.evidence.refreshed ? known.evidence : { ...known.evidence, refreshed }
   // The same of the same, as most of what a stream begins with anew.
-  const { judged } = known
+  const { judged, syncing } = known
   const isSame =
-    judged?.application === application && judged?.evidence === evidence && known.checks.length > 0
-  const checks = isSame ? known.checks : checkApplication(application, wanted, evidence)
+    judged !== undefined &&
+    judged.application === application &&
+    judged.evidence === evidence &&
+    judged.syncing === syncing &&
+    // What was compared after the end of the run's own sync, refreshes and time tell.
+    syncing.own?.endedAt === undefined
+  const checks = isSame
+    ? known.checks
+    : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
   const met = checks.every(isMet)
     ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
-  const revisions = application === undefined ? '' : observedRevisions(application).join(' ')
-  const before = known.failing?.revisions === revisions ? known.failing : undefined
-  const gap = longestGap(policy, policy.failAfter, applications.size)
-  const failing = failed.length === 0 ? undefined : { ...extended(before, now, until, gap), revisions }
+  const failing =
+    failed.length === 0 ? undefined : failingOf(known, failed, now, until, { policy, applications })
   return {
     ...known,
     evidence,
     age,
     checks,
-    judged: { application, evidence },
+    judged: { application, evidence, syncing },
     met,
     failing,
     provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
+  }
+}
+
+/**
+ * Another release begins another streak. While a comparison fails the revision is not known, which is not another one:
+ * a repository server with a hiccup now and then would put off every no.
+ */
+function failingOf(
+  { sighting, failing: last }: Known,
+  failed: readonly Check[],
+  now: number,
+  until: number,
+  { policy, applications }: Pick<Context, 'policy' | 'applications'>,
+): Failing {
+  const application = sighting?.application
+  const observed = application === undefined ? [] : observedSources(application)
+  const revisions = observed.map(({ revision }) => revision).join(' ')
+  const isKnown = observed.every(({ revision }) => revision !== '')
+  const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
+  const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
+  const hasError = failed.some(({ code }) => code === 'Conditions')
+  return {
+    ...streak,
+    revisions: before?.revisions ?? revisions,
+    errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
   }
 }
 

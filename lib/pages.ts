@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import kubernetes from '../docs/kubernetes.md' with { type: 'file' }
 import output from '../docs/output.md' with { type: 'file' }
 import settings from '../docs/settings.md' with { type: 'file' }
+import sync from '../docs/sync.md' with { type: 'file' }
 import troubleshooting from '../docs/troubleshooting.md' with { type: 'file' }
 import verification from '../docs/verification.md' with { type: 'file' }
 import workstation from '../docs/workstation.md' with { type: 'file' }
@@ -18,6 +19,7 @@ const PAGE_FILES: Readonly<Record<Page, string>> = {
   output,
   kubernetes,
   workstation,
+  sync,
 }
 
 /** The text of a page. */

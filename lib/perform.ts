@@ -52,6 +52,9 @@ async function* ask(client: ArgoCD, request: Request, how: How): AsyncGenerator<
     case 'names':
       yield { kind: 'names', refs: await client.names(request.query, how) }
       return
+    case 'overview':
+      yield { kind: 'overview', refs: await client.names({}, how) }
+      return
     case 'watch': {
       let hasOpened = false
       for await (const events of client.watch(request.query, how)) {
@@ -68,6 +71,15 @@ async function* ask(client: ArgoCD, request: Request, how: How): AsyncGenerator<
       return
     case 'compare':
       yield { kind: 'rendering', rendering: await client.compare(request.ref, request.comparison, how) }
+      return
+    case 'sync':
+      yield { kind: 'ordered', answer: await client.sync(request.ref, request.order, how) }
+      return
+    case 'permission':
+      yield { kind: 'permission', isPermitted: await client.maySync(request.object, how) }
+      return
+    case 'windows':
+      yield { kind: 'windows', windows: await client.syncWindows(request.ref, how) }
       return
   }
 }

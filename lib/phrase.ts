@@ -3,6 +3,7 @@
 import { oneLine } from './text.ts'
 
 const SHOWN = 3
+const FEW = 4
 
 /** A few of many, in parentheses: ` (a; b; c and 4 more)`; nothing of none. */
 export function some(items: readonly string[], separator: string): string {
@@ -19,4 +20,9 @@ export function because(message: string | undefined): string {
 /** The name of a resource, as far as it is known: `Deployment web`. */
 export function nameOf({ kind, name }: { kind: string | undefined; name: string | undefined }): string {
   return `${kind ?? 'resource'} ${name ?? '?'}`
+}
+
+/** Some of a list, and how many more there are. */
+export function few(all: readonly string[]): string {
+  return all.length <= FEW ? all.join(', ') : `${all.slice(0, FEW).join(', ')} and ${all.length - FEW} more`
 }

@@ -1,12 +1,15 @@
 /** From what is known before and after something to what a log says of it: an entry when something changes, none while nothing does. */
 
 import { applicationKey, REFRESH_ANNOTATION } from './application.ts'
+import { FEW } from './asked.ts'
 import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { refreshDecides } from './revision-needs.ts'
 import { asJson, ours, type Shown, type ShownDeep, told } from './shown.ts'
-import { awaitedCheck, causeOf, retryOf, seconds, silentFor, timing } from './waiting.ts'
+import { syncNews } from './sync-telling.ts'
+import { awaitedCheck, byUrgency, seconds, silentAt, silentFor, timing, unsaidReasons } from './waiting.ts'
+import type { Policy } from './wanted.ts'
 
 /** One entry of the log. */
 export interface LogEntry {
@@ -17,6 +20,7 @@ export interface LogEntry {
     | 'observed'
     | 'gone'
     | 'refreshing'
+    | 'syncing'
     | 'nothing-selected'
     | 'failure'
     | 'recovered'
@@ -28,9 +32,6 @@ export interface LogEntry {
   readonly code?: Check['code']
   readonly state?: Check['state']
 }
-
-/** More applications than this are reported as a count. */
-export const FEW = 10
 
 /** The pauses after which a log that has nothing to say says what is waited for: they grow. */
 const FIRST_SILENCE = 15_000
@@ -46,6 +47,8 @@ export class ProgressLog {
   #knowledge: Knowledge | undefined
   #failure: string | undefined
   #silentSince: number | undefined
+  /** Of many applications, those whose failing was told of. */
+  readonly #told = new Set<string>()
   /** How many applications are as wanted, as last said of many. */
   #done = -1
   #silence = FIRST_SILENCE
@@ -77,14 +80,25 @@ export class ProgressLog {
     const knowledge = this.#knowledge
     if (this.#failure !== undefined) return `an answer (${this.#failure})`
     if (knowledge === undefined) return 'the first answer'
+    const silence = silentFor(knowledge, now)
+    if (silence !== undefined) return `an answer from Argo CD, which has said nothing for ${seconds(silence)}`
     const all = [...knowledge.applications.values()]
     const unmet = all.filter(({ met }) => met === undefined)
-    const [only] = unmet
-    if (only === undefined) return `what was seen to last${times(all[0], knowledge, now)}`
-    if (unmet.length > 1) return `${unmet.length} of ${all.length} applications`
-    const check = awaitedCheck(only)
-    if (check === undefined) return 'the first answer'
-    return `${check.code}: ${check.message}${times(only, knowledge, now)}`
+    if (unmet.length === 0) return `what was seen to last${times(all[0], knowledge, now)}`
+    const [first] = byUrgency(unmet)
+    const check = first === undefined ? undefined : awaitedCheck(first)
+    if (first === undefined || check === undefined) return 'the first answer'
+    const what = `${check.code}: ${check.message}${times(first, knowledge, now)}`
+    return unmet.length === 1
+      ? what
+      : `${unmet.length} of ${all.length} applications, such as ${nameOf(first)}: ${what}`
+  }
+
+  /** When the server is to be said to be silent, where it goes on like that. */
+  get silentAt(): number | undefined {
+    const knowledge = this.#knowledge
+    if (knowledge === undefined || this.#silentSince === knowledge.server.askedAt) return undefined
+    return silentAt(knowledge)
   }
 
   /** Said once of each silence of the server, after a second of it; `undefined` where there is none, or it was said. */
@@ -107,7 +121,10 @@ export class ProgressLog {
     for (const [key, known] of now.applications) {
       const was = before.applications.get(key)
       if (was === known) continue
+      for (const { level, message } of now.policy.sync === undefined ? [] : syncNews(was, known))
+        yield { ...about(known, { event: 'syncing', message }), level }
       if (isFew) yield* this.#application(was, known, now)
+      else yield* this.#failing(known, now)
     }
     if (!isFew) yield* this.#count(before, now)
   }
@@ -129,18 +146,26 @@ export class ProgressLog {
     const awaited = awaitedCheck(known)
     // That the refresh of this run is under way was said when it was asked for; any other reason is news.
     if (known.refreshes.isUnderWay && awaited?.code === 'StatusStale' && isBeingRefreshed(known)) return
-    const entry = about(known, { event: 'observed', message: describe(known, awaited) })
+    yield* this.#state(known, awaited, policy)
+  }
+
+  /** How an application is, and why. */
+  *#state(known: Known, awaited: Check | undefined, policy: Policy): Iterable<LogEntry> {
+    const entry = about(known, { event: 'observed', message: describe(known, awaited, policy) })
     yield* this.#once(
       known.key,
       awaited === undefined ? entry : { ...entry, code: awaited.code, state: awaited.state },
     )
     if (awaited === undefined) return
-    for (const [what, text] of [
-      ['cause', causeOf(known)],
-      ['retry', retryOf(known)],
-    ] as const)
-      if (text !== undefined)
-        yield* this.#once(`${known.key} ${what}`, about(known, { event: 'observed', message: text }))
+    for (const [what, text] of unsaidReasons(known))
+      yield* this.#once(`${known.key} ${what}`, about(known, { event: 'observed', message: text }))
+  }
+
+  /** Of many, the first few that are failing are told of one by one. */
+  *#failing(known: Known, { policy }: Knowledge): Iterable<LogEntry> {
+    if (known.failing === undefined || (!this.#told.has(known.key) && this.#told.size >= FEW)) return
+    this.#told.add(known.key)
+    yield* this.#state(known, awaitedCheck(known), policy)
   }
 
   /** Of many, how many are as wanted, in ten steps. */
@@ -184,9 +209,14 @@ export class ProgressLog {
 
   *#server({ server, policy }: Knowledge): Iterable<LogEntry> {
     const message = server.failure?.message
-    if (message === this.#failure) return
+    const hasAnswered = this.#silentSince !== undefined && this.#silentSince !== server.askedAt
+    if (hasAnswered) this.#silentSince = undefined
+    if (message === this.#failure) {
+      if (hasAnswered && message === undefined) yield ANSWERS_AGAIN
+      return
+    }
     this.#failure = message
-    if (message === undefined) yield { level: 'info', event: 'recovered', message: 'Argo CD answers again' }
+    if (message === undefined) yield ANSWERS_AGAIN
     // A reason is shown once, not with every try.
     else if (server.refusal === undefined)
       yield {
@@ -202,6 +232,8 @@ export class ProgressLog {
     yield entry
   }
 }
+
+const ANSWERS_AGAIN: LogEntry = { level: 'info', event: 'recovered', message: 'Argo CD answers again' }
 
 function about(known: Known, { event, message }: Pick<LogEntry, 'event' | 'message'>): LogEntry {
   const application = nameOf(known)
@@ -220,7 +252,7 @@ export function nameOf(known: Known): string {
   return applicationKey(known.ref.name, application?.metadata.namespace ?? known.ref.namespace)
 }
 
-function describe(known: Known, awaited: Check | undefined): string {
+function describe(known: Known, awaited: Check | undefined, { stableFor, failAfter }: Policy): string {
   const { sync, health, operationState } = applicationOf(known)?.status ?? {}
   const phase = operationState?.phase
   const state = [
@@ -229,8 +261,16 @@ function describe(known: Known, awaited: Check | undefined): string {
     ...(phase === undefined || phase === 'Succeeded' ? [] : [`operation ${phase}`]),
   ]
   const seen = state.filter((part) => part !== undefined).join(', ')
+  const givesUp =
+    awaited?.state === 'failing' && Number.isFinite(failAfter) && failAfter > 0
+      ? `; gives up after ${formatDuration(failAfter)}`
+      : ''
   const waiting =
-    awaited === undefined ? 'as wanted' : `${awaited.code} (${awaited.state}): ${awaited.message}`
+    awaited !== undefined
+      ? `${awaited.code} (${awaited.state}${givesUp}): ${awaited.message}`
+      : stableFor === 0
+        ? 'as wanted'
+        : `as wanted, and to stay so for ${formatDuration(stableFor)}`
   return seen === '' ? waiting : `${seen}; ${waiting}`
 }
 

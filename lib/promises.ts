@@ -10,7 +10,19 @@ export const FEW = 20
 export const MOST_APPLICATIONS = 5000
 
 /** How many requests of a kind are under way at once, at the most; a stream is one. */
-export const LIMITS = { look: 8, refresh: 8, list: 1, watch: 1, commit: 8, tree: 8, compare: 4 } as const
+export const LIMITS = {
+  look: 8,
+  refresh: 8,
+  list: 1,
+  watch: 1,
+  commit: 8,
+  tree: 8,
+  compare: 4,
+  sync: 8,
+  permission: 8,
+  windows: 8,
+  overview: 1,
+} as const
 
 /** How long a request may take. A refresh waits for Git and the application controller. */
 export const REQUEST_TIMEOUT = 15_000
@@ -85,3 +97,16 @@ export const TOLERATED_INTERVALS = 3
 
 /** Argo CD compares anew by itself within this, so an error that has lasted longer was found twice. */
 export const OWN_COMPARISON = 190_000
+
+/** How long it may take until a sync is accepted: Argo CD may have to ask Git where its revision points. */
+export const SYNC_TIMEOUT = 30_000
+/** Where it is not known whether a sync was accepted, it is looked after this, and only then asked for again. */
+export const SYNC_SETTLE = 5000
+/** A refresh that takes longer is not waited for before a sync is started. */
+export const SYNC_PATIENCE = 15_000
+/** Pauses after a sync was refused, the last again and again. */
+export const SYNC_ANEW = [1000, 2000, 5000, 10_000, 30_000] as const
+/** How often it is asked whether a closed sync window has opened. */
+export const WINDOWS_INTERVAL = 10_000
+/** So long after a sync has ended the application has been compared, where no refresh tells. */
+export const SYNC_OVER = 10_000

@@ -4,6 +4,7 @@ import { type Application, REFRESH_ANNOTATION, REFRESH_TIMESTAMP_ANNOTATION } fr
 import type { Known, Refreshes } from './knowledge.ts'
 import { staleOperation } from './operation-rules.ts'
 import { REFRESH_LOST } from './promises.ts'
+import { observedSources } from './sources.ts'
 import { parseTime } from './time.ts'
 
 /** A refresh was asked for. */
@@ -26,7 +27,9 @@ export function refreshStarted({ refreshes, sighting }: Known, now: number): Ref
  * Up to Argo CD 3.5 a refresh that is asked for while another is under way is answered by that other one, which may
  * have read Git before the push. So it takes the answer to one that was asked for after another one of this run had
  * been answered; or one answer of a server that gives each its time, which was seen while it was under way and is
- * gone in the answer. `reconciledAt` must have advanced, or nothing was compared.
+ * gone in the answer. `reconciledAt` must have advanced, or nothing was compared; and Git must have been read. Where it
+ * could not be, `reconciledAt` advances as well, and Argo CD's own next comparison may go by where a branch pointed
+ * minutes ago, which its repository server remembers.
  */
 export function refreshServed(
   { refreshes }: Known,
@@ -48,11 +51,19 @@ export function refreshServed(
   const isOwn = refreshes.isTimed && !(REFRESH_TIMESTAMP_ANNOTATION in application.metadata.annotations)
   const before = parseTime(refreshes.reconciledAt)
   const isCompared = Number.isNaN(before) ? reconciledAt !== undefined : parseTime(reconciledAt) > before
+  const isFresh = (isLater || isOwn) && isCompared && isFromGit(application)
   return {
     ...served,
     reconciledAt: reconciledAt ?? refreshes.reconciledAt,
-    fresh: (isLater || isOwn) && isCompared ? { application, at: now } : refreshes.fresh,
+    fresh: isFresh ? { application, at: now } : refreshes.fresh,
   }
+}
+
+/** Whether Git was read: what fails is Unknown, and local manifests leave no commit. */
+function isFromGit(application: Application): boolean {
+  const { status } = application.status.sync
+  if (status !== 'Synced' && status !== 'OutOfSync') return false
+  return observedSources(application).every(({ revision }) => revision !== '')
 }
 
 /** While a refresh is under way, the Application tells how that goes, as a request for it shows. */

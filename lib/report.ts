@@ -1,12 +1,10 @@
 /** From events and results to text: for a terminal, for a log, for Kubernetes. Pure. */
 
-import { applicationKey } from './application.ts'
+import { formatTarget, wantedOfAll } from './asked.ts'
 import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
-import { formatImage } from './image.ts'
-import { FEW } from './progress.ts'
+import { namedIn } from './result.ts'
 import type { ApplicationResult, Result } from './result-schema.ts'
-import { formatWantedRevision } from './revision.ts'
 import { joined, ours, type Paint, padded, part, type Shown, type ShownDeep, told } from './shown.ts'
 
 type ShownResult = ShownDeep<Result>
@@ -15,10 +13,9 @@ type ShownApplication = ShownDeep<ApplicationResult>
 /** No colours. */
 export const plain: Paint = (_, text) => text
 
-const MOST_RESOURCES = 10
-
 /**
- * The human summary of a result: the verdict first, then the cause, then what to try.
+ * The human summary of a result: the verdict and its cause first; then of each application what was not said yet, in
+ * as much detail as fits on a screen; then what to try.
  *
  * @param advice the next step, where there is one
  */
@@ -27,11 +24,23 @@ export function formatResult(result: ShownResult, paint: Paint, advice?: Shown):
     ? paint('green', told`VERIFIED`)
     : paint('red', told`NOT VERIFIED (${result.reason})`)
   const head = told`${verdict} after ${elapsed(result)}: ${result.message}`
-  const body = formatApplications(result, paint)
-  const next = advice === undefined ? [] : [NOTHING, told`${paint('bold', told`Next:`)} ${advice}`]
+  const next = advice === undefined ? [] : [told`${paint('bold', told`Next:`)} ${advice}`]
+  const isMany = result.applications.length > MOST_IN_FULL
+  for (const layout of isMany ? [MANY] : [FULL, DENSE, LINES]) {
+    const body = formatApplications(result, paint, layout)
+    const gap = layout.isSpaced ? [NOTHING] : []
+    const lines = [
+      head,
+      ...(layout === DENSE ? [NOTHING] : []),
+      ...body,
+      ...(next.length > 0 ? gap : []),
+      ...next,
+    ]
+    if (layout === LINES || rowsOf(lines) <= SCREENFUL) return joined([...lines, NOTHING], '\n')
+  }
   // What a person sees of a long summary is its end.
-  const again = body.length > SCREENFUL ? [NOTHING, head] : []
-  return joined([head, ...body, ...next, ...again, NOTHING], '\n')
+  const body = formatApplications(result, paint, MANY)
+  return joined([head, ...body, NOTHING, ...next, head, NOTHING], '\n')
 }
 
 const NOTHING = told``
@@ -41,30 +50,78 @@ export function elapsed({ durationSeconds }: Pick<Result, 'durationSeconds'>): S
   return ours(formatDuration(durationSeconds * 1000))
 }
 
-/** Lines that fit on the smallest usual terminal beside the verdict and a prompt. */
-const SCREENFUL = 18
+/** The smallest usual terminal, less the rows of a prompt and of the line that began the run. */
+const COLUMNS = 80
+const SCREENFUL = 21
 
-/** So many applications that are not verified are shown in full, and so many more in a line. */
+function rowsOf(lines: readonly Shown[]): number {
+  return lines.reduce((rows, line) => rows + Math.max(1, Math.ceil(Bun.stringWidth(line) / COLUMNS)), 0)
+}
+
+/** So many applications are shown one by one, and all of them fit on a screen. */
+const MOST_IN_FULL = 15
+/** Of more, so many that are not verified are shown in full, and so many in a line. */
 const MOST_DETAILED = 5
 const MOST_LISTED = 50
 
-function formatApplications({ applications }: ShownResult, paint: Paint): readonly Shown[] {
-  if (applications.length <= FEW && applications.filter(({ verified }) => !verified).length <= MOST_DETAILED)
-    return applications.flatMap((application) => formatApplication(application, paint))
+/** How much is told of each application. */
+interface Layout {
+  readonly isSpaced: boolean
+  /** How many resources at most; `undefined`: the application has one line that is no wider than the screen. */
+  readonly resources: number | undefined
+  /** Whether the address of each that is not verified is told, or of the first only. */
+  readonly allAddresses: boolean
+}
+
+const FULL: Layout = { isSpaced: true, resources: 10, allAddresses: true }
+const DENSE: Layout = { isSpaced: false, resources: 2, allAddresses: false }
+const LINES: Layout = { isSpaced: false, resources: undefined, allAddresses: false }
+const MANY: Layout = { isSpaced: true, resources: 10, allAddresses: true }
+
+/** Failing ones, others that are not verified, verified ones. */
+function byUrgency(applications: readonly ShownApplication[]): readonly ShownApplication[] {
+  const rank = ({ verified, checks }: ShownApplication) =>
+    verified ? 2 : checks.some(({ state }) => state === 'failing') ? 0 : 1
+  return [...applications].sort((a, b) => rank(a) - rank(b))
+}
+
+function formatApplications(result: ShownResult, paint: Paint, layout: Layout): readonly Shown[] {
+  const all = byUrgency(result.applications)
+  const named = namedIn(result)
+  // What stands on the screen already, by which nothing is said twice.
+  const said: Shown[] = [result.message]
+  const widths = widthsOf(layout === MANY ? all.slice(0, MOST_DETAILED) : all)
+  let before: number | undefined
+  const format = (application: ShownApplication) => {
+    const isNamed = application === named || all.length === 1
+    const lines = formatApplication(application, isNamed, { said, widths, paint, layout })
+    // What has more than a row stands by itself.
+    const isApart = layout.isSpaced && lines.length > 0 && (before !== 1 || lines.length > 1)
+    before = lines.length
+    return isApart ? [NOTHING, ...lines] : lines
+  }
+  if (layout !== MANY) return all.flatMap(format)
   // Of many applications, those that are not verified are what a person looks for.
-  const unverified = applications.filter(({ verified }) => !verified)
+  const unverified = all.filter(({ verified }) => !verified)
   const listed = unverified.slice(MOST_DETAILED, MOST_DETAILED + MOST_LISTED)
   const more = unverified.length - MOST_DETAILED - listed.length
-  const verified = applications.length - unverified.length
+  const verified = all.length - unverified.length
   return [
-    ...unverified.slice(0, MOST_DETAILED).flatMap((application) => formatApplication(application, paint)),
+    ...unverified.slice(0, MOST_DETAILED).flatMap(format),
     ...(listed.length > 0 ? [NOTHING] : []),
-    ...listed.map((one) => told`${paint('red', told`no `)} ${keyOf(one)}  ${one.reason}: ${one.message}`),
+    ...listed.map((one) => told`${paint('red', told`no `)} ${keyOf(one)}  ${one.reason}${unsaid(one, said)}`),
     ...(more > 0 ? [told`    and ${more} more that are not verified`] : []),
     ...(verified > 0 && unverified.length > 0
-      ? [NOTHING, told`${paint('green', told`yes`)} ${verified} of ${applications.length} applications`]
+      ? [NOTHING, told`${paint('green', told`yes`)} ${verified} of ${all.length} applications`]
       : []),
   ]
+}
+
+/** A message, unless it was said, of another application or of this one. */
+function unsaid({ message }: { readonly message: Shown }, said: Shown[]): Shown {
+  if (said.some((text) => text.includes(message))) return told`, as above`
+  said.push(message)
+  return told`: ${message}`
 }
 
 /** An application as a person would write it. */
@@ -72,40 +129,114 @@ export function keyOf({ name, namespace }: Pick<ShownApplication, 'name' | 'name
   return namespace === null ? name : told`${namespace}/${name}`
 }
 
-function formatApplication(application: ShownApplication, paint: Paint): readonly Shown[] {
-  const { sync, health, checks } = application
-  const mark = application.verified ? paint('green', told`yes`) : paint('red', told`no `)
-  const state = joined(
-    [
-      sync.status ?? told`sync unknown`,
-      health.status ?? told`health unknown`,
-      sync.revisions.length === 0 ? told`no revision` : joined(sync.revisions, ' '),
-    ],
-    '  ',
-  )
-  const unmet = checks.filter(({ state }) => state !== 'met')
+function statesOf({ sync, health }: ShownApplication): readonly [Shown, Shown, Shown] {
+  const unknown = told`-`
   return [
-    NOTHING,
-    told`${mark} ${paint('bold', keyOf(application))}  ${checks.length === 0 ? application.message : state}`,
-    ...unmet.map(
-      ({ code, state, message }) =>
-        told`      ${paint(state === 'failing' ? 'red' : 'yellow', told`${code}`)} (${state}): ${message}`,
-    ),
-    ...formatResources(application),
-    told`    ${paint('dim', application.url)}`,
+    sync.status ?? unknown,
+    health.status ?? unknown,
+    sync.revisions.length === 0 ? unknown : joined(sync.revisions, ' '),
   ]
 }
 
-function formatResources({ unhealthyResources }: ShownApplication): readonly Shown[] {
-  if (unhealthyResources.length === 0) return []
-  const shown = unhealthyResources.slice(0, MOST_RESOURCES)
-  const rows = shown.map(
-    ({ kind, name, health, status, message }) =>
-      [told`${kind} ${name}`, health === '' ? status : health, message] as const,
+/** How wide the columns of the table are: name, sync, health. */
+function widthsOf(applications: readonly ShownApplication[]): readonly [number, number, number] {
+  const widest = (texts: readonly Shown[]) => Math.max(0, ...texts.map((text) => text.length))
+  const states = applications.map(statesOf)
+  return [
+    widest(applications.map(keyOf)),
+    widest(states.map(([sync]) => sync)),
+    widest(states.map(([, health]) => health)),
+  ]
+}
+
+interface Telling {
+  /** What was said before; what is said is added. */
+  readonly said: Shown[]
+  readonly widths: readonly [number, number, number]
+  readonly paint: Paint
+  readonly layout: Layout
+}
+
+function formatApplication(
+  application: ShownApplication,
+  isNamed: boolean,
+  { said, widths, paint, layout }: Telling,
+): readonly Shown[] {
+  const { verified, checks, reason, message, url } = application
+  const isSeen = application.health.status !== null || application.sync.status !== null
+  const mark = verified ? paint('green', told`yes`) : paint('red', told`no `)
+  const [sync, health, revision] = statesOf(application)
+  const name = paint('bold', padded(keyOf(application), widths[0]))
+  const row = told`${mark} ${name}  ${padded(sync, widths[1])}  ${padded(health, widths[2])}  ${revision}`
+  if (layout.resources === undefined) {
+    if (verified) return [row]
+    const why = isNamed ? told`${reason}` : told`${reason}${unsaid({ message }, said)}`
+    return [narrowed(told`no  ${padded(keyOf(application), widths[0])}  ${why}`)]
+  }
+  const address = layout.allAddresses || isNamed ? [told`    ${paint('dim', url)}`] : []
+  // Where there is one, all of it was said with the verdict.
+  if (verified) return isNamed ? [...formatSync(application), ...address] : [row, ...formatSync(application)]
+  if (!isSeen && isNamed) return []
+  const isSaid = (text: Shown) => said.some((one) => one.includes(text))
+  const unmet = checks.filter(({ state, code }) => state !== 'met' && code !== 'NotStable')
+  const complaints = (unmet.length === 0 ? ([{ code: reason, state: 'pending', message }] as const) : unmet)
+    .filter((check) => !isNamed || !isSaid(check.message))
+    .map(
+      (check) =>
+        told`      ${paint(check.state === 'failing' ? 'red' : 'yellow', told`${check.code}`)}${unsaid(check, said)}`,
+    )
+  return [
+    row,
+    ...complaints,
+    ...formatSync(application),
+    ...formatResources(application, said, layout.resources),
+    ...(isSeen ? address : []),
+  ]
+}
+
+function formatSync({ started, wouldStart }: ShownApplication): readonly Shown[] {
+  if (wouldStart !== undefined)
+    return [
+      told`      would be synced to ${revisionNames(wouldStart.revisions)}${wouldStart.prune ? ', with pruning' : ''}`,
+    ]
+  if (started === undefined) return []
+  const { adopted, revisions, at, id, phase, message } = started
+  const what = adopted ? told`sync adopted` : told`sync started`
+  const carried = id === null ? NOTHING : told` (id ${id})`
+  const came = message === null ? NOTHING : told`: ${message}`
+  return [
+    told`      ${what}: to ${revisionNames(revisions)} at ${at}${carried}, ${phase ?? told`not seen under way`}${came}`,
+  ]
+}
+
+function revisionNames(revisions: readonly Shown[]): Shown {
+  return revisions.length === 0 ? told`what it tracks` : joined(revisions, ', ')
+}
+
+/** A line that takes one row, leaving the last column free. */
+function narrowed(line: Shown): Shown {
+  return line.length < COLUMNS ? line : told`${part(line, 0, COLUMNS - 2)}…`
+}
+
+/** Resources, but for what was said of them; several that say the same say it once. */
+function formatResources(
+  { unhealthyResources }: ShownApplication,
+  said: Shown[],
+  most: number,
+): readonly Shown[] {
+  const isSaid = (text: Shown) => said.some((one) => one.includes(text))
+  const unsaidOnes = unhealthyResources.filter(
+    ({ kind, name, message }) => !(isSaid(told`${kind} ${name}`) && isSaid(message)),
   )
+  const shown = unsaidOnes.slice(0, most)
+  const rows = shown.map(({ kind, name, health, status, message }) => {
+    const news = message === '' || isSaid(message) ? NOTHING : message
+    said.push(message)
+    return [told`${kind} ${name}`, health === '' ? status : health, news] as const
+  })
   const width = Math.max(...rows.map(([what]) => what.length))
   const stateWidth = Math.max(...rows.map(([, state]) => state.length))
-  const more = unhealthyResources.length - shown.length
+  const more = unsaidOnes.length - shown.length
   return [
     ...rows.map(([what, state, message]) =>
       message === ''
@@ -125,19 +256,33 @@ export function formatProblems(problems: readonly Shown[]): Shown {
 /** Kubernetes keeps so many bytes of a termination message. */
 const LONGEST_TERMINATION_MESSAGE = 4096
 
-/** Yes or no and why, short enough for Kubernetes to keep all of it. */
-export function formatTerminationMessage(result: ShownResult): Shown {
+/**
+ * Yes or no and why, short enough for Kubernetes to keep all of it. It may be all that is left of a run, so revisions
+ * are whole.
+ *
+ * @param advice the next step, where there is one
+ */
+export function formatTerminationMessage(result: ShownResult, advice?: Shown): Shown {
   const verdict = result.verified ? told`VERIFIED` : told`NOT VERIFIED (${result.reason})`
-  const rest = result.applications
-    .filter(({ verified }) => !verified)
+  const named = namedIn(result)
+  const next = advice === undefined ? [] : [told`Next: ${advice}`]
+  const others = byUrgency(result.applications)
+    .filter(
+      (application) =>
+        (!application.verified && application !== named) ||
+        (application.started !== undefined && result.applications.length > 1),
+    )
     .map(
       (application) =>
         told`${keyOf(application)}: ${application.reason}: ${application.message} ${application.url}`,
     )
-  return cutBytes(
-    joined([told`${verdict}: ${result.message}`, ...(rest.length > 1 ? rest : [])], '\n'),
-    LONGEST_TERMINATION_MESSAGE,
-  )
+  const lines = [
+    told`${verdict}: ${result.message}`,
+    ...(named === undefined ? [] : [named.url]),
+    ...next,
+    ...others,
+  ]
+  return cutBytes(joined(lines, '\n'), LONGEST_TERMINATION_MESSAGE)
 }
 
 /** Cuts a text to so many bytes of UTF-8, never inside a character. */
@@ -152,26 +297,20 @@ export function cutBytes(text: Shown, most: number): Shown {
 
 /** What the run is about to do, in one line. */
 export function formatStart({ target, policy, connection }: Config): string {
-  const [first] = target.kind === 'names' ? target.applications : [target]
-  const what =
-    target.kind === 'names'
-      ? target.applications.length > FEW
-        ? `${target.applications.length} applications`
-        : target.applications.map(({ name, namespace }) => applicationKey(name, namespace)).join(', ')
-      : `applications with ${target.selector}`
-  const { revision, images, commitMessage } = first?.wanted ?? {
-    revision: undefined,
-    images: [],
-    commitMessage: undefined,
-  }
-  const wanted = [
-    ...(revision === undefined ? [] : [`revision ${formatWantedRevision(revision)}`]),
-    ...(commitMessage === undefined ? [] : [`a commit message with ${JSON.stringify(commitMessage)}`]),
-    ...images.map((image) => `image ${formatImage(image)}`),
-  ]
-  const mode = connection.insecure ? '; the certificate is NOT verified (KPCEA_INSECURE)' : ''
+  const { server, insecure, credentials } = connection
+  const wanted = wantedOfAll(target)
+  const soak = policy.stableFor === 0 ? '' : `, stable for ${formatDuration(policy.stableFor)}`
+  const time = policy.timeout === 0 ? 'with one look' : `for at most ${formatDuration(policy.timeout)}`
+  const { sync } = policy
+  const syncing =
+    sync === undefined
+      ? ''
+      : policy.timeout === 0
+        ? ', saying what --sync would start'
+        : `, starting syncs where they are needed${sync.id === undefined ? '' : ` (id ${sync.id})`}`
+  const warning = insecure ? '; the certificate is NOT verified (KPCEA_INSECURE)' : ''
   return (
-    `verifying ${what} on ${connection.server.origin}${connection.server.rootPath} for ${wanted.join(' and ') || 'what each must run'}` +
-    `, ${policy.timeout === 0 ? 'with one look' : `for at most ${formatDuration(policy.timeout)}`} (${connection.credentials.mode} mode)${mode}`
+    `verifying ${formatTarget(target)} on ${server.origin}${server.rootPath}` +
+    `${wanted.length === 0 ? '' : ` for ${wanted.join(' and ')}`}${soak}, ${time}${syncing} (${credentials.mode} mode)${warning}`
   )
 }

@@ -3,6 +3,7 @@
 import type { Application, Commit } from './application.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import type { Occurrence, Task } from './run.ts'
+import type { SyncAnswer, SyncOrder, SyncWindows } from './syncs.ts'
 
 /** An application as requests name it. */
 export interface ApplicationRef {
@@ -42,6 +43,8 @@ export type Question =
   | { readonly kind: 'list'; readonly query: ApplicationQuery }
   /** The names of all that match, from the cache. */
   | { readonly kind: 'names'; readonly query: ApplicationQuery }
+  /** The names of all that the account may see. */
+  | { readonly kind: 'overview' }
   /** The stream of changes; a number tells those of a run apart. */
   | { readonly kind: 'watch'; readonly number: number; readonly query: ApplicationQuery }
   | {
@@ -57,6 +60,21 @@ export type Question =
       readonly ref: ApplicationRef
       readonly comparison: Comparison
     }
+  /** The one thing that is started, and never asked twice at once. */
+  | {
+      readonly kind: 'sync'
+      readonly application: string
+      readonly ref: ApplicationRef
+      readonly order: SyncOrder
+    }
+  /** Whether the account may sync the application; `object` is its name in policies. */
+  | {
+      readonly kind: 'permission'
+      readonly application: string
+      readonly object: string
+    }
+  /** Whether sync windows let it be synced at the moment. */
+  | { readonly kind: 'windows'; readonly application: string; readonly ref: ApplicationRef }
 
 /** A question that ought to be under way. */
 export type Request = Task & Question
@@ -69,6 +87,7 @@ export type News =
   | { readonly kind: 'refreshed' }
   | { readonly kind: 'list'; readonly applications: readonly Application[] }
   | { readonly kind: 'names'; readonly refs: readonly ApplicationRef[] }
+  | { readonly kind: 'overview'; readonly refs: readonly ApplicationRef[] }
   /** The stream's headers have come; that says nothing yet about any application. */
   | { readonly kind: 'opened' }
   /** Changes; none: the stream is alive and nothing has changed. */
@@ -76,6 +95,9 @@ export type News =
   | { readonly kind: 'commit'; readonly commit: Commit }
   | { readonly kind: 'tree'; readonly nodes: readonly TreeNode[] }
   | { readonly kind: 'rendering'; readonly rendering: Rendering }
+  | { readonly kind: 'ordered'; readonly answer: SyncAnswer }
+  | { readonly kind: 'permission'; readonly isPermitted: boolean }
+  | { readonly kind: 'windows'; readonly windows: SyncWindows }
 
 /** What happens in a run. */
 export type Event = Occurrence<Request, News>

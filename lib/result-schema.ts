@@ -56,6 +56,26 @@ const resultApplication = z.strictObject({
     }),
   ),
   unhealthyResources: z.array(resultResource),
+  started: z.optional(
+    z
+      .strictObject({
+        id: z
+          .string()
+          .nullable()
+          .describe('stands in the info of the operation; null where it was adopted without one'),
+        revisions: z.array(z.string()).describe('empty: what is tracked'),
+        at: z.string().describe('when it began, by the clock of Argo CD'),
+        adopted: z.boolean().describe('true: somebody else, or an earlier run, had started it'),
+        phase: z.string().nullable().describe('null: it has not been seen under way'),
+        message: z.string().nullable(),
+      })
+      .describe('with --sync: the operation that this run started or adopted'),
+  ),
+  wouldStart: z.optional(
+    z
+      .strictObject({ revisions: z.array(z.string()).describe('empty: what is tracked'), prune: z.boolean() })
+      .describe('with --sync and --timeout 0: what it would start'),
+  ),
 })
 
 /** The JSON result. Fields are only ever added within a `schemaVersion`. */

@@ -1,16 +1,24 @@
 /** The result of a run, as machines read it: stable, versioned, described by the schema in result-schema.ts. */
 
 import { formatServerAddress, type ServerAddress } from './address.ts'
-import { type Application, hasMultipleSources } from './application.ts'
+import { type Application, applicationKey, hasMultipleSources } from './application.ts'
+import { formatTarget, wantedOfAll } from './asked.ts'
+import { type Check, isFailing } from './check.ts'
 import { describeResource, tellingResource, type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
+import type { Outcome } from './ending.ts'
+import { checksOf, type Ending, namingCheck } from './ending.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
-import { applicationOf, type Known, NEVER } from './knowledge.ts'
+import { formatImage } from './image.ts'
+import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { momentOf } from './moment.ts'
+import { few } from './phrase.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { failureOf as lastFailureOf } from './server.ts'
+import { plannedSync, startedSync, syncClause } from './sync-telling.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'
-import type { Outcome } from './verdict.ts'
-import { checksOf, type Ending, namingCheck } from './verdict.ts'
+import type { Policy } from './wanted.ts'
+import { namesOf, whereabouts } from './whereabouts.ts'
 
 /** When a run was, by the local clock. */
 export interface Times {
@@ -36,7 +44,7 @@ export function createResult({ server, outcome, times, mask }: ResultInput): Res
   const byKey = new Map(
     [...knowledge.applications.values()].map((known) => [
       known.key,
-      applicationResult(known, outcome, server, mask),
+      applicationResult(known, outcome, { server, mask, times }),
     ]),
   )
   const applications = [...byKey.values()].sort(
@@ -44,7 +52,7 @@ export function createResult({ server, outcome, times, mask }: ResultInput): Res
   )
   const culprit = ending.kind === 'failed' ? byKey.get(ending.key) : undefined
   const { reason, message } = verified
-    ? { reason: 'Verified' as const, message: verifiedMessage(applications) }
+    ? { reason: 'Verified' as const, message: verifiedMessage(applications, knowledge) }
     : refusal(outcome, applications, culprit, mask)
   return {
     schemaVersion: 1,
@@ -82,9 +90,8 @@ function formatTimes({ startedAt, finishedAt, durationSeconds }: Times) {
 
 function applicationResult(
   known: Known,
-  { decision: ending, knowledge }: Outcome,
-  server: ServerAddress,
-  mask: (text: string) => string,
+  { decision: ending, knowledge, endedAt }: Outcome,
+  { server, mask, times }: Pick<ResultInput, 'server' | 'mask' | 'times'>,
 ): ApplicationResult {
   const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
@@ -97,13 +104,27 @@ function applicationResult(
   const name = application?.metadata.name ?? ref.name
   const namespace = application?.metadata.namespace ?? ref.namespace ?? null
   const status = application?.status
+  const moment = momentOf(knowledge, endedAt)
+  const message = verified
+    ? summary(known, knowledge.policy)
+    : naming === undefined
+      ? failureOf(ending, failure).message
+      : whyNot(known, naming, checks, knowledge)
+  // Why a run was refused is said once, and not of each application again.
+  const clause =
+    ending.kind === 'refused' && known.syncing.own === undefined ? undefined : syncClause(known, moment)
+  const started = startedSync(
+    known,
+    (time) => new Date(times.startedAt.getTime() + Math.max(time - knowledge.startedAt, 0)),
+  )
+  const planned = plannedSync(known, moment)
   return {
     name,
     namespace,
     project: orNull(application?.spec.project ?? ref.project),
     verified,
     reason: verified ? 'Verified' : (naming?.code ?? failureOf(ending, failure).reason),
-    message: shown(verified ? summary(application) : (naming?.message ?? failureOf(ending, failure).message)),
+    message: shown(clause === undefined ? message : `${message}; ${clause}`),
     url: `${formatServerAddress(server)}/applications/${[namespace, name].flatMap((part) => (part === null ? [] : [encodeURIComponent(part)])).join('/')}`,
     sync: { status: orNull(status?.sync.status), revisions: revisionsOf(application).map(shown) },
     health: { status: orNull(status?.health.status), message: orNull(status?.health.message) },
@@ -115,6 +136,19 @@ function applicationResult(
     images: (status?.summary.images ?? []).map(shown),
     checks: checks.map(({ code, state, message }) => ({ code, state, message: shown(message) })),
     unhealthyResources: unhealthyResources(known).map((resource) => mapTexts(resource, shown)),
+    ...(started === undefined
+      ? {}
+      : {
+          started: {
+            ...started,
+            id: orNull(started.id ?? undefined),
+            revisions: started.revisions.map(shown),
+            at: shown(started.at),
+            phase: orNull(started.phase ?? undefined),
+            message: orNull(started.message ?? undefined),
+          },
+        }),
+    ...(planned === undefined ? {} : { wouldStart: { ...planned, revisions: planned.revisions.map(shown) } }),
   }
 }
 
@@ -132,18 +166,76 @@ function revisionsOf(application: Application | undefined): string[] {
   return revision === undefined ? [] : [revision]
 }
 
-/** What an application is, in one sentence. */
-function summary(application: Application | undefined): string {
-  const revisions = revisionsOf(application).join(', ')
+/** The beginning of what the check of revisions says where it is met. */
+const IS_AT = 'revision is '
+
+/** All that was verified of an application, in one sentence. */
+function summary(known: Known, { stableFor }: Policy): string {
+  const application = applicationOf(known)
   const { sync, health } = application?.status ?? {}
-  return `${sync?.status ?? 'Unknown'} and ${health?.status ?? 'Unknown'}${revisions === '' ? '' : ` at ${revisions}`}`
+  const { images, commitMessage } = known.wanted
+  const observed = revisionsOf(application).join(', ')
+  const rule = known.checks.find(({ code }) => code === 'RevisionMismatch')?.message
+  const at = rule?.startsWith(IS_AT) ? rule.slice(IS_AT.length) : observed
+  const parts = [
+    `${sync?.status ?? 'Unknown'} and ${health?.status ?? 'Unknown'}${at === '' ? '' : ` at ${at}`}`,
+    ...(images.length === 0 ? [] : [`running ${images.map(formatImage).join(', ')}`]),
+    ...(commitMessage === undefined ? [] : [`its commit message contains ${JSON.stringify(commitMessage)}`]),
+    ...held(stableFor),
+  ]
+  return parts.join('; ')
 }
 
-function verifiedMessage(applications: readonly ApplicationResult[]): string {
+function held(stableFor: number): readonly string[] {
+  return stableFor === 0 ? [] : [`held for ${formatDuration(stableFor)}`]
+}
+
+function verifiedMessage(
+  applications: readonly ApplicationResult[],
+  { target, policy }: Pick<Knowledge, 'target' | 'policy'>,
+): string {
   const [only, ...more] = applications
   if (only !== undefined && more.length === 0) return `${only.name} is verified: ${only.message}`
-  return `all ${applications.length} applications are verified`
+  const which = target.kind === 'selector' ? [] : [formatTarget(target)]
+  const what = [...which, ...wantedOfAll(target), ...held(policy.stableFor), ...syncedOnes(applications)]
+  return `all ${applications.length} applications are verified: ${what.join('; ')}`
 }
+
+/** Which of them were synced, and as which id. */
+function syncedOnes(applications: readonly ApplicationResult[]): readonly string[] {
+  const synced = applications.filter(({ started }) => started !== undefined)
+  if (synced.length === 0) return []
+  const ids = new Set(synced.flatMap(({ started }) => started?.id ?? []))
+  const id = ids.size === 0 ? '' : ` (id ${[...ids].join(', ')})`
+  return [`synced${id}: ${few(synced.map(({ name }) => name))}`]
+}
+
+/** Why an application is not verified: the check that names it, what is failing besides, and what helps to find it. */
+function whyNot(
+  { ref }: Known,
+  naming: Check,
+  checks: readonly Check[],
+  { visible, target }: Knowledge,
+): string {
+  const failing = isFailing(naming) ? undefined : checks.find(isFailing)
+  if (failing !== undefined) return `${naming.message}; ${failing.message}`
+  if (naming.code !== 'NotFound' || visible === undefined || target.kind === 'selector') return naming.message
+  const where = whereabouts(ref, visible)
+  switch (where.kind) {
+    case 'nothing-seen':
+      return NOTHING_SEEN
+    case 'elsewhere':
+      return `${naming.message}; one of that name is in namespace ${where.namespace}`
+    case 'another-project':
+      return `${naming.message}; one of that name is in another project than ${where.project}`
+    case 'near':
+      return `${naming.message}; it sees ${where.name}`
+    case 'others':
+      return `${naming.message}; it sees ${few(where.names)}`
+  }
+}
+
+const NOTHING_SEEN = 'this account sees no application at all'
 
 /** Why a run that did not end verified did not. */
 function refusal(
@@ -160,11 +252,12 @@ function refusal(
   const failure =
     server.failure ?? [...failures].find(([subject]) => subject.startsWith('look:'))?.[1].failure
   const unmet = applications.filter(({ verified, checks }) => !verified && checks.length > 0)
-  const naming = ending.kind === 'failed' ? culprit : unmet[0]
+  const isIll = ({ checks }: ApplicationResult) => checks.some(isFailing)
+  const naming = ending.kind === 'failed' ? culprit : (unmet.find(isIll) ?? unmet[0])
   const still =
     failure === undefined ? '' : `; ${lookedAgo(outcome)}, and since then ${mask(failure.message)}`
   const failingFor =
-    ending.kind === 'failed' && policy.failAfter > 0
+    ending.kind === 'failed' && policy.failAfter > 0 && !isOwnSync(culprit)
       ? `; failing for ${formatDuration(policy.failAfter)}`
       : ''
   const more =
@@ -174,7 +267,7 @@ function refusal(
       ? undefined
       : {
           reason: naming.reason,
-          message: `${naming.name} is not verified${when}: ${naming.message}${rootCause(naming)}${failingFor}${more}${still}`,
+          message: `${labelOf(naming, applications)} is not verified${when}: ${naming.message}${rootCause(naming)}${failingFor}${more}${still}`,
         }
   if (ending.kind === 'interrupted') {
     const last = seen === undefined ? 'nothing was seen' : seen.message
@@ -182,11 +275,48 @@ function refusal(
   }
   if (seen !== undefined) return seen
   if (applications.length === 0 && failure === undefined && target.kind === 'selector') {
-    const message = `no application matches the selector ${JSON.stringify(target.selector)}${when}, or this account may not see any that does`
+    const { visible } = knowledge
+    const sees =
+      visible === undefined
+        ? ', or this account may not see any that does'
+        : visible.length === 0
+          ? `: ${NOTHING_SEEN}`
+          : `; this account sees ${few(namesOf(visible))}`
+    const message = `no application matches the selector ${JSON.stringify(target.selector)}${when}${sees}`
     return { reason: 'NotFound', message }
   }
   const { reason, message } = failureOf(ending, failure)
   return { reason, message: mask(`not verified${when}: ${message}`) }
+}
+
+/** The run's own operation that failed is not waited for. */
+function isOwnSync(culprit: ApplicationResult | undefined): boolean {
+  const phase = culprit?.started?.phase
+  return culprit?.reason === 'OperationFailed' && (phase === 'Failed' || phase === 'Error')
+}
+
+/** The name of an application, with its namespace where another one has the same. */
+function labelOf(
+  one: Pick<ApplicationResult, 'name' | 'namespace'>,
+  applications: readonly Pick<ApplicationResult, 'name' | 'namespace'>[],
+): string {
+  const isUnique = applications.filter(({ name }) => name === one.name).length < 2
+  return isUnique ? one.name : applicationKey(one.name, one.namespace ?? undefined)
+}
+
+/** The application that a no names in its sentence; `undefined` where it is about none. */
+export function namedIn<A extends Pick<ApplicationResult, 'name' | 'namespace' | 'verified'>>({
+  message,
+  applications,
+}: {
+  readonly message: string
+  readonly applications: readonly A[]
+}): A | undefined {
+  // What comes before the name says that the run was interrupted.
+  return applications.find((one) => {
+    const words = `${labelOf(one, applications)} is not verified`
+    return !one.verified && (message.startsWith(words) || message.includes(`; ${words}`))
+  })
 }
 
 /** What tells most of why an application is not healthy, where its sentence does not say it. */

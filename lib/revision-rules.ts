@@ -6,7 +6,7 @@ import { anyComparisons, changedLastBy, eachComparison, judge } from './equivale
 import { deployedAfter } from './history.ts'
 import { hydratedFrom, hydratedOf } from './hydration.ts'
 import { formatWantedRevision, type SourceRevision, sameRevision, type WantedRevision } from './revision.ts'
-import { hint } from './revision-hints.ts'
+import { type Hint, hint } from './revision-hints.ts'
 import {
   describeSource,
   isNamed,
@@ -42,7 +42,11 @@ function matchAnySource(context: RevisionContext, wanted: string): Finding {
     observed.flatMap((one) => (changedLastBy(application, one, wanted) ? [[one, wanted] as const] : [])),
   )
   if (rendered.same) return met(`revision is ${found}, ${rendered.message} ${wanted}`)
-  return pending(`revision is ${found}, not ${wanted}${rendered.message}${hint(context, observed, wanted)}`)
+  const more = hint(context, observed, wanted)
+  return withNext(
+    pending(`revision is ${found}, not ${wanted}${rendered.message}${more?.says ?? ''}`),
+    more === undefined ? [] : [more],
+  )
 }
 
 /** How some source, and every twin of it, runs the wanted revision; `undefined` where none does. */
@@ -77,13 +81,22 @@ function matchEachSource(
     return met(
       `revisions are ${observed.map(shown).join(', ')}, ${rendered.message} ${formatWantedRevision(wanted)}`,
     )
+  const hints: Hint[] = []
   const complaints = unmet.map(({ source: name, revision }) => {
     // Where a name fits several sources, each of them is meant.
     const candidates = observed.filter((one) => isNamed(one, name))
     const found = candidates.map(shown).join(', ')
-    return `revision of ${name} is ${found}, not ${revision}${hint(context, candidates, revision)}`
+    const more = hint(context, candidates, revision)
+    if (more !== undefined) hints.push(more)
+    return `revision of ${name} is ${found}, not ${revision}${more?.says ?? ''}`
   })
-  return pending(`${complaints.join('; ')}${rendered.message}`)
+  return withNext(pending(`${complaints.join('; ')}${rendered.message}`), hints)
+}
+
+/** A finding with the first next step that the hints know. */
+function withNext(finding: Finding, hints: readonly Hint[]): Finding {
+  if (hints.length === 0) return finding
+  return { ...finding, next: hints.find(({ next }) => next !== null)?.next ?? null }
 }
 
 /** Whether every source that an entry means runs its revision. */

@@ -114,9 +114,11 @@ export function subjectOf(request: Request): string {
     case 'watch':
     case 'list':
     case 'names':
+    case 'overview':
       return request.kind
     case 'refresh':
-      return `refresh:${request.application}`
+    case 'sync':
+      return `${request.kind}:${request.application}`
     default:
       return request.key
   }

@@ -10,9 +10,10 @@ import { parseImage } from './image.ts'
 import { lazily } from './lazily.ts'
 import { parseWantedRevision } from './revision.ts'
 import { isLabelSelector } from './selector.ts'
+import type { Stage } from './wanted.ts'
 
 /** The heading a setting stands under in `--help`. */
-export type Group = 'Target' | 'What to verify' | 'Waiting' | 'Connection' | 'Output'
+export type Group = 'Target' | 'What to verify' | 'Waiting' | 'Syncing' | 'Connection' | 'Output'
 
 /** A setting: where its text comes from, what it means, and the schema that reads it. */
 export interface Setting<T = unknown> {
@@ -108,6 +109,11 @@ export const HEALTH_STATUSES = [
   'Unknown',
 ] as const
 
+/** Whether it would be an image in lower case. */
+function isLowerCaseOne(text: string): boolean {
+  return parseImage(text.toLowerCase()) !== undefined
+}
+
 /** Non-empty entries of a comma- or newline-separated list. */
 const entries = (raw: string) =>
   raw
@@ -129,7 +135,9 @@ const images = reads((raw) => {
   const references = entries(raw)
   const bad = references.filter((reference) => parseImage(reference) === undefined)
   if (bad.length > 0)
-    throw new Error(`has ${quoteAll(bad)}, which is no image; write repository[:tag][@digest]`)
+    throw new Error(
+      `${bad[0] === raw ? 'is' : `has ${quoteAll(bad)}, which is`} no image; ${bad.every(isLowerCaseOne) ? 'repositories are in lower case' : 'write repository[:tag][@digest]'}`,
+    )
   return references.flatMap((reference) => parseImage(reference) ?? [])
 }, 'names no image')
 
@@ -186,6 +194,14 @@ const headers = reads((raw) => {
     return [name, value]
   })
 }, 'names no header')
+
+/** Where it stands, in an Application, it is read by people and by other programs. */
+const SYNC_ID = /^[\x21-\x7e]{1,253}$/
+
+function parseStage(raw: string): Stage | undefined {
+  const [project = '', name = '', ...more] = raw.split(':').map((part) => part.trim())
+  return more.length === 0 && BARE_NAME.test(project) && BARE_NAME.test(name) ? { project, name } : undefined
+}
 
 function quoteAll(values: readonly string[]): string {
   return values.map((value) => JSON.stringify(value)).join(', ')
@@ -378,7 +394,7 @@ export const settings = {
     placeholder: 'TYPE',
     default: 'normal',
     help: 'refresh: none, normal, hard',
-    note: 'once for each application that is not verified yet',
+    note: 'at once for each application that is not verified yet, then more and more seldom while one could mend it',
     values: REFRESH_TYPES,
     schema: oneOf(REFRESH_TYPES),
   },
@@ -391,6 +407,48 @@ export const settings = {
     help: 'stream changes rather than poll',
     note: '`--no-watch` polls only',
     schema: strictBoolean,
+  },
+  sync: {
+    group: 'Syncing',
+    variables: ['KPCEA_SYNC'],
+    flag: 'sync',
+    kind: 'boolean',
+    default: 'false',
+    help: 'start a sync where one is needed',
+    note: 'needs `applications, sync`; without it, nothing is ever changed',
+    schema: strictBoolean,
+  },
+  syncPrune: {
+    group: 'Syncing',
+    variables: ['KPCEA_SYNC_PRUNE'],
+    flag: 'sync-prune',
+    kind: 'boolean',
+    help: 'whether the sync prunes',
+    note: "the application's own `automated.prune` where it is not given",
+    schema: strictBoolean,
+  },
+  syncId: {
+    group: 'Syncing',
+    variables: ['KPCEA_SYNC_ID'],
+    flag: 'sync-id',
+    kind: 'text',
+    placeholder: 'ID',
+    help: 'names the promotion: never synced twice',
+    note: 'stands in the `info` of the operation; an operation that carries it is adopted, not repeated',
+    schema: reads(
+      (raw) => (SYNC_ID.test(raw) ? raw : undefined),
+      'is no id; write up to 253 printable characters without spaces, a name of a promotion say',
+    ),
+  },
+  kargoStage: {
+    group: 'Syncing',
+    variables: ['KPCEA_KARGO_STAGE'],
+    flag: 'kargo-stage',
+    kind: 'text',
+    placeholder: 'PROJECT:STAGE',
+    help: 'sync only what this Stage may',
+    note: 'by the annotation `kargo.akuity.io/authorized-stage` of the application',
+    schema: reads(parseStage, 'is no Stage of Kargo; write project:stage'),
   },
   token: {
     group: 'Connection',

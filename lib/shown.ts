@@ -120,6 +120,26 @@ export function escaped(text: Shown, special: RegExp, write: (character: string)
   return text.replace(special, write) as Shown
 }
 
+/** Full Git object names and digests; none that stands in an address or a path, which people follow. */
+const FULL_SHA = /(?<![0-9a-f/%])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])/gi
+
+/** So many digits of a SHA tell a person which it is. */
+const SHORT_SHA = 8
+
+/** A gate for people: of a full SHA they are shown as much as they read, unless that would make two of them alike. */
+export function forPeople(gate: Gate): Gate {
+  return (text, most) => {
+    const passed = gate(text, most)
+    const full = new Map<string, string>()
+    for (const [sha] of passed.matchAll(FULL_SHA)) {
+      const short = sha.slice(0, SHORT_SHA).toLowerCase()
+      if ((full.get(short) ?? sha).toLowerCase() !== sha.toLowerCase()) return passed
+      full.set(short, sha)
+    }
+    return passed.replace(FULL_SHA, (sha) => sha.slice(0, SHORT_SHA)) as Shown
+  }
+}
+
 /** A value as JSON, on one line. */
 export function asJson<T>(value: T & ShownDeep<T>): Shown {
   return JSON.stringify(value) as Shown

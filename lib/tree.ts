@@ -80,8 +80,17 @@ export function endedImages(tree: readonly TreeNode[]): ReadonlySet<string> {
 }
 
 /**
- * A Pod, ReplicaSet or Job of this release that is Degraded while the application is still Progressing: created since
- * the last operation began; any, where no operation is on record.
+ * `Status Reason` of a Pod with a container that cannot be made. Argo CD calls it Progressing where it is of an init
+ * container, or the Pod is not restarted (a Job's), or the name of the image is none (`getCorev1PodHealth`).
+ */
+const UNMADE =
+  /^(?:Init:)?(?:ErrImage[A-Z]\w*|ImagePullBackOff|ImageInspectError|InvalidImageName|CreateContainer(?:Config)?Error|RunContainerError)$/
+/** Likewise of one whose init container fails again and again. */
+const INIT_FAILED = /^Init:(?:CrashLoopBackOff|Error|OOMKilled|ExitCode:\d+|Signal:\d+)$/
+
+/**
+ * A Pod, ReplicaSet or Job of this release that is Degraded, or a Pod of it that cannot start, while the application is
+ * still Progressing: created since the last operation began; any, where no operation is on record.
  *
  * Not held against the release: Pods that have ended, for whoever owns them has another one or says itself that it
  * failed (so do Jobs, whose attempts are Pods); Jobs of a CronJob, which come and go without any operation; Pods of a
@@ -96,13 +105,19 @@ export function brokenNode(
     operationState === undefined || parseTime(createdAt) >= began
   const index = indexed(tree)
   const ended = endedPods(tree)
-  const suspects = tree.filter((node) => node.health?.status === 'Degraded' && isNew(node))
-  return suspects.find((node) => {
+  return tree.find((node) => {
+    const reason = node.info['Status Reason'] ?? ''
+    const isDegraded = node.health?.status === 'Degraded'
+    const isStuck = isPod(node) && (UNMADE.test(reason) || INIT_FAILED.test(reason))
+    if ((!isDegraded && !isStuck) || !isNew(node)) return false
     const parents = parentsOf(node, index)
-    if (isJob(node)) return !parents.some(({ kind }) => kind === 'CronJob')
+    const isOfCronJob = (job: TreeNode) => parentsOf(job, index).some(({ kind }) => kind === 'CronJob')
+    if (isJob(node)) return !isOfCronJob(node)
     if (isReplicaSet(node)) return !isReplaced(node, tree)
     if (!isPod(node) || ended.has(node)) return false
-    return !parents.some((parent) => isJob(parent) || (isReplicaSet(parent) && isReplaced(parent, tree)))
+    const jobs = parents.filter(isJob)
+    if (jobs.length > 0) return UNMADE.test(reason) && !jobs.some(isOfCronJob)
+    return !parents.some((parent) => isReplicaSet(parent) && isReplaced(parent, tree))
   })
 }
 

@@ -2,6 +2,7 @@
 
 import type { PeerCertificate } from 'node:tls'
 import { formatDuration } from './duration.ts'
+import { few } from './phrase.ts'
 import { readToken } from './token.ts'
 
 /** What ends so soon is worth a word, in milliseconds. */
@@ -40,11 +41,4 @@ export function wholeMinutes(milliseconds: number): number {
 
 function day(date: Date): string {
   return Number.isNaN(date.getTime()) ? 'at a time that is none' : date.toISOString().slice(0, 10)
-}
-
-const FEW = 4
-
-/** Some of a list, and how many more there are. */
-export function few(all: readonly string[]): string {
-  return all.length <= FEW ? all.join(', ') : `${all.slice(0, FEW).join(', ')} and ${all.length - FEW} more`
 }

@@ -2,11 +2,11 @@
 
 import type { ArgoCD } from './argocd.ts'
 import type { Clock } from './clock.ts'
+import type { Outcome } from './ending.ts'
 import { initialKnowledge, type Knowledge } from './knowledge.ts'
 import { gate } from './machine.ts'
 import { perform } from './perform.ts'
 import { run } from './run.ts'
-import type { Outcome } from './verdict.ts'
 import type { Policy, Target } from './wanted.ts'
 
 /** What a run works with. */

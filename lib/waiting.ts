@@ -3,12 +3,12 @@
 import type { Check } from './check.ts'
 import { describeResource, tellingResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
+import { namingCheck } from './ending.ts'
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { remembered } from './remembered.ts'
-import { namingCheck } from './verdict.ts'
 
-/** A server that has not answered for so long is said to be silent, in milliseconds. */
-const SILENT = 1000
+/** A server that has not answered for so long is said to be silent, in milliseconds: within a second. */
+const SILENT = 900
 
 /** What an application waits for: a check that is failing before one that is pending; `undefined`: it is as wanted. */
 export function awaitedCheck({ checks }: Known): Check | undefined {
@@ -31,17 +31,15 @@ export function timing(known: Known, { policy }: Knowledge, now: number): string
     if (policy.stableFor === 0) return undefined
     return `stable ${seconds(Math.min(now - met.since, policy.stableFor))} of ${formatDuration(policy.stableFor)}`
   }
-  const since = seconds(now - (failing?.since ?? waitingSince))
-  if (failing === undefined || !Number.isFinite(policy.failAfter)) return since
-  return `${since}, gives up in ${seconds(Math.max(failing.since + policy.failAfter - now, 0))}`
+  return failing === undefined || !Number.isFinite(policy.failAfter)
+    ? seconds(now - (failing?.since ?? waitingSince))
+    : `gives up in ${seconds(Math.max(failing.since + policy.failAfter - now, 0))}`
 }
 
 /** Why an application is not as wanted, in the words of the resource that knows. */
 export const causeOf = remembered((known: Known): string | undefined => {
   const resource = tellingResource(unhealthyResources(known))
-  if (resource === undefined || awaitedCheck(known)?.message.includes(resource.message) === true)
-    return undefined
-  return describeResource(resource)
+  return resource === undefined ? undefined : describeResource(resource)
 })
 
 /** When Argo CD tries again what failed, in its own words. */
@@ -50,7 +48,25 @@ export function retryOf(known: Known): string | undefined {
   return message === undefined ? undefined : RETRYING.exec(message.slice(-200))?.[0]
 }
 
+/** Cause and retry, as far as what the application waits for does not say them. */
+export function unsaidReasons(known: Known): readonly (readonly ['cause' | 'retry', string])[] {
+  const said = awaitedCheck(known)?.message ?? ''
+  const resource = tellingResource(unhealthyResources(known))
+  const [cause, retry] = [causeOf(known), retryOf(known)]
+  return [
+    ...(cause === undefined || (resource !== undefined && said.includes(resource.message))
+      ? []
+      : [['cause', cause] as const]),
+    ...(retry === undefined || said.includes(retry) ? [] : [['retry', retry] as const]),
+  ]
+}
+
 const RETRYING = /Retrying attempt #\d{1,6} at \d{1,2}:\d{2}[AP]M/
+
+/** When the server counts as silent where it goes on like that; `undefined` where it is asked for nothing. */
+export function silentAt({ server: { askedAt } }: Knowledge): number | undefined {
+  return askedAt === undefined ? undefined : askedAt + SILENT
+}
 
 /** How long the server has not answered what it was asked; `undefined` where that is not worth a word. */
 export function silentFor({ server }: Knowledge, now: number): number | undefined {

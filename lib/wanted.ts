@@ -37,6 +37,22 @@ export type Target = { readonly project: string | undefined } & (
     }
 )
 
+/** A Stage of Kargo. */
+export interface Stage {
+  readonly project: string
+  readonly name: string
+}
+
+/** What a run may start, beyond reading. */
+export interface Sync {
+  /** `undefined`: as the application's own `automated.prune` says. */
+  readonly prune: boolean | undefined
+  /** Names the promotion: an operation that carries it is adopted, and never repeated. */
+  readonly id: string | undefined
+  /** The Stage that an application must have authorized. */
+  readonly stage: Stage | undefined
+}
+
 /** Times in milliseconds. */
 export interface Policy {
   /** 0: one look. */
@@ -47,4 +63,6 @@ export interface Policy {
   readonly failAfter: number
   readonly refresh: 'none' | 'normal' | 'hard'
   readonly watch: boolean
+  /** `undefined`: nothing is ever started. */
+  readonly sync?: Sync | undefined
 }

@@ -29,6 +29,8 @@ const APPLICATION_FIELDS = [
   'status.operationState.operation.sync.dryRun',
   // The manifests of a sync from a developer's machine come whole: there is no asking whether there are any.
   'status.operationState.operation.sync.manifests',
+  'status.operationState.operation.sync.resources',
+  'status.operationState.operation.info',
   'status.operationState.syncResult.revision',
   'status.operationState.syncResult.revisions',
   'status.conditions',
@@ -39,8 +41,16 @@ const APPLICATION_FIELDS = [
   'status.sourceHydrator',
 ] as const
 
-/** What an Application holds and a stream is not asked for; `completed` takes it over from a whole one. */
-export const UNWATCHED_FIELDS = ['status.resources', 'status.operationState.syncResult.resources'] as const
+/**
+ * What an Application holds and a stream is not asked for. `completed` takes lists over from a whole one; of the rest
+ * a whole one tells, before anything is started.
+ */
+export const UNWATCHED_FIELDS = [
+  'spec.syncPolicy',
+  'status.controllerNamespace',
+  'status.resources',
+  'status.operationState.syncResult.resources',
+] as const
 
 /** The value of the stream's `fields`. A list's elements are cut like objects, and so are errors. */
 export const WATCH_FIELDS: readonly string[] = [

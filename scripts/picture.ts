@@ -102,7 +102,7 @@ function rollOut(server: ArgoCDServer): void {
     setTimeout(() => {
       if (step === 'syncing')
         server.update(name, {
-          status: { sync: { status: 'OutOfSync' }, operationState: { phase: 'Running' } },
+          status: { sync: { status: 'OutOfSync' }, operationState: { phase: 'Running', finishedAt: null } },
         })
       else server.apply(application({ name, revision: NEW }, step === 'progressing' ? progressing : {}))
     }, seconds * 1000)

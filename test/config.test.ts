@@ -208,6 +208,28 @@ const CASES: Readonly<
   failAfter: { good: 'never', reads: (c) => c.policy.failAfter, as: Number.POSITIVE_INFINITY, bad: 'always' },
   refresh: { good: 'hard', reads: (c) => c.policy.refresh, as: 'hard', bad: 'soft' },
   watch: { good: 'false', reads: (c) => c.policy.watch, as: false, bad: 'no' },
+  sync: { good: 'true', reads: (c) => c.policy.sync !== undefined, as: true, bad: 'yes' },
+  syncPrune: {
+    good: 'false',
+    reads: (c) => c.policy.sync?.prune,
+    as: false,
+    bad: 'no',
+    env: { KPCEA_SYNC: 'true' },
+  },
+  syncId: {
+    good: 'prod.01h.abc',
+    reads: (c) => c.policy.sync?.id,
+    as: 'prod.01h.abc',
+    bad: 'two words',
+    env: { KPCEA_SYNC: 'true' },
+  },
+  kargoStage: {
+    good: 'shop : prod',
+    reads: (c) => c.policy.sync?.stage,
+    as: { project: 'shop', name: 'prod' },
+    bad: 'shop:*',
+    env: { KPCEA_SYNC: 'true' },
+  },
   token: {
     good: ' t0ken\n',
     reads: (c) => c.connection.credentials,

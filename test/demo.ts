@@ -30,7 +30,11 @@ function rollOut(server: ArgoCDServer): void {
       server.update('web', {
         operation: { sync: { revision: NEW } },
         status: {
-          operationState: { phase: 'Running', message: 'waiting for healthy state of apps/Deployment/web' },
+          operationState: {
+            phase: 'Running',
+            finishedAt: null,
+            message: 'waiting for healthy state of apps/Deployment/web',
+          },
         },
       }),
     () =>

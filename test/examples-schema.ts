@@ -121,6 +121,8 @@ const BUILT_IN: Readonly<
   'batch/v1 Job': { required: ['spec'] },
   'networking.k8s.io/v1 NetworkPolicy': { required: ['spec'] },
   'argoproj.io/v1alpha1 Rollout': { required: ['spec'] },
+  // Its definition is not public.
+  'ee.kargo.akuity.io/v1alpha1 CustomPromotionStep': { required: ['spec'] },
   'argoproj.io/v1alpha1 ApplicationSet': { required: ['spec'] },
 }
 

@@ -5,6 +5,7 @@ import type { ArgoCD, How } from '../lib/argocd.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from '../lib/evidence.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import type { ApplicationQuery, ApplicationRef, WatchEvent } from '../lib/requests.ts'
+import type { SyncAnswer, SyncOrder, SyncWindows } from '../lib/syncs.ts'
 
 /** A request that was made. */
 export interface FakeRequest {
@@ -146,5 +147,27 @@ export class FakeArgoCD implements ArgoCD {
   async compare(ref: ApplicationRef, _: Comparison, { signal }: How): Promise<Rendering> {
     await this.#ask('compare', ref.name, signal)
     return this.rendering
+  }
+
+  isPermitted = true
+  windows: SyncWindows = { canSync: true, active: [], assigned: [] }
+  /** What a sync brings, by name; a sync that is accepted changes nothing by itself. */
+  onSync: (name: string, order: SyncOrder) => SyncAnswer = () => ({ kind: 'accepted' })
+  readonly orders: { readonly name: string; readonly order: SyncOrder }[] = []
+
+  async maySync(object: string, { signal }: How): Promise<boolean> {
+    await this.#ask('maySync', object, signal)
+    return this.isPermitted
+  }
+
+  async syncWindows(ref: ApplicationRef, { signal }: How): Promise<SyncWindows> {
+    await this.#ask('syncWindows', ref.name, signal)
+    return this.windows
+  }
+
+  async sync(ref: ApplicationRef, order: SyncOrder, { signal }: How): Promise<SyncAnswer> {
+    await this.#ask('sync', ref.name, signal)
+    this.orders.push({ name: ref.name, order })
+    return this.onSync(ref.name, order)
   }
 }

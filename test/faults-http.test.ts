@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Reason } from '../lib/result-schema.ts'
-import { ArgoCDServer, application, type Fault, timestamp } from './argocd/server.ts'
+import { ArgoCDServer, application, type Fault } from './argocd/server.ts'
 import { selfSigned } from './certificates.ts'
 import { connect, start, waitFor } from './executable.ts'
 import {
@@ -123,13 +123,14 @@ const ANSWERS: readonly (readonly [string, Fault, Reason, string, 'retried' | 'a
   ['another application', otherApplication(), 'NotArgoCD', 'another application (other)', 'retried'],
   ['400', { kind: 'answer', status: 400 }, 'InvalidSettings', 'rejected the request (400)', 'at once'],
   ['400 of Argo CD', apiError(400, 3), 'InvalidSettings', '400 so it is', 'at once'],
+  ['400 of a project that is still to come', noProject(), 'Unreachable', 'project does not exist', 'retried'],
   ['401', { kind: 'answer', status: 401 }, 'Unauthorized', 'refused the token (401)', 'at once'],
   ['401 of Argo CD', apiError(401, 16), 'Unauthorized', '401 so it is', 'at once'],
   ['401 with a page', { kind: 'answer', status: 401, body: page }, 'Unauthorized', '"Sign in"', 'at once'],
   ['403', { kind: 'answer', status: 403 }, 'NotArgoCD', '403', 'retried'],
-  ['403 of Argo CD', apiError(403, 7), 'NotFound', 'may not see it', 'retried'],
+  ['403 of Argo CD', apiError(403, 7), 'NotFound', 'this account sees no application at all', 'retried'],
   ['404', { kind: 'answer', status: 404 }, 'NotArgoCD', 'check the root path', 'retried'],
-  ['404 of Argo CD', apiError(404, 5), 'NotFound', 'does not exist', 'retried'],
+  ['404 of Argo CD', apiError(404, 5), 'NotFound', 'this account sees no application at all', 'retried'],
   ...[408, 429, 500, 502, 503, 504].flatMap((status): (typeof ANSWERS)[number][] => [
     [`${status}`, { kind: 'answer', status }, 'Unreachable', `cannot answer (${status})`, 'retried'],
     [`${status} of Argo CD`, apiError(status, 2), 'Unreachable', `(${status} so it is)`, 'retried'],
@@ -138,6 +139,11 @@ const ANSWERS: readonly (readonly [string, Fault, Reason, string, 'retried' | 'a
 
 function apiError(status: number, code: number): Fault {
   return { kind: 'answer', status, body: failed(code) }
+}
+
+function noProject(): Fault {
+  const message = 'app is not allowed in project "web", or the project does not exist'
+  return { kind: 'answer', status: 400, body: { error: message, code: 3, message } }
 }
 
 function otherApplication(): Fault {
@@ -441,11 +447,9 @@ describe('a clock on the server that is hours off', () => {
   const clocks = [-48, -5, 5, 48].flatMap((hours) => [true, false].map((watch) => [hours, watch] as const))
   test.concurrent.each(clocks)('by %d hours, watch: %p', (hours, watch) =>
     oneOfFew(async () => {
-      await using server = await ArgoCDServer.start()
-      const at = () => new Date(Date.now() + hours * 3_600_000)
-      server.onRefresh = (app) => {
-        app.status.reconciledAt = timestamp(at())
-      }
+      const clockAheadMs = hours * 3_600_000
+      await using server = await ArgoCDServer.start({ clockAheadMs })
+      const at = () => new Date(Date.now() + clockAheadMs)
       server.apply(application({ name: 'web', revision: SHA.b, at: at() }))
       const env = connect(server, { ...WEB, KPCEA_WATCH: String(watch), KPCEA_TIMEOUT: '30' })
       const running = start(env)

@@ -11,7 +11,7 @@ import { selfSigned } from './certificates.ts'
 import { type Environment, EXECUTABLE, temporaryDirectory } from './executable.ts'
 import { answers, forwardProxy, http, says, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
-import { onTerminal, plainText, rowsOf } from './terminal.ts'
+import { onTerminal, screenOf } from './terminal.ts'
 
 const SCREEN = { cols: 80, rows: 24 }
 const SECRET = 'k1ngf1sher.under.glass'
@@ -19,12 +19,62 @@ const SECRET = 'k1ngf1sher.under.glass'
 let server: ArgoCDServer
 let secure: ArgoCDServer
 beforeAll(async () => {
-  server = await ArgoCDServer.start({ rootPath: '/argo' })
-  server.apply(application({ name: 'web', revision: SHA.a }))
+  server = await ArgoCDServer.start({ rootPath: '/argo', enabledNamespaces: ['team'] })
+  const images = ['registry.example.com/team/web:1.0.0']
+  server.apply(application({ name: 'web', revision: SHA.a, images }))
+  server.apply(application({ name: 'elsewhere', namespace: 'team', revision: SHA.a }))
+  server.apply(application({ name: 'rollout', revision: SHA.a }, PROGRESSING))
+  server.apply(application({ name: 'migration', revision: SHA.a }, RETRYING))
+  server.apply(
+    application({ name: 'crash', revision: SHA.a }, { status: { health: { status: 'Degraded' } } }),
+  )
+  server.resourceTree('crash', { nodes: [CRASHING] })
   secure = await ArgoCDServer.start({ tls: await selfSigned() })
   secure.apply(application({ name: 'web', revision: SHA.a }))
 })
 afterAll(() => Promise.all([server.stop(), secure.stop()]))
+
+const PROGRESSING = {
+  status: {
+    health: {
+      status: 'Progressing',
+      message: 'waiting for rollout to finish: 1 of 3 updated replicas are available',
+    },
+  },
+}
+const CRASHING = {
+  kind: 'Pod',
+  version: 'v1',
+  namespace: 'crash',
+  name: 'crash-6d5f7c9b8-x2x4q',
+  health: { status: 'Degraded', message: 'back-off 5m0s restarting failed container=crash' },
+}
+const RETRYING = {
+  status: {
+    operationState: {
+      phase: 'Running',
+      retryCount: 1,
+      message: 'one or more synchronization tasks completed unsuccessfully. Retrying attempt #1 at 2:21AM.',
+      syncResult: {
+        resources: [
+          {
+            group: 'batch',
+            version: 'v1',
+            kind: 'Job',
+            namespace: 'migration',
+            name: 'migrate',
+            status: '',
+            message: 'Job has reached the specified backoff limit',
+            hookType: 'PreSync',
+            hookPhase: 'Failed',
+            syncPhase: 'PreSync',
+          },
+        ],
+        revision: SHA.a,
+      },
+    },
+  },
+}
 
 /** What is right unless a mistake is made of it. */
 const right = (): Environment => ({
@@ -41,11 +91,16 @@ const right = (): Environment => ({
 async function mistake(env: Environment, args: readonly string[] = []): Promise<string> {
   const { code, said } = await onTerminal([EXECUTABLE, ...args], { ...right(), ...env }, SCREEN).ended
   expect(code).toBe(1)
-  // The prompt takes a row, too.
-  expect(rowsOf(said, SCREEN.cols)).toBeLessThan(SCREEN.rows)
+  // Whatever was drawn over is gone; the prompt takes a row, too, and nothing has scrolled away.
+  const rows = screenOf(said, { ...SCREEN, rows: 1000 })
+  expect(rows.length).toBeLessThan(SCREEN.rows)
   expect(said).not.toContain(SECRET)
   expect(said).not.toMatch(/\n\s+at .*:\d+/)
-  return plainText(said).replace(/\s+/g, ' ')
+  // A terminal breaks a line in the middle of a word.
+  return rows
+    .map((row) => row.padEnd(SCREEN.cols))
+    .join('')
+    .replace(/\s+/g, ' ')
 }
 
 interface Mistake {
@@ -207,6 +262,91 @@ const MISTAKES: readonly Mistake[] = [
     what: 'a token that has expired',
     env: () => ({ ARGOCD_API_TOKEN: server.createToken({ seconds: -10 }) }),
     next: 'holds a token of this server that has not expired or been deleted',
+  },
+  {
+    what: 'a typo in the name of the application',
+    env: () => ({ ARGOCD_APP_NAME: 'wbe' }),
+    next: 'Next: did you mean --app web?',
+    not: ['can-i'],
+  },
+  {
+    what: 'an application in another namespace',
+    env: () => ({ ARGOCD_APP_NAME: 'elsewhere' }),
+    next: 'Next: did you mean --app team/elsewhere?',
+  },
+  {
+    what: 'an application of another Argo CD',
+    env: () => ({ ARGOCD_APP_NAME: 'checkout-service' }),
+    next: "it sees argocd/crash, argocd/migration, argocd/rollout, argocd/web and 1 more Next: check the name and the namespace; and, as the account of the token and with the project of the application, argocd account can-i get applications 'PROJECT/checkout-service'",
+    not: ['*/'],
+  },
+  {
+    what: 'another project than that of the application',
+    env: () => ({ KPCEA_PROJECT: 'team' }),
+    next: 'Next: leave KPCEA_PROJECT (--project) out, or give the one that it is in',
+  },
+  {
+    what: 'an account that may see nothing',
+    env: () => ({ ARGOCD_API_TOKEN: server.createToken({ applications: ['other/*'] }) }),
+    next: "this account sees no application at all Next: Argo CD's argocd-rbac-cm needs the line p, ACCOUNT, applications, get, PROJECT/web, allow",
+  },
+  {
+    what: 'labels that no application has',
+    env: () => ({ ARGOCD_APP_NAME: undefined, KPCEA_SELECTOR: 'team=web' }),
+    next: "Next: check the labels: argocd app list -l 'team=web'",
+  },
+  {
+    what: 'a commit of another repository, or one that was not pushed',
+    env: () => ({ KPCEA_TARGET_REVISION: SHA.d }),
+    next: 'Next: is it in what the application tracks (main of https://git.example.com/deployments.git), and has it been pushed there?',
+  },
+  {
+    what: 'too few digits of a commit',
+    env: () => ({ KPCEA_TARGET_REVISION: SHA.a.slice(0, 6) }),
+    next: 'Next: give more of it, if that is meant: --revision a1a1a1a1',
+  },
+  {
+    what: 'a commit that a later one has overtaken',
+    env: () => ({ KPCEA_TARGET_REVISION: '0'.repeat(40) }),
+    next: 'Next: if a later revision will do, add --revision-policy at-least',
+    not: ['is it in what'],
+  },
+  {
+    what: 'one look at a branch',
+    env: () => ({ KPCEA_TARGET_REVISION: 'main', KPCEA_TIMEOUT: '0' }),
+    next: 'Next: one look (KPCEA_TIMEOUT=0) asks for no refresh, which a branch needs: give it some time (--timeout 30s), or verify a commit',
+    // Said once: there is no log where the summary follows at once.
+    not: ['RevisionMismatch (pending)'],
+  },
+  {
+    what: 'an image of another registry',
+    env: () => ({ KPCEA_TARGET_REVISION: undefined, KPCEA_TARGET_IMAGES: 'ghcr.io/team/web:1.0.0' }),
+    next: 'Next: did you mean --image registry.example.com/team/web:1.0.0?',
+    not: ['under way'],
+  },
+  {
+    what: 'an image in capitals',
+    env: () => ({
+      KPCEA_TARGET_REVISION: undefined,
+      KPCEA_TARGET_IMAGES: 'registry.example.com/Team/Web:1.0.0',
+    }),
+    next: '"registry.example.com/Team/Web:1.0.0" is no image; repositories are in lower case',
+  },
+  {
+    what: 'too little time for a rollout',
+    env: () => ({ ARGOCD_APP_NAME: 'rollout' }),
+    next: 'Next: it was still under way: try a longer KPCEA_TIMEOUT',
+  },
+  {
+    what: 'more time for a sync that fails and is tried again',
+    env: () => ({ ARGOCD_APP_NAME: 'migration' }),
+    next: 'Next: kubectl -n migration logs job/migrate says why, while it is there; mend it, and Argo CD tries again by itself',
+    not: ['KPCEA_TIMEOUT'],
+  },
+  {
+    what: 'an image that crashes',
+    env: () => ({ ARGOCD_APP_NAME: 'crash' }),
+    next: 'back-off 5m0s restarting failed container=crash no argocd/crash Synced Degraded a1a1a1a1 http://',
   },
 ]
 

@@ -34,7 +34,7 @@ describe('TOKEN mode', () => {
     const { code, stdout } = await run(connect(server, WEB))
     expect(code).toBe(0)
     expect(stdout).toContain('VERIFIED')
-    expect(stdout).toContain(SHA.a)
+    expect(stdout).toContain(`Synced and Healthy at ${SHA.a.slice(0, 8)}\n`)
     expect(stdout).toContain(`${server.url}/applications/argocd/web`)
   })
 
@@ -44,7 +44,7 @@ describe('TOKEN mode', () => {
     )
     expect(code).toBe(1)
     expect(stdout).toContain('NOT VERIFIED (RevisionMismatch)')
-    expect(stdout).toContain(`revision is ${SHA.a}, not ${SHA.b}`)
+    expect(stdout).toContain(`revision is ${SHA.a.slice(0, 8)}, not ${SHA.b.slice(0, 8)}`)
   })
 
   test('a refused token ends the run at once and says so', async () => {

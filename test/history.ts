@@ -1,13 +1,14 @@
 /** What happens in a run as a list of events, for tests of what follows from it: no clock, no server, no runner. */
 
 import type { Application } from '../lib/application.ts'
+import type { Ending } from '../lib/ending.ts'
 import type { TreeNode } from '../lib/evidence.ts'
 import { initialKnowledge, type Knowledge, type Known } from '../lib/knowledge.ts'
 import { learn } from '../lib/learn.ts'
+import { plan } from '../lib/machine.ts'
 import { queryOf } from '../lib/members.ts'
-import { plan } from '../lib/plan.ts'
 import type { News, Question, Request } from '../lib/requests.ts'
-import { decide, type Ending } from '../lib/verdict.ts'
+import { decide } from '../lib/verdict.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { named, POLICY } from './scene.ts'
 
@@ -122,8 +123,8 @@ export class History {
   }
 
   tree(now: number, name: string, nodes: readonly TreeNode[], startedAt = now): this {
-    const question = { kind: 'tree', application: `argocd/${name}`, ref: refOf(name) } as const
-    return this.brought(now, question, { kind: 'tree', nodes }, startedAt)
+    const question = treeOf(name)
+    return this.started(startedAt, question).brought(now, question, { kind: 'tree', nodes }, startedAt)
   }
 
   /** @param more 1 for the next stream */
@@ -137,6 +138,11 @@ const refOf = (name: string) => ({ name, namespace: 'argocd', project: undefined
 /** A look at an application of the namespace `argocd`. */
 export function lookAt(name: string): Question {
   return { kind: 'look', application: `argocd/${name}`, ref: refOf(name) }
+}
+
+/** Its resource tree. */
+export function treeOf(name: string): Question {
+  return { kind: 'tree', application: `argocd/${name}`, ref: refOf(name) }
 }
 
 /** A refresh of one. */

@@ -46,6 +46,7 @@ describe('the Dockerfile', () => {
     expect(everything).toBe('*')
     expect(kept).toEqual([
       '!bun.lock',
+      '!docs',
       '!lib',
       '!main.ts',
       '!package.json',

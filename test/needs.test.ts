@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { node, parsed, SHA, wanting } from './fixtures.ts'
-import { History } from './history.ts'
+import { History, treeOf } from './history.ts'
 import { named, SECOND, SELECTED } from './scene.ts'
 
 const S = SECOND
@@ -201,6 +201,13 @@ describe('looks', () => {
     ['after a failure by one look: no more', web({ timeout: 0 }).lookFails(0, 'web', unreachable), 0, []],
   ])('%s', (_, history, now, due) => expect(history.planned(now, 'look')).toEqual(due))
 
+  test('during the soak of what a selector matches, the list tells', () => {
+    const all = NAMES.map((name) => app(name, SHA.b))
+    const history = selecting({ watch: false, stableFor: 60 * S }).list(0, all)
+    expect(history.planned(5 * S)).toEqual(['list'])
+    for (let at = 5; at <= 60; at += 5) history.list(at * S, all)
+    expect(history.planned(60 * S, 'look')).toHaveLength(NAMES.length)
+  })
   test('those that have been due for longest come first', () => {
     const history = two({ watch: false }).look(0, 'web', other).look(0, 'api', app('api', SHA.a))
     history.look(5 * S, 'web', other).look(6 * S, 'web', other)
@@ -398,9 +405,22 @@ describe('trees', () => {
     expect(first).toHaveLength(20)
     for (const key of first) history.tree(S, key.replace('tree:argocd/', ''), [])
     expect(history.planned(2 * S, 'tree')).toEqual([])
-    const second = history.planned(11 * S, 'tree')
+    const second = history.planned(12 * S, 'tree')
     expect(second).toHaveLength(20)
     expect(second.filter((key) => !first.includes(key))).toHaveLength(10)
+  })
+  test('those that were asked for and are of no use any more count as well', () => {
+    const history = many({ watch: false })
+    const see = (name: string, status: string) =>
+      history.look(0, name, parsed({ name, revision: SHA.b }, { status: { health: { status } } }))
+    for (const name of NAMES) see(name, 'Progressing')
+    const first = history.planned(0, 'tree').map((key) => key.replace('tree:argocd/', ''))
+    for (const name of first) history.started(0, treeOf(name))
+    expect(history.planned(S, 'tree')).toHaveLength(20)
+    for (const name of first) see(name, 'Healthy')
+    expect(history.planned(S, 'tree')).toEqual([])
+    expect(history.wakeAt(S)).toBeLessThanOrEqual(10 * S)
+    expect(history.planned(10 * S, 'tree')).toHaveLength(10)
   })
 })
 

@@ -359,6 +359,21 @@ describe('a refresh', () => {
   })
 })
 
+test('a stream that is never answered is given up like one that is silent, and opened again', async () => {
+  const scene = new Scene()
+  scene.put('web', SHA.a)
+  let hangs = true
+  scene.argocd.delay = ({ call }) => (call === 'watch' && hangs ? new Promise(() => {}) : Promise.resolve())
+  await scene.start({ watch: true, interval: 60 * SECOND, timeout: 600 * SECOND }).pass(39)
+  expect(scene.argocd.count('watch')).toBe(1)
+  hangs = false
+  await scene.pass(3)
+  expect(scene.argocd.count('watch')).toBe(2)
+  scene.argocd.streams.at(-1)?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b) })
+  await scene.pass(1)
+  expect(scene.ending).toEqual(VERIFIED)
+})
+
 test('Retry-After holds for names that the stream does not mention, up to half a minute', async () => {
   const scene = new Scene()
   scene.put('other', SHA.a)

@@ -31,6 +31,14 @@ const reconciled = (second: number, annotations: Record<string, string> = {}): A
     },
   )
 
+/** The same with parts of its status in place of others. */
+function merged({ status, ...rest }: Application, { sync, ...changes }: Changes): Application {
+  return { ...rest, status: { ...status, ...changes, sync: { ...status.sync, ...sync } } }
+}
+
+type Status = Application['status']
+type Changes = Partial<Omit<Status, 'sync'>> & { readonly sync?: Partial<Status['sync']> }
+
 const history = () =>
   new History({ refresh: 'normal', timeout: 600 * SECOND }, BRANCH).look(0, 'web', reconciled(0))
 const fresh = (one: History) => one.known().refreshes.fresh
@@ -63,6 +71,26 @@ describe('fresh evidence', () => {
     expect(fresh(one)).toBeUndefined()
     one.refresh(4 * SECOND, 5 * SECOND, 'web', reconciled(4))
     expect(fresh(one)).toBeDefined()
+  })
+  test('is not an answer to a comparison that could not read Git, though reconciledAt has advanced', () => {
+    const failed = merged(reconciled(2), {
+      sync: { status: 'Unknown', revision: 'main' },
+      conditions: [{ type: 'ComparisonError', message: 'connection reset' }],
+    })
+    const one = history().refresh(0, SECOND, 'web', reconciled(1))
+    one.refresh(2 * SECOND, 3 * SECOND, 'web', failed)
+    expect(fresh(one)).toBeUndefined()
+    // Argo CD's own next comparison may go by where the branch pointed minutes ago.
+    one.look(9 * SECOND, 'web', reconciled(3))
+    expect(one.decide(9 * SECOND)).toBeUndefined()
+    expect(one.refresh(10 * SECOND, 11 * SECOND, 'web', reconciled(4)).decide(11 * SECOND)).toEqual({
+      kind: 'verified',
+    })
+  })
+  test('is not an answer after a sync of local manifests: Git was not read', () => {
+    const local = merged(reconciled(2), { sync: { revision: 'main' } })
+    const one = history().refresh(0, SECOND, 'web', reconciled(1))
+    expect(fresh(one.refresh(2 * SECOND, 3 * SECOND, 'web', local))).toBeUndefined()
   })
   test('stays where a later refresh compared nothing', () => {
     const one = history().refresh(0, SECOND, 'web', reconciled(1))

@@ -9,7 +9,8 @@ const json = JSON.stringify({ metadata: { name: 'web', note: ',"type":"ADDED"}}'
 
 const FORMS = {
   'as it is': (type: string, inner = json) => `{"result":{"type":"${type}","application":${inner}}}`,
-  'cut down to fields': (type: string, inner = json) => `{"result":{"application":${inner},"type":"${type}"}}`,
+  'cut down to fields': (type: string, inner = json) =>
+    `{"result":{"application":${inner},"type":"${type}"}}`,
 }
 
 describe.each(Object.entries(FORMS))('a message %s', (_, message) => {

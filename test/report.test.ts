@@ -1,18 +1,19 @@
 /** What people and machines are shown: summaries, logs, the live view, GitHub's summary. Pure, so no process runs. */
 
 import { describe, expect, test } from 'bun:test'
-import { adviceFor } from '../lib/advice.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import { type Follower, LiveFollower, LogFollower } from '../lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from '../lib/github.ts'
 import { eraseLines, renderLive } from '../lib/live.ts'
 import { cutBytes, formatResult, formatTerminationMessage, plain } from '../lib/report.ts'
 import { type ApplicationResult, type Result, resultJsonSchema, resultSchema } from '../lib/result-schema.ts'
+import { forPeople } from '../lib/shown.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { FakeClock } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 import { allShown, gate, gateWith, shown } from './gate.ts'
 import { History } from './history.ts'
+import { rowsOf } from './terminal.ts'
 
 const applicationResult = (name: string, verified: boolean): ApplicationResult => ({
   name,
@@ -69,8 +70,62 @@ describe('the summary', () => {
     ).split('\n')
     expect(first).toStartWith('NOT VERIFIED (NotHealthy) after 10s: web is not verified')
     expect(rest.join('\n')).toMatch(
-      /NotHealthy \(failing\)[\s\S]*Pod web-1 +Degraded +back-off[\s\S]*https:[\s\S]*Next: do this/,
+      /NotHealthy: health[\s\S]*Pod web-1 +Degraded +back-off[\s\S]*https:[\s\S]*Next: do this/,
     )
+  })
+  test('says nothing twice: cause, resources, addresses', () => {
+    const message = 'web is not verified: health is Degraded | not Healthy; Pod web-1 is Degraded: back-off'
+    const web = applicationResult('web', false)
+    const [pod] = web.unhealthyResources
+    const others =
+      pod === undefined
+        ? []
+        : [
+            { ...pod, name: 'web-2' },
+            { ...pod, name: 'web-3', message: 'OOMKilled' },
+          ]
+    const text = formatResult(
+      allShown({
+        ...result([{ ...web, unhealthyResources: [...web.unhealthyResources, ...others] }]),
+        message,
+      }),
+      plain,
+    )
+    expect(text.split('\n')).toEqual([
+      `NOT VERIFIED (NotHealthy) after 10s: ${message}`,
+      '',
+      `no  argocd/web  Synced  Degraded  ${SHA.a}`,
+      '      Pod web-2  Degraded',
+      '      Pod web-3  Degraded  OOMKilled',
+      '    https://argocd.example.com/applications/argocd/web',
+      '',
+    ])
+  })
+  test('says once what several applications wait for', () => {
+    const api = applicationResult('api', false)
+    const message = `api is not verified: ${api.message}`
+    const text = formatResult(allShown({ ...result([api, applicationResult('web', false)]), message }), plain)
+    expect(text.match(/health is Degraded/g)).toHaveLength(1)
+    expect(text).toContain('NotHealthy, as above')
+  })
+  test('of one that is verified has the address and nothing that was said', () => {
+    expect(formatResult(allShown(result([applicationResult('web', true)])), plain).split('\n')).toEqual([
+      'VERIFIED after 10s: all are verified',
+      '',
+      '    https://argocd.example.com/applications/argocd/web',
+      '',
+    ])
+  })
+  test.each([2, 3, 5, 8, 12, 15])('of %p applications fits 80×24, and has a line for each', (count) => {
+    const names = Array.from({ length: count }, (_, i) => `service-${i}`)
+    const all = names.map((name, i) => ({
+      ...applicationResult(name, i % 4 === 3),
+      message: `health is Degraded, not Healthy: ${'a long story '.repeat(8)}${i}`,
+    }))
+    const text = formatResult(allShown(result(all)), plain, shown('do this, and then do that: '.repeat(4)))
+    expect(rowsOf(text, 80)).toBeLessThan(23)
+    for (const name of names) expect(text).toMatch(new RegExp(`^(?:no|yes) +argocd/${name} `, 'm'))
+    expect(text).toContain('Next: do this')
   })
   test('of many shows those that are not verified, and ends with the verdict again', () => {
     const many = Array.from({ length: 200 }, (_, i) => applicationResult(`app-${i}`, i % 2 === 0))
@@ -84,6 +139,23 @@ describe('the summary', () => {
   })
 })
 
+describe('revisions', () => {
+  const people = forPeople(gate)
+  const digest = 'ab'.repeat(32)
+  test.each([
+    [`revision is ${SHA.a}, not ${SHA.b}`, 'revision is a1a1a1a1, not b2b2b2b2'],
+    [`web@${SHA.a} git=${SHA.b.toUpperCase()}`, 'web@a1a1a1a1 git=B2B2B2B2'],
+    [`a/b@sha256:${digest}`, 'a/b@sha256:abababab'],
+    ['a1a1a1a', 'a1a1a1a'],
+    // What a person follows stays whole.
+    [`https://git.example.com/commit/${SHA.a}`, `https://git.example.com/commit/${SHA.a}`],
+    // No hash of Git's.
+    [`${SHA.a}0`, `${SHA.a}0`],
+    // The same for eight digits, and others after that.
+    [`${SHA.a}, not ${SHA.a.slice(0, 39)}0`, `${SHA.a}, not ${SHA.a.slice(0, 39)}0`],
+  ])('%s', (text, short) => expect<string>(people(text)).toBe(short))
+})
+
 describe('the termination message', () => {
   test('is cut at 4096 bytes, never inside a character', () => {
     const long = Array.from({ length: 100 }, (_, i) => ({
@@ -94,6 +166,19 @@ describe('the termination message', () => {
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096)
     expect(text).toEndWith('…')
     expect(text).not.toContain('\uFFFD')
+  })
+  test('says the cause once, where to look, and what to try', () => {
+    const web = applicationResult('web', false)
+    const api = applicationResult('api', false)
+    const message = `web is not verified: ${web.message}`
+    expect(
+      formatTerminationMessage(allShown({ ...result([api, web]), message }), shown('do this')).split('\n'),
+    ).toEqual([
+      `NOT VERIFIED (NotHealthy): ${message}`,
+      web.url,
+      'Next: do this',
+      `argocd/api: NotHealthy: ${api.message} ${api.url}`,
+    ])
   })
   test.each([0, 1, 2, 3])('%p bytes more or less make no broken character', (n) => {
     expect(cutBytes(shown(`${'x'.repeat(n)}${'é'.repeat(20)}`), 20)).not.toContain('\uFFFD')
@@ -118,29 +203,6 @@ describe('GitHub Actions', () => {
     const annotation = formatAnnotation(allShown({ ...result([applicationResult('web', false)]), message }))
     expect<string>(annotation).toBe('::error title=kpcea (Not verified%3A NotHealthy)::a b 100%25\n')
   })
-})
-
-const POLICY = { timeout: 30_000, refresh: 'normal' } as const
-
-describe('advice', () => {
-  test('none for a yes', () =>
-    expect(adviceFor(result([applicationResult('web', true)]), POLICY)).toBeUndefined())
-  test('an old revision where no refresh is asked for', () =>
-    expect(
-      adviceFor(
-        { ...result([]), verified: false, reason: 'RevisionMismatch' },
-        { ...POLICY, refresh: 'none' },
-      ),
-    ).toContain('KPCEA_REFRESH'))
-  test('a name that a shell would run is not offered to one', () => {
-    const odd = { ...applicationResult('$(id)', false), reason: 'OutOfSync' as const }
-    const said = adviceFor({ ...result([odd]), reason: 'OutOfSync' }, POLICY)
-    expect(said).toContain('argocd app sync NAME')
-  })
-  test('no permission', () =>
-    expect(adviceFor({ ...result([]), verified: false, reason: 'NotFound' }, POLICY)).toContain(
-      'can-i get applications',
-    ))
 })
 
 const WANTED = wanting({ revision: SHA.a })
@@ -286,8 +348,9 @@ describe('the live view', () => {
     const failure = new RequestFailure('Unreachable', `cannot ${'ask '.repeat(80)}`)
     history.lookFails(1000, 'service-with-a-rather-long-name-0', failure)
     const lines = renderLive(history.knowledge, NOW, { columns, rows: 24 }, plain, gate)
-    expect(lines).toHaveLength(7)
+    expect(lines.length).toBeLessThan(24)
     for (const line of lines) expect(Bun.stringWidth(line)).toBeLessThan(columns)
+    expect(lines.filter((line) => /^[✗…✓]/.test(line))).toHaveLength(5)
   })
   test.each([5, 10, 24, 50])('fits a terminal of %p rows, those that are not ready first', (rows) => {
     const lines = renderLive(live(100).knowledge, NOW, { columns: 120, rows }, plain, gate)

@@ -191,6 +191,13 @@ describe('rule 5: hydrated sources', () => {
     expect(stateOf(app({ lastComparedDryRevision: null }), 'main', REFRESHED)).toBe('met'))
   test('the branch that is synced from', () =>
     expect(stateOf(app(), 'environments/prod', REFRESHED)).toBe('met'))
+  test.each(['Hydrating', 'Failed', 'Waiting'])(
+    'nor where no server says it, while the hydration is %s',
+    (phase) =>
+      expect(
+        stateOf(app({ lastComparedDryRevision: null, currentOperation: { phase } }), 'main', REFRESHED),
+      ).toBe('pending'),
+  )
   test('what the status of another application shape says of hydration counts for nothing', () => {
     const plain = parsed(
       { revision: SHA.b },

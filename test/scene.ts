@@ -1,8 +1,8 @@
 /** One run of the loop against an Argo CD and a clock that only the test moves. */
 
 import type { Application } from '../lib/application.ts'
+import type { Ending, Outcome } from '../lib/ending.ts'
 import { type LogEntry, ProgressLog } from '../lib/progress.ts'
-import type { Ending, Outcome } from '../lib/verdict.ts'
 import { verify } from '../lib/verify.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { FakeArgoCD } from './fake-argocd.ts'

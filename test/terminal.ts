@@ -56,3 +56,46 @@ export function rowsOf(text: string, columns: number): number {
   const lines = plainText(text).replace(/\n$/, '').split('\n')
   return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil([...line].length / columns)), 0)
 }
+
+/** What a person sees on a terminal after something was written to it: the rows of its screen, blank ones at the end left out. */
+export function screenOf(written: string, { cols, rows }: { cols: number; rows: number }): readonly string[] {
+  const lines: string[][] = [[]]
+  let [row, column] = [0, 0]
+  const below = () => {
+    row++
+    while (lines.length <= row) lines.push([])
+    while (lines.length > rows) {
+      lines.shift()
+      row--
+    }
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is read
+  const codes = /\u001b\[([0-9;?]*)([A-Za-z])|[^\u001b]/gu
+  for (const [text, parameter = '', code] of written.matchAll(codes)) {
+    const count = Number(parameter) || 1
+    if (code === 'A') row = Math.max(row - count, 0)
+    else if (code === 'J') {
+      lines.splice(row + 1)
+      lines[row]?.splice(column)
+    } else if (code !== undefined) continue
+    else if (text === '\r') column = 0
+    else if (text === '\n') below()
+    else {
+      const width = Bun.stringWidth(text)
+      if (column + width > cols) {
+        below()
+        column = 0
+      }
+      const line = lines[row]
+      if (line !== undefined) {
+        while (line.length < column) line.push(' ')
+        line[column] = text
+        for (let i = 1; i < width; i++) line[column + i] = ''
+      }
+      column += width
+    }
+  }
+  return lines
+    .map((line) => line.join('').trimEnd())
+    .filter((line, i, all) => line !== '' || i < all.length - 1)
+}

@@ -145,6 +145,12 @@ describe('NotHealthy while Progressing', () => {
   const DEGRADED = { status: 'Degraded', message: 'Back-off pulling image "web:2"' }
   const broken = (known: Partial<TreeNode> = {}): TreeNode =>
     pod({ health: DEGRADED, createdAt: '2030-01-01T00:00:05Z', ...known }, { Containers: '0/1' })
+  /** What Argo CD calls Progressing for as long as it lasts. */
+  const stuck = (reason: string, known: Partial<TreeNode> = {}): TreeNode =>
+    pod(
+      { health: { status: 'Progressing', message: undefined }, createdAt: '2030-01-01T00:00:05Z', ...known },
+      { 'Status Reason': reason, Containers: '0/1' },
+    )
   const replicaSet = (uid: string, revision: number, known: Partial<TreeNode> = {}): TreeNode =>
     node({
       group: 'apps',
@@ -181,6 +187,42 @@ describe('NotHealthy while Progressing', () => {
     [
       'a Pod that is on its way',
       [pod({ createdAt: '2030-01-01T00:00:05Z', health: { status: 'Progressing', message: '' } })],
+      {},
+      false,
+    ],
+    ...[
+      ...[
+        'Init:ImagePullBackOff',
+        'Init:ErrImagePull',
+        'Init:CrashLoopBackOff',
+        'Init:Error',
+        'Init:ExitCode:3',
+      ],
+      ...['InvalidImageName', 'Init:InvalidImageName', 'Init:CreateContainerConfigError'],
+    ].map((reason): (typeof rows)[number] => [`a Pod that says ${reason}`, [stuck(reason)], {}, true]),
+    ...['Init:0/1', 'PodInitializing', 'ContainerCreating', 'Pending', 'Terminating'].map(
+      (reason): (typeof rows)[number] => [`a Pod that says ${reason}`, [stuck(reason)], {}, false],
+    ),
+    ['an older Pod that says so', [stuck('InvalidImageName', { createdAt: undefined })], {}, false],
+    [
+      'a Pod of a Job whose image cannot be pulled',
+      [stuck('ImagePullBackOff', of('job')), job('Progressing')],
+      {},
+      true,
+    ],
+    [
+      'but not of a CronJob',
+      [
+        stuck('ImagePullBackOff', of('job')),
+        { ...job('Progressing'), ...of('cron') },
+        node({ group: 'batch', kind: 'CronJob', uid: 'cron' }),
+      ],
+      {},
+      false,
+    ],
+    [
+      'a Pod of a Job that is tried again',
+      [stuck('Init:CrashLoopBackOff', of('job')), job('Progressing')],
       {},
       false,
     ],
@@ -245,6 +287,11 @@ describe('NotHealthy while Progressing', () => {
     expect(checkOf('NotHealthy', progressing(), wanting(), knowing({ tree: [broken()] })).message).toContain(
       'Pod web-1 is Degraded: Back-off pulling image',
     ))
+  test('or its reason, where it says nothing', () =>
+    expect(
+      checkOf('NotHealthy', progressing(), wanting(), knowing({ tree: [stuck('Init:ImagePullBackOff')] }))
+        .message,
+    ).toContain('Pod web-1 is Progressing: Init:ImagePullBackOff'))
   test('it is held against nobody before the release is there', () => {
     const check = checkOf(
       'NotHealthy',

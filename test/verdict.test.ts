@@ -3,10 +3,11 @@
 import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
 import type { Check } from '../lib/check.ts'
+import { checksOf, type Ending, namingCheck } from '../lib/ending.ts'
+import type { TreeNode } from '../lib/evidence.ts'
 import { RequestFailure } from '../lib/failure.ts'
-import { checksOf, type Ending, namingCheck } from '../lib/verdict.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
-import { node, parsed, SHA } from './fixtures.ts'
+import { node, parsed, SHA, wanting } from './fixtures.ts'
 import { History } from './history.ts'
 import { named, SECOND, SELECTED } from './scene.ts'
 
@@ -153,6 +154,98 @@ describe('verified', () => {
     history.look(4 * SECOND, 'web', found('web', 'met'), 2 * SECOND)
     expect(history.decide(4 * SECOND)).toEqual(VERIFIED)
   })
+  describe('the answer to a refresh', () => {
+    const asked = parsed(
+      { name: 'web', revision: SHA.b },
+      { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } } },
+    )
+    const underWay = () =>
+      new History(policy()).stream(0).tells(0, found('web', 'pending')).refreshStarts(SECOND, 'web')
+    test('is the proof where the stream was still waiting for it', () => {
+      const history = underWay().tells(2 * SECOND, asked)
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'met'))
+      expect(history.decide(3 * SECOND)).toEqual(VERIFIED)
+    })
+    test('not where the stream has told since what came after it', () => {
+      const history = underWay()
+        .tells(2 * SECOND, asked)
+        .tells(2500, found('web', 'pending'))
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'met'))
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
+      history.look(3100, 'web', found('web', 'met'), 3 * SECOND)
+      expect(history.decide(3100)).toEqual(VERIFIED)
+    })
+    test('tells of a sync all the same', () => {
+      const sync = { id: 'release-7', prune: undefined, stage: undefined }
+      const info = [{ name: 'kpcea', value: 'release-7' }]
+      const synced = parsed(
+        { name: 'web', revision: SHA.b },
+        { status: { operationState: { operation: { info } } } },
+      )
+      const history = new History(policy({ sync })).stream(0).tells(0, found('web', 'pending'))
+      history.refreshStarts(SECOND, 'web').tells(2500, found('web', 'pending'))
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', synced)
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.known().syncing.own).toMatchObject({ phase: 'Succeeded', isAdopted: true })
+    })
+    test('is the proof where the stream has told the same before it came', () => {
+      const wanted = wanting({ revision: 'main' })
+      const target: Target = {
+        kind: 'names',
+        project: undefined,
+        applications: [{ name: 'web', namespace: 'argocd', wanted }],
+      }
+      const at = (second: number) =>
+        parsed({ name: 'web', revision: SHA.b }, { status: { reconciledAt: `2030-01-01T01:00:0${second}Z` } })
+      const history = new History(policy({ refresh: 'normal' }), target).stream(0).tells(0, at(0))
+      history.refresh(0, SECOND, 'web', at(1)).refreshStarts(2 * SECOND, 'web')
+      history.tells(2900, at(2)).refreshEnds(2 * SECOND, 3 * SECOND, 'web', at(2))
+      expect(history.decide(3 * SECOND)).toEqual(VERIFIED)
+    })
+    test('that is no longer true does not keep a yes waiting', () => {
+      const history = underWay()
+        .tells(2 * SECOND, asked)
+        .tells(2500, found('web', 'met'))
+      history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'pending'))
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
+    })
+  })
+  test('what the resource tree said before the last operation began is no proof', () => {
+    const applications = [
+      { name: 'web', namespace: 'argocd', wanted: wanting({ revision: SHA.b, images: ['web:2'] }) },
+    ]
+    const app = (revision: string, startedAt: string) => {
+      const status = { operationState: { startedAt }, summary: { images: ['web:1', 'web:2'] } }
+      return parsed({ name: 'web', revision }, { status })
+    }
+    const pod = (image: string, reason: string, known: Partial<TreeNode> = {}) =>
+      node({
+        kind: 'Pod',
+        name: image,
+        images: [image],
+        ...known,
+        info: { 'Status Reason': reason, ...known.info },
+      })
+    const running = {
+      info: { Containers: '1/1', cpu: '0' },
+      health: { status: 'Healthy', message: undefined },
+    }
+    const done = { ...running, info: { Containers: '0/1' } }
+    const ended = [pod('web:1', 'Completed', done), pod('web:2', 'Running', running)]
+    const history = new History(policy(), { kind: 'names', project: undefined, applications })
+    history.look(0, 'web', app(SHA.a, '2029-12-31T00:00:00Z')).tree(0, 'web', ended)
+    history.look(5 * SECOND, 'web', app(SHA.b, '2029-12-31T00:00:05Z'))
+    expect(history.decide(5 * SECOND)).toBeUndefined()
+    expect(history.planned(5 * SECOND)).toEqual(['tree:argocd/web'])
+    history.tree(6 * SECOND, 'web', [pod('web:1', 'Running', running), pod('web:2', 'Running', running)])
+    expect(
+      history.look(7 * SECOND, 'web', app(SHA.b, '2029-12-31T00:00:05Z')).decide(7 * SECOND),
+    ).toBeUndefined()
+    history.tree(16 * SECOND, 'web', ended).look(16 * SECOND, 'web', app(SHA.b, '2029-12-31T00:00:05Z'))
+    expect(history.decide(16 * SECOND)).toEqual(VERIFIED)
+  })
   test('a yes at the deadline is a yes', () => {
     const history = new History(policy({ timeout: 10 * SECOND })).look(
       10 * SECOND,
@@ -218,6 +311,18 @@ describe('many applications', () => {
     expect(history.decide(2 * SECOND)).toBeUndefined()
     history.stream(3 * SECOND).tells(4 * SECOND, ...all('met'))
     expect(history.decide(4 * SECOND)).toEqual(VERIFIED)
+  })
+  test('not by the first word about one that comes long after the opening', () => {
+    const history = many(policy({ watch: true }))
+      .stream(0)
+      .tells(SECOND, ...all('met').slice(1))
+      .tells(15 * SECOND)
+    // What the others were at the opening may have changed before the stream listened.
+    history.tells(16 * SECOND, found('a0', 'met'))
+    expect(history.decide(16 * SECOND)).toBeUndefined()
+    expect(history.planned(16 * SECOND, 'watch')).toEqual(['watch:2'])
+    history.stream(16 * SECOND).tells(17 * SECOND, ...all('met'))
+    expect(history.decide(17 * SECOND)).toEqual(VERIFIED)
   })
   test('not by one stream and another together', () => {
     const history = many()
@@ -436,6 +541,16 @@ describe('fail after', () => {
     history.look(50 * SECOND, 'web', broken(SHA.b))
     expect(history.decide(50 * SECOND)?.kind).toBe('failed')
   })
+  test('a blip of the repository server, in which the revision is not known, is no other release', () => {
+    const gone = { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } }
+    const broken = parsed({ name: 'web', revision: SHA.b }, gone)
+    const blip = parsed({ name: 'web', revision: 'main' }, gone)
+    const history = new History(after(30))
+    for (const at of [0, 10]) history.look(at * SECOND, 'web', broken)
+    history.look(15 * SECOND, 'web', blip)
+    for (const at of [20, 30]) history.look(at * SECOND, 'web', broken)
+    expect(history.decide(30 * SECOND)?.kind).toBe('failed')
+  })
   test('waits a moment for the causes, and no longer', () => {
     const degraded = parsed({ name: 'web', revision: SHA.b }, { status: { health: { status: 'Degraded' } } })
     const history = () => new History(after(30)).look(20 * SECOND, 'web', degraded)
@@ -462,6 +577,23 @@ describe('fail after', () => {
       expect(history.planned(60 * SECOND, 'refresh')).toHaveLength(1)
       history.refresh(60 * SECOND, 61 * SECOND, 'web', broken)
       expect(history.decide(61 * SECOND)?.kind).toBe('failed')
+    })
+    test('not by a refresh from before it, whatever was failing then', () => {
+      const degraded = parsed(
+        { name: 'web', revision: SHA.b },
+        { status: { health: { status: 'Degraded' } } },
+      )
+      const history = new History(policy({ refresh: 'normal', failAfter: 30 * SECOND }))
+      history
+        .look(0, 'web', degraded)
+        .tree(0, 'web', [node({})])
+        .refresh(5 * SECOND, 6 * SECOND, 'web', degraded)
+      for (const at of [15, 25]) history.look(at * SECOND, 'web', degraded)
+      history.look(29 * SECOND, 'web', broken).look(31 * SECOND, 'web', broken)
+      expect(history.decide(31 * SECOND)).toBeUndefined()
+      expect(history.planned(31 * SECOND, 'refresh')).toHaveLength(1)
+      history.refresh(31 * SECOND, 32 * SECOND, 'web', broken)
+      expect(history.decide(32 * SECOND)?.kind).toBe('failed')
     })
     test('or Argo CD has compared again by itself', () =>
       expect(failingFor(190).decide(190 * SECOND)?.kind).toBe('failed'))

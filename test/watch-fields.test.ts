@@ -16,15 +16,20 @@ const object = { group: 'a', kind: 'a', namespace: 'a', name: 'a', status: 'a', 
 /** An Application in which everything is there that could be read. */
 const FULL = {
   metadata: { name: 'a', namespace: 'a', deletionTimestamp: 'a', annotations: { a: 'a' } },
-  operation: { sync: {} },
+  operation: {
+    info: [{ name: 'a', value: 'a' }],
+    sync: { ...revisions, dryRun: true, manifests: ['a'], resources: ['a'] },
+  },
   spec: {
     project: 'a',
     source,
     sources: [source],
     sourceHydrator: { drySource: source, syncSource: { repoURL: 'a', targetBranch: 'a', path: 'a' } },
     destination: { server: 'a' },
+    syncPolicy: { automated: { prune: true, enabled: true } },
   },
   status: {
+    controllerNamespace: 'a',
     sync: {
       status: 'a',
       ...revisions,
@@ -38,7 +43,11 @@ const FULL = {
       startedAt: 'a',
       finishedAt: 'a',
       retryCount: 1,
-      operation: { sync: { ...revisions, dryRun: true, manifests: ['a'] }, retry: { limit: 5 } },
+      operation: {
+        info: [{ name: 'a', value: 'a' }],
+        sync: { ...revisions, dryRun: true, manifests: ['a'], resources: ['a'] },
+        retry: { limit: 5 },
+      },
       syncResult: { ...revisions, resources: [{ ...object, hookType: 'a', hookPhase: 'a' }] },
     },
     conditions: [{ type: 'a', message: 'a' }],

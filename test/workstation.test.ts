@@ -241,32 +241,28 @@ describe('the failures of a first run each end in a next step', () => {
       'expired',
     ))
   test('application misspelt', () =>
-    first(
-      { ARGOCD_SERVER: server.url, ARGOCD_APP_NAME: 'wbe' },
-      'NotFound',
-      'check the name and the namespace',
-    ))
+    first({ ARGOCD_SERVER: server.url, ARGOCD_APP_NAME: 'wbe' }, 'NotFound', 'did you mean --app web?'))
   test('application in another namespace', async () => {
     const own = await ArgoCDServer.start({ enabledNamespaces: ['team'] })
     own.apply(application({ name: 'web', namespace: 'team', revision: SHA.a }))
     await first(
       { ARGOCD_SERVER: own.url, ARGOCD_API_TOKEN: own.token },
       'NotFound',
-      'check the name and the namespace',
+      'did you mean --app team/web?',
     )
     await own.stop()
   })
   test('no permission', () =>
     first(
       { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: server.createToken({ applications: ['other/*'] }) },
-      'may not see it',
-      'argocd account can-i get applications',
+      'this account sees no application at all',
+      'applications, get, PROJECT/web, allow',
     ))
   test('revision of another repository', () =>
     first(
       { ARGOCD_SERVER: server.url, KPCEA_TARGET_REVISION: SHA.d },
-      `not ${SHA.d}`,
-      'is this the repository that the application tracks',
+      `not ${SHA.d.slice(0, 8)}`,
+      'is it in what the application tracks (main of https://git.example.com/deployments.git)',
     ))
   test('timeout shorter than Argo CD’s own polling, with refresh off', () =>
     first(

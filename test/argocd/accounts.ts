@@ -10,12 +10,20 @@ export type TokenOptions = {
   readonly account?: string
   /** Globs over `project/name`, or `project/namespace/name` outside the control plane. @default ['*'] */
   readonly applications?: readonly string[]
+  /** Which of them it may sync, and sync to another revision than the tracked one where that needs `override`. */
+  readonly sync?: readonly string[]
+  readonly override?: readonly string[]
   /** @default it does not expire */
   readonly seconds?: number
 }
 
 /** Somebody whose token was accepted. */
-export type Account = { readonly name: string; readonly applications: readonly string[] }
+export type Account = {
+  readonly name: string
+  readonly applications: readonly string[]
+  readonly sync?: readonly string[] | undefined
+  readonly override?: readonly string[] | undefined
+}
 
 const MAX_LOGIN_FAILURES = 5
 const LOGIN_FAILURE_WINDOW_MS = 300_000
@@ -36,8 +44,8 @@ export class Accounts {
     this.#timers = timers
   }
 
-  createToken({ account = 'kpcea', applications = ['*'], seconds }: TokenOptions): string {
-    return this.#sign({ name: account, applications }, 'apiKey', seconds)
+  createToken({ account = 'kpcea', applications = ['*'], sync, override, seconds }: TokenOptions): string {
+    return this.#sign({ name: account, applications, sync, override }, 'apiKey', seconds)
   }
 
   revoke(token: string): void {
@@ -113,6 +121,18 @@ export class Accounts {
   /** Whether an account may get `project/name`, or `project/namespace/name`. */
   mayGetObject(account: Account, object: string): boolean {
     return account.applications.some((pattern) => globMatches(pattern, object))
+  }
+
+  /** Whether an account may do something with `project/name`, or `project/namespace/name`. */
+  may(account: Account, action: string, object: string): boolean {
+    if (action === 'get') return this.mayGetObject(account, object)
+    const patterns = action === 'sync' ? account.sync : action === 'override' ? account.override : undefined
+    return (patterns ?? []).some((pattern) => globMatches(pattern, object))
+  }
+
+  /** An application as policies name it. */
+  objectOf({ project, namespace, name }: { project: string; namespace: string; name: string }): string {
+    return namespace === this.#namespace ? `${project}/${name}` : `${project}/${namespace}/${name}`
   }
 
   /** Whether Argo CD handles the applications of a namespace. */

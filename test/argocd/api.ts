@@ -4,8 +4,9 @@ import type { Controller } from './controller.ts'
 import type { Details } from './details.ts'
 import { ApiError, Code, permissionDenied } from './errors.ts'
 import type { Exchange, HttpHeaders } from './exchange.ts'
-import { type JsonObject, JsonText, stringify } from './json.ts'
+import { type JsonObject, JsonText, object, stringify } from './json.ts'
 import { Lists } from './list.ts'
+import type { Operations } from './operations.ts'
 import type { ServerOptions } from './options.ts'
 import { projectsOf, type Target } from './routes.ts'
 import type { Store, Stored } from './store.ts'
@@ -26,6 +27,15 @@ export type Parts = {
   readonly controller: Controller
   readonly accounts: Accounts
   readonly details: Details
+  readonly operations: Operations
+}
+
+function bodyOf({ request }: Exchange): JsonObject {
+  try {
+    return object(JSON.parse(request.body))
+  } catch (error) {
+    throw new ApiError(Code.invalidArgument, (error as Error).message)
+  }
 }
 
 export class Api {
@@ -64,7 +74,7 @@ export class Api {
       sendText(exchange, 415, 'Invalid content type')
       return
     }
-    if (method !== (route === 'session' ? 'POST' : 'GET')) {
+    if (method !== (route === 'session' || route === 'sync' ? 'POST' : 'GET')) {
       sendText(exchange, 405, 'Method Not Allowed')
       return
     }
@@ -85,9 +95,13 @@ export class Api {
     }
     const account = accounts.authenticate(headers)
     if (route === 'can-i') {
-      const [resource, action, object = ''] = target.permission ?? []
-      const may = resource === 'applications' && action === 'get' && accounts.mayGetObject(account, object)
+      const [resource, action = '', subject = ''] = target.permission ?? []
+      const may = resource === 'applications' && accounts.may(account, action, subject)
       this.#send(exchange, 200, stringify({ value: may ? 'yes' : 'no' }))
+      return
+    }
+    if (route === 'sync') {
+      this.#send(exchange, 200, this.#sync(exchange, account, name).json)
       return
     }
     if (route === 'applications') {
@@ -136,6 +150,23 @@ export class Api {
     if (refresh === null) answer(stored)
     // Whatever is not hard is normal, even nothing.
     else exchange.whenClosed(controller.refresh(stored, refresh === 'hard' ? 'hard' : 'normal', answer))
+  }
+
+  /** In the order of the real one: may it be seen, is a window closed, may it be synced, what revision is it. */
+  #sync(exchange: Exchange, account: Account, name: string): Stored {
+    const { store, accounts, details, operations } = this.#parts
+    const body = bodyOf(exchange)
+    const query = new URLSearchParams({ appNamespace: String(body.appNamespace ?? '') })
+    const stored = this.#find(store.live, account, name, String(body.project ?? ''), query)
+    if (details.syncWindowsOf(stored).canSync !== true)
+      throw new ApiError(Code.permissionDenied, 'cannot sync: blocked by sync window')
+    const subject = accounts.objectOf(stored)
+    if (!accounts.may(account, 'sync', subject))
+      throw new ApiError(
+        Code.permissionDenied,
+        `permission denied: applications, sync, ${subject}, sub: ${account.name}, iat: 2026-11-24T12:00:00Z`,
+      )
+    return operations.start(stored, body, account.name, () => accounts.may(account, 'override', subject))
   }
 
   #detail({ route, revision = '' }: Target, stored: Stored, query: URLSearchParams): JsonObject {

@@ -21,6 +21,7 @@ export class Controller {
   readonly refreshes: Refresh[] = []
   readonly #version36: boolean
   readonly #refreshMs: number
+  readonly #clockAheadMs: number
   readonly #store: Store
   readonly #timers: Timers
   readonly #onRefresh: (app: Application, type: RefreshType) => void | Promise<void>
@@ -36,6 +37,7 @@ export class Controller {
   ) {
     this.#version36 = options.version !== '3.5'
     this.#refreshMs = options.refreshMs ?? 20
+    this.#clockAheadMs = options.clockAheadMs ?? 0
     this.#running = options.controller !== 'stopped'
     this.#store = store
     this.#timers = timers
@@ -93,7 +95,8 @@ export class Controller {
 
     // What the test did to the application meanwhile was done by somebody else, and stays.
     const found = now === before ? seen : copy(now.app)
-    const app = merge(found, { status: { reconciledAt: timestamp(new Date()) } })
+    const reconciledAt = timestamp(new Date(Date.now() + this.#clockAheadMs))
+    const app = merge(found, { status: { reconciledAt } })
     const annotations = { [REFRESH]: undefined, [REFRESH_TIMESTAMP]: undefined, [HYDRATE]: undefined }
     const done = merge(app, { metadata: { annotations } })
     const askedAgain = at(now.app, 'metadata', 'annotations', REFRESH_TIMESTAMP) !== asked[REFRESH_TIMESTAMP]

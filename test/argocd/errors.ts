@@ -6,6 +6,7 @@ export const Code = {
   invalidArgument: 3,
   notFound: 5,
   permissionDenied: 7,
+  failedPrecondition: 9,
   unauthenticated: 16,
 } as const
 

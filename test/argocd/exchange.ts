@@ -80,6 +80,12 @@ export class Exchange {
   begin(status: number, headers: HttpHeaders, length?: number): void {
     if (!this.open) return
     const { fault } = this
+    if (fault?.kind === 'lost') {
+      this.#limit = { after: 0, act: () => {} }
+      if (fault.how === 'close') this.close('fault')
+      if (fault.how === 'reset') this.reset('fault')
+      return
+    }
     this.status = status
     this.#chunked = length === undefined
     const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`]

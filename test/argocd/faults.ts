@@ -16,6 +16,8 @@ export type Fault =
   | { readonly kind: 'reset-in-body'; readonly after?: number }
   /** The connection is closed in good order (FIN) with nothing answered. */
   | { readonly kind: 'close' }
+  /** What was asked for is done, and nothing of the answer comes. */
+  | { readonly kind: 'lost'; readonly how: 'hang' | 'reset' | 'close' }
   /**
    * The body ends early: the connection closes before the last chunk, or the declared length, has come.
    * With `declare` the length is declared also where Argo CD would send chunks. With `json` the HTTP is in

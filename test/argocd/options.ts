@@ -26,6 +26,12 @@ export type ServerOptions = {
   readonly keepAliveMs?: number
   /** How long the controller takes over a refresh. @default 20 */
   readonly refreshMs?: number
+  /** How far the controller's clock is ahead of this machine's. @default 0 */
+  readonly clockAheadMs?: number
+  /** How long an attempt of an operation takes. @default 50 */
+  readonly syncMs?: number
+  /** How long the controller takes to begin an operation. @default 20 */
+  readonly pickUpMs?: number
   /** A stopped controller does no refresh, so that a request for one is never answered. @default 'running' */
   readonly controller?: 'running' | 'stopped'
   /** How far the cache behind lists, streams and trees is behind a GET. @default 0 */

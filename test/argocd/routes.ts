@@ -11,6 +11,7 @@ export type Route =
   | 'resource-tree'
   | 'events'
   | 'syncwindows'
+  | 'sync'
   | 'userinfo'
   | 'can-i'
   | 'other'
@@ -50,7 +51,10 @@ export function routeOf(path: string): Target {
     case 'applications':
       if (rest.length === 1) return { route: 'applications' }
       if (rest.length === 2) return { route: 'application', name }
-      if (rest.length === 3 && (part === 'resource-tree' || part === 'events' || part === 'syncwindows')) {
+      if (
+        rest.length === 3 &&
+        (part === 'resource-tree' || part === 'events' || part === 'syncwindows' || part === 'sync')
+      ) {
         return { route: part, name }
       }
       if (part === 'revisions' && (last === 'metadata' || last === 'chartdetails') && more.length === 0) {

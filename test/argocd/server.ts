@@ -17,6 +17,7 @@ import type { Ending, Exchange } from './exchange.ts'
 import { beforeAnswer, type Fault, type FaultMatch, Faults } from './faults.ts'
 import { HttpServer } from './http.ts'
 import { copy, type JsonObject, merge } from './json.ts'
+import { Operations } from './operations.ts'
 import type { ServerOptions } from './options.ts'
 import { type Route, routeOf } from './routes.ts'
 import { Store } from './store.ts'
@@ -72,6 +73,8 @@ export class ArgoCDServer implements AsyncDisposable {
   readonly token: string
   /** Every request so far. */
   readonly requests: readonly RequestRecord[]
+  /** Syncs: those that were accepted, and how they go. */
+  readonly operations: Operations
   /** Every refresh that was asked for. */
   readonly refreshes: readonly Refresh[]
   /**
@@ -124,6 +127,7 @@ export class ArgoCDServer implements AsyncDisposable {
     )
     this.#accounts = new Accounts(options, namespace, this.#timers)
     this.#details = new Details(this.#store)
+    this.operations = new Operations(options, this.#store, this.#timers)
     this.#api = new Api({
       options,
       root,
@@ -132,6 +136,7 @@ export class ArgoCDServer implements AsyncDisposable {
       controller: this.#controller,
       accounts: this.#accounts,
       details: this.#details,
+      operations: this.operations,
     })
     this.token = this.createToken()
     this.requests = this.#requests

@@ -77,7 +77,7 @@ async function twoSources(scene: Scene): Promise<string> {
   const commit = await next(scene, 'one')
   await scene.branch.push()
   await scene.deploy(TWO_SOURCES(scene))
-  await scene.until(syncedAt(commit))
+  await scene.until(arrived(commit))
   return commit
 }
 
@@ -204,7 +204,7 @@ export const SITUATIONS: readonly Situation[] = [
       await twoSources(scene)
       const revision = await next(scene)
       await scene.branch.push()
-      return { revision, truth: syncedAt(revision) }
+      return { revision, truth: arrived(revision) }
     },
   },
   {
@@ -213,7 +213,7 @@ export const SITUATIONS: readonly Situation[] = [
     play: async (scene) => {
       const commit = await twoSources(scene)
       const flags = ['--revision', `${PATH}=${commit},${ELSEWHERE}=${commit}`]
-      return { flags, truth: syncedAt(commit) }
+      return { flags, truth: arrived(commit) }
     },
   },
   {

@@ -1,8 +1,7 @@
 /** Many histories, one after the other or on all processors; what comes of them depends on the seeds alone. */
 
 import { availableParallelism } from 'node:os'
-import { generate } from './generate.ts'
-import { withOpponent } from './opponents.ts'
+import { scenarioOf, withOpponent } from './opponents.ts'
 import type { Breach, Ending, Figures } from './oracle.ts'
 import { play } from './play.ts'
 import type { Scenario } from './scenario.ts'
@@ -47,7 +46,7 @@ export function playBatch({ opponent, seed, count }: Batch): Result {
   const most = new Map<string, Most>()
   for (let i = seed; i < seed + count; i++) {
     const counts = new Map<string, number>()
-    const scenario = generate(i)
+    const scenario = scenarioOf(opponent, i)
     const { breach, ending, figures } = withOpponent(opponent, (one) => play(scenario, one, counts))
     for (const [kind, value] of measures(scenario, ending, figures)) atMost(most, kind, { value, seed: i })
     if (breach !== undefined) {

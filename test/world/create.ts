@@ -51,6 +51,8 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     git,
     store: createStore(),
     applications,
+    runs: 0,
+    wrongOrder: undefined,
     changed: () => {},
     requestComparison: () => {},
   }
@@ -141,6 +143,8 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
     live: nothingLive(),
     deployments: [],
     isInvalid: false,
+    begun: [],
+    orderedBy: new Map(),
     controller: {
       isComparing: false,
       wanted: 0,

@@ -58,7 +58,8 @@ export function createNetwork({ scenario, time, random, journal }: World): Netwo
           if (request.kind !== 'watch' && takeOne(fault)) return met(fault.kind, { kind: 'hangs' })
           break
         case 'late': {
-          if (request.kind === 'watch' || !takeOne(fault)) break
+          if (request.kind === 'watch' || (fault.only ?? request.kind) !== request.kind) break
+          if (!takeOne(fault)) break
           const takes = roundTrip()
           const readAfter = fault.readsLate ? takes / 2 + fault.by : takes / 2
           return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter: takes + fault.by })

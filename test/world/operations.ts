@@ -18,6 +18,7 @@ import {
 /** Asks for an operation; the controller picks it up a little later. */
 export function requestOperation(world: World, subject: Subject, operation: Operation): void {
   subject.operation = operation
+  subject.begun.push(operation.id ?? '')
   world.journal.count(
     operation.isLocal
       ? 'local sync'

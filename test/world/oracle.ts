@@ -1,6 +1,6 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
-import { FEW } from '../../lib/promises.ts'
+import { FEW, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -29,6 +29,7 @@ export interface Breach {
     | 'on time'
     | 'never greedy'
     | 'no busy loop'
+    | 'never twice'
     | 'no crash'
   readonly at: number
   readonly what: string
@@ -73,9 +74,9 @@ interface Asked {
 }
 
 /** An oracle of a world whose run begins now. */
-export function createOracle(world: World): Oracle {
+export function createOracle(world: World, startsAt = world.scenario.startsAt): Oracle {
   const { scenario, time } = world
-  const { policy, target, startsAt } = scenario
+  const { policy, target } = scenario
   const dirty = new Set<Subject>()
   const asked = new Map<Subject, Asked>()
   // Each holds where it turns, the latest last.
@@ -111,6 +112,8 @@ export function createOracle(world: World): Oracle {
   world.changed = (subject) => {
     if (asked.has(subject)) dirty.add(subject)
   }
+  // Where a plain revision could be meant for several sources, nothing may be synced.
+  const isAmbiguous = scenario.applications.some(({ hasSeveralSources }) => hasSeveralSources)
   const least = target.kind === 'names' ? target.applications.length : target.min
   const isMember = ({ exists, labels }: Subject) =>
     target.kind === 'names' || (exists && isSelected(target.selector, labels))
@@ -123,6 +126,8 @@ export function createOracle(world: World): Oracle {
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    // A sync whose answer is lost is waited for, and looked for.
+    if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
     return allowed
   }
   const late = (): Breach | undefined => {
@@ -220,7 +225,7 @@ export function createOracle(world: World): Oracle {
     const count = requests.length - first
     mostInAMinute = Math.max(mostInAMinute, count)
     const most = mostRequests(Math.max(asked.size, 1), policy)
-    return count > most
+    return count > most + (policy.sync === undefined ? 0 : 20 + 12 * asked.size)
       ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
       : undefined
   }
@@ -245,7 +250,8 @@ export function createOracle(world: World): Oracle {
       case 'failed':
         return late() ?? judgeNo(ending.key, now)
       case 'refused':
-        return isHopeless(world, now, hasAnswered)
+        if (policy.sync !== undefined && isAmbiguous) return undefined
+        return isHopeless(world, now, hasAnswered, startsAt)
           ? undefined
           : breach('never early', 'refused, and the server was there')
       case 'interrupted':
@@ -271,6 +277,8 @@ export function createOracle(world: World): Oracle {
     )
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
+    // The end of what the gate ordered, or adopted, is waited for and no longer.
+    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
     const failings: Turn<boolean>[] = one.failings.map(({ at, value }) => ({
       at,
@@ -303,9 +311,10 @@ export function createOracle(world: World): Oracle {
 
 /** Whether who asks at this server is right to give up: it refuses the token for good, or nobody is there. */
 function isHopeless(
-  { scenario: { faults, policy, startsAt } }: World,
+  { scenario: { faults, policy } }: World,
   now: number,
   hasAnswered: boolean,
+  startsAt: number,
 ): boolean {
   // One refusal may be a mistake; a second one is believed.
   const refusals = faults.filter(({ kind }) => kind === 'unauthorized').length
@@ -315,6 +324,12 @@ function isHopeless(
       return isRecent && (!hasAnswered || refusals > 1 || until - from > LONGEST_BLIP)
     return kind === 'hopeless' && isRecent && !hasAnswered && now - startsAt >= policy.failAfter
   })
+}
+
+/** Whether a sync has failed for good, or the gate's own is no longer on record. */
+function hasFailedSync({ status: { operationState }, begun }: Subject): boolean {
+  const phase = operationState?.phase
+  return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
 }
 
 /** How old a refusal may be that ends a run. */

@@ -6,7 +6,7 @@ import { createWorld } from './create.ts'
 import { createJournal, type Line } from './journal.ts'
 import type { Opponent } from './opponent.ts'
 import { type Breach, createOracle, type Ending, type Figures, type Oracle } from './oracle.ts'
-import type { Scenario } from './scenario.ts'
+import type { Kill, Scenario } from './scenario.ts'
 import { createSurroundings } from './server.ts'
 import { scheduleSteps } from './steps.ts'
 import { createTimetable } from './timetable.ts'
@@ -47,24 +47,57 @@ export function play<K>(
   const world = createWorld(scenario, time, journal)
   const { machine } = opponent
   const { policy, startsAt, target } = scenario
-  const oracle: Oracle = createOracle(world)
+  let oracle: Oracle = createOracle(world)
+  const kills = [...(scenario.kills ?? [])]
   let ending: Ending | undefined
   let breach: Breach | undefined
   let underWay = 0
   let turns = 0
   let turnedAt = -1
+  let begunAt = startsAt
 
   const begin = () => {
+    const number = ++world.runs
+    const isDead = () => world.runs !== number
+    const aborts: (() => void)[] = []
+    begunAt = time.now()
+    const kill = () => {
+      if (isDead() || ending !== undefined) return
+      world.runs++
+      journal.count('killed')
+      journal.tell(() => 'killed; another run begins')
+      for (const abort of aborts) abort()
+      time.after(1000, () => {
+        oracle = createOracle(world, time.now())
+        oracle.look()
+        begin()
+      })
+    }
+    const killOn = (what: Kill) => {
+      const place = kills.indexOf(what)
+      if (place < 0) return
+      kills.splice(place, 1)
+      time.soon(kill)
+    }
+    const [after] = kills
+    if (typeof after === 'number') {
+      kills.shift()
+      time.after(after, kill)
+    }
     const surroundings = createSurroundings(world, {
       sent: (request: Request) => {
         underWay++
         journal.count(`asked ${request.kind}`)
+        if (request.kind === 'sync') killOn('sync sent')
         breach ??= oracle.sent()
       },
       ended: () => {
         underWay--
       },
       answered: () => oracle.answered(),
+      heard: (request) => {
+        if (request.kind === 'sync') killOn('sync heard')
+      },
     })
     const interruption = new AbortController()
     if (scenario.interruptedAt !== undefined) time.at(scenario.interruptedAt, () => interruption.abort())
@@ -89,11 +122,30 @@ export function play<K>(
     const mostWakes = MOST_WAKES_A_SECOND + MOST_WAKES_OF_ONE * world.applications.length
     const at = (due: number, wake: () => void) =>
       surroundings.at(due, () => {
+        if (isDead()) return
         wakes.push(time.now())
         if ((wakes.at(-mostWakes) ?? Number.NEGATIVE_INFINITY) > time.now() - 1000) throw new BusyLoop()
         wake()
       })
-    const initial = opponent.initial(target, policy, time.now(), scenario.seed)
+    const start: typeof surroundings.start = (task, attempt, report) => {
+      const abort = surroundings.start(task, attempt, {
+        brought: (news) => {
+          if (isDead()) return
+          report.brought(news)
+          if (news.kind === 'ordered') killOn('sync answered')
+        },
+        ended: (failure) => {
+          if (!isDead()) report.ended(failure)
+        },
+      })
+      aborts.push(abort)
+      return abort
+    }
+    const soon = (wake: () => void) =>
+      surroundings.soon(() => {
+        if (!isDead()) wake()
+      })
+    const initial = opponent.initial(target, policy, time.now(), scenario.seed + number - 1)
     let explained = ''
     const explain = (_: K, knowledge: K) => {
       const explanation = opponent.explain?.(knowledge) ?? ''
@@ -101,20 +153,25 @@ export function play<K>(
       explained = explanation
     }
     const onTurn = lines === undefined ? undefined : explain
-    void run(watched, initial, { ...surroundings, at }, interruption.signal, onTurn)
+    void run(watched, initial, { ...surroundings, at, soon, start }, interruption.signal, onTurn)
   }
 
   oracle.look()
   scheduleSteps(world)
   time.at(startsAt, begin)
-  const last = startsAt + Math.max(policy.timeout, 60_000)
   try {
     for (let events = 0; ending === undefined && breach === undefined; events++) {
-      if (!time.advance() || time.now() > last || events > MOST_EVENTS) {
+      if (
+        !time.advance() ||
+        time.now() > begunAt + Math.max(policy.timeout, 60_000) ||
+        events > MOST_EVENTS
+      ) {
         breach = { promise: 'on time', at: time.now(), what: 'no end' }
         break
       }
       breach ??= oracle.look()
+      if (world.wrongOrder !== undefined)
+        breach ??= { promise: 'never twice', at: time.now(), what: world.wrongOrder }
     }
     if (ending !== undefined) breach ??= oracle.judge(ending)
     if (ending !== undefined && underWay > 0)

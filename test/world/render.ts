@@ -2,7 +2,7 @@
 
 import type { Application } from '../../lib/application.ts'
 import { OTHER_PATH } from './git.ts'
-import type { ApplicationPlan, SourcePlan } from './scenario.ts'
+import { type ApplicationPlan, SERVER_NAMESPACE, type SourcePlan } from './scenario.ts'
 import { hydratedBranch, type Revisions, rfc3339, type Spec, type Subject } from './world.ts'
 
 /** Renders what the store holds; a missing field is `undefined` or empty, as the gate's own parser leaves it. */
@@ -19,9 +19,13 @@ export function render(subject: Subject): Application {
       annotations: renderAnnotations(subject, annotations),
       labels: subject.labels,
     },
-    operation: operation === undefined ? undefined : { sync: renderSync(several, operation) },
+    operation:
+      operation === undefined
+        ? undefined
+        : { info: renderInfo(operation), sync: renderSync(several, operation) },
     spec: spec.parsed,
     status: {
+      controllerNamespace: SERVER_NAMESPACE,
       sync: {
         status: status.syncStatus,
         ...revisionFields(several, status.revisions),
@@ -44,6 +48,7 @@ export function render(subject: Subject): Application {
                 operationState.finishedAt === undefined ? undefined : rfc3339(operationState.finishedAt),
               retryCount: operationState.retryCount,
               operation: {
+                info: renderInfo(operationState.operation),
                 sync: renderSync(several, operationState.operation),
                 retry: { limit: operationState.operation.retries },
               },
@@ -126,6 +131,10 @@ function renderAnnotations(
   return annotations
 }
 
+function renderInfo({ id }: { id?: string }) {
+  return id === undefined ? [] : [{ name: 'kpcea', value: id }]
+}
+
 function renderSync(
   several: boolean,
   { revisions, isDryRun, isLocal }: { revisions: Revisions; isDryRun: boolean; isLocal: boolean },
@@ -134,6 +143,7 @@ function renderSync(
     ...revisionFields(several, revisions),
     dryRun: isDryRun || undefined,
     manifests: isLocal ? 1 : 0,
+    resources: 0,
   }
 }
 
@@ -180,7 +190,7 @@ export function createSpec(
           }
         : undefined,
     destination: { server: 'https://kubernetes.default.svc', namespace: destination },
-    syncPolicy: undefined,
+    syncPolicy: { automated: plan.automated ? { prune: undefined, enabled: undefined } : undefined },
   }
   return { number, sources, destination, parsed }
 }

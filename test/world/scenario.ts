@@ -19,7 +19,12 @@ export interface Scenario {
   readonly pace: number
   readonly steps: readonly Step[]
   readonly faults: readonly Fault[]
+  /** When the run is killed, and begun again a little later, by something that knows nothing of it. */
+  readonly kills?: readonly Kill[]
 }
+
+/** So many milliseconds after the run began, or when a sync is sent, has been heard, or was answered. */
+export type Kill = number | 'sync sent' | 'sync heard' | 'sync answered'
 
 /** Argo CD as far as versions differ: `3.4` stands for all that are older, `3.6` for the development head. */
 export type Version = '3.4' | '3.5' | '3.6'
@@ -110,7 +115,14 @@ export type Fault = {
   readonly until: number
 } /** Single requests hang; asked once more, they are answered. */ & (
   | { readonly kind: 'hang'; readonly requests: number }
-  | { readonly kind: 'late'; readonly requests: number; readonly by: number; readonly readsLate: boolean }
+  | {
+      readonly kind: 'late'
+      readonly requests: number
+      readonly by: number
+      readonly readsLate: boolean
+      /** Hits requests of this kind only. */
+      readonly only?: 'sync'
+    }
   | { readonly kind: 'outage' }
   | { readonly kind: 'reset' }
   | { readonly kind: 'unavailable'; readonly retryAfter: number | undefined }

@@ -4,17 +4,19 @@ import type { Application } from '../../lib/application.ts'
 import { RequestFailure } from '../../lib/failure.ts'
 import type { ApplicationRef, News, Request } from '../../lib/requests.ts'
 import type { Reporter, Surroundings } from '../../lib/run.ts'
+import type { SyncAnswer, SyncOrder } from '../../lib/syncs.ts'
 import { annotateRefresh } from './controller.ts'
 import { isFaulty } from './faults.ts'
-import { contentAt, contentOf, findCommit, knownTags } from './git.ts'
+import { contentAt, contentOf, findCommit, headOf, knownTags } from './git.ts'
 import { requestHydration } from './hydrator.ts'
 import { matching } from './matching.ts'
 import { createNetwork } from './network.ts'
+import { requestOperation } from './operations.ts'
 import { SERVER_NAMESPACE } from './scenario.ts'
 import type { Change } from './store.ts'
 import { openStream } from './stream.ts'
 import { treeOf } from './tree.ts'
-import { rfc3339, type Subject, type World } from './world.ts'
+import { refOf, rfc3339, type Subject, syncedSource, type World } from './world.ts'
 
 /** Told of each request: that it is sent, and that it has ended, whichever way. */
 export interface Watchdog {
@@ -22,6 +24,8 @@ export interface Watchdog {
   readonly ended: (request: Request) => void
   /** The server has answered. */
   readonly answered: () => void
+  /** What is ordered has been done, and the answer is on its way. */
+  readonly heard?: (request: Request) => void
 }
 
 /** What a machine runs in. */
@@ -64,6 +68,7 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
               world,
               request,
               (brought) => {
+                watchdog.heard?.(request)
                 time.after(passage.arrivesAfter - passage.readAfter, () => {
                   if (isOver) return
                   if (brought instanceof RequestFailure) {
@@ -118,6 +123,9 @@ function answer(
         refs: matching(world, request.query).map(({ application }) => refTo(application)),
       })
       return
+    case 'overview':
+      bring({ kind: 'overview', refs: matching(world, {}).map(({ application }) => refTo(application)) })
+      return
     case 'commit': {
       const { revision } = request.commit
       const commit = world.git.commits.get(revision)
@@ -134,6 +142,15 @@ function answer(
       bring(subject === undefined ? FAILED : { kind: 'tree', nodes: treeOf(world, subject) })
       return
     }
+    case 'sync':
+      bring({ kind: 'ordered', answer: order(world, find(world, request.ref), request.order) })
+      return
+    case 'permission':
+      bring({ kind: 'permission', isPermitted: true })
+      return
+    case 'windows':
+      bring({ kind: 'windows', windows: { canSync: true, active: [], assigned: [] } })
+      return
     case 'compare':
       bring(compare(world, find(world, request.ref), request.comparison.wanted, request.comparison.observed))
   }
@@ -195,6 +212,42 @@ function refresh(
 
 const REFRESH = 'argocd.argoproj.io/refresh'
 
+/** Argo CD's own order of doing things (`server/application`, Sync; `argo.SetAppOperation`). */
+function order(world: World, subject: Subject | undefined, { revisions, id }: SyncOrder): SyncAnswer {
+  if (subject === undefined) return { kind: 'refused', message: 'permission denied' }
+  const { spec, plan, git } = { ...subject, git: world.git }
+  if (world.scenario.policy.timeout === 0) world.wrongOrder ??= 'one look ordered a sync'
+  if (plan.automated && revisions.length > 0) return { kind: 'refused', message: 'auto-sync currently set' }
+  if (subject.deletingSince !== undefined) return { kind: 'refused', message: 'application is deleting' }
+  if (subject.operation !== undefined) {
+    world.journal.count('order refused, another operation')
+    return { kind: 'busy' }
+  }
+  if (subject.orderedBy.get(id) === world.runs)
+    world.wrongOrder ??= `${plan.name} was ordered twice by one run`
+  if (subject.begun.at(-1) === id) world.wrongOrder ??= `${plan.name} was synced twice for ${id}`
+  subject.orderedBy.set(id, world.runs)
+  const resolved = spec.sources.map((_, i) => {
+    const source = syncedSource(subject, spec, i)
+    const named = revisions.find(({ index }) => index === i)?.revision
+    if (named !== undefined && /^[0-9a-f]{40}$/i.test(named)) return named.toLowerCase()
+    if (source === undefined) return ''
+    if (source.chart !== undefined) return named ?? source.targetRevision
+    return headOf(git, refOf(source, named ?? source.targetRevision)) ?? named ?? ''
+  })
+  world.journal.count('ordered by the gate')
+  subject.status.operationState = undefined
+  requestOperation(world, subject, {
+    revisions: resolved,
+    isDryRun: false,
+    isLocal: false,
+    retries: plan.retries,
+    isAutomated: false,
+    id,
+  })
+  return { kind: 'accepted' }
+}
+
 function compare(
   { git }: World,
   subject: Subject | undefined,
@@ -222,6 +275,8 @@ export function describe(request: Request): string {
     case 'names':
     case 'watch':
       return `${request.kind} ${request.query.name ?? request.query.selector ?? 'all'}`
+    case 'overview':
+      return 'overview'
     case 'compare':
       return `compare ${request.application} ${request.comparison.wanted} with ${request.comparison.observed}`
     case 'commit':

@@ -2,11 +2,10 @@
 
 import { parseArgs } from 'node:util'
 import { type Failed, playEverywhere, type Result } from './batch.ts'
-import { generate } from './generate.ts'
-import { withOpponent } from './opponents.ts'
+import { scenarioOf, withOpponent } from './opponents.ts'
 import { narrate, shrink } from './shrink.ts'
 
-const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|naive|naive:DEFECT]
+const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|naive|naive:DEFECT]
 
   --seed           the first history; a fresh one where it is not given
   --count          how many, 20000 by default
@@ -35,7 +34,7 @@ async function simulate(): Promise<number> {
   const count = number('count', values.count)
   const { opponent } = values
   if (values.show) {
-    console.log(withOpponent(opponent, (one) => narrate(generate(seed), one)))
+    console.log(withOpponent(opponent, (one) => narrate(scenarioOf(opponent, seed), one)))
     return 0
   }
   console.error(`${count} histories of ${opponent} from seed ${seed}`)
@@ -80,7 +79,7 @@ function summary({ met, most }: Result): string {
 }
 /** A failure as short as it can be made. */
 function tell({ seed, breach }: Failed, opponent: string): string {
-  const scenario = generate(seed)
+  const scenario = scenarioOf(opponent, seed)
   return `\n${withOpponent(opponent, (one) => narrate(shrink(scenario, one, breach), one))}\n`
 }
 

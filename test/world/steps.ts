@@ -204,6 +204,8 @@ function create(world: World, subject: Subject | undefined): void {
   subject.status = emptyStatus()
   subject.live = nothingLive()
   subject.deployments.length = 0
+  subject.begun.length = 0
+  subject.orderedBy.clear()
   Object.assign(subject.controller, {
     isComparing: false,
     wanted: 0,

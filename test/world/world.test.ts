@@ -9,13 +9,14 @@ import { narrate, shrink } from './shrink.ts'
 
 const COUNT = 20_000
 const FIXED = 1
+const SYNCING = 5000
 
 describe('the gate keeps its promises', () => {
   test(`in ${COUNT} histories that are always the same`, async () => {
     const { failed, played } = await playEverywhere({ opponent: 'gate', seed: FIXED, count: COUNT })
     expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
-  }, 120_000)
+  }, 1_200_000)
 
   test(`in ${COUNT} histories that nobody has seen`, async () => {
     const seed = Math.floor(Math.random() * 1e12)
@@ -23,7 +24,23 @@ describe('the gate keeps its promises', () => {
     const { failed, played } = await playEverywhere({ opponent: 'gate', seed, count: COUNT })
     expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
-  }, 120_000)
+  }, 1_200_000)
+})
+
+describe('the gate that syncs keeps its promises', () => {
+  test(`in ${SYNCING} histories, with answers that are lost and runs that are killed`, async () => {
+    const { failed, played, met } = await playEverywhere({
+      opponent: 'gate:syncing',
+      seed: FIXED,
+      count: SYNCING,
+    })
+    expect(failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`)).toEqual([])
+    expect(played).toBe(SYNCING)
+    // Nothing would be promised about what never happens.
+    for (const kind of ['ordered by the gate', 'killed', 'order refused, another operation'])
+      expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(3)
+    expect(met.get('ending verified')?.times ?? 0).toBeGreaterThan(SYNCING / 20)
+  }, 1_200_000)
 })
 
 /** The first failure, as a person reads it. */

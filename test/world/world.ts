@@ -18,6 +18,10 @@ export interface World {
   readonly store: Store
   /** By their numbers in the scenario. */
   readonly applications: readonly Subject[]
+  /** Counts the runs of the gate: one that is killed is followed by another. */
+  runs: number
+  /** A sync that the gate ordered against its promise. */
+  wrongOrder: string | undefined
   /** Called with each application of which something has become another. */
   changed: (subject: Subject) => void
   /** Asks the controller for a comparison. 1: with the revision that is known; 2: with the latest. */
@@ -42,6 +46,10 @@ export interface Subject {
   /** Every successful sync since the application was created, in full. */
   readonly deployments: Revisions[]
   isInvalid: boolean
+  /** The ids of all operations since the application was created, in order; `''`: without one. */
+  readonly begun: string[]
+  /** Which run of the gate ordered each id. */
+  readonly orderedBy: Map<string, number>
   readonly controller: ControllerState
   /** As the store holds it. */
   stored: Application | undefined
@@ -70,6 +78,8 @@ export interface Operation {
   readonly isLocal: boolean
   readonly retries: number
   readonly isAutomated: boolean
+  /** What the gate has written into it. */
+  readonly id?: string
 }
 
 export interface OperationState {

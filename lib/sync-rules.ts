@@ -1,0 +1,254 @@
+/** Whether an application needs a sync, to which revisions, and whose an operation is. Pure; docs/sync.md in words. */
+
+import { type Application, hasMultipleSources } from './application.ts'
+import { type Check, type Code, isFailing, isMet } from './check.ts'
+import { type Evidence, NO_EVIDENCE } from './evidence.ts'
+import { imagesRun } from './image-rules.ts'
+import { operatedRevisions } from './operation-rules.ts'
+import { checkApplication } from './predicates.ts'
+import { isSha, sameRevision } from './revision.ts'
+import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
+import { matchSource } from './revision-rules.ts'
+import {
+  describeSource,
+  isGit,
+  isNamed,
+  isTwin,
+  type ObservedSource,
+  type RevisionContext,
+  revisionContext,
+  tracks,
+} from './sources.ts'
+import type { SyncTarget } from './syncs.ts'
+import type { Stage, Wanted } from './wanted.ts'
+
+/** Whether a sync is needed, as far as one Application tells. */
+export type Judgement =
+  /** It cannot be told yet: the status is about something else, or what decides is being asked for. */
+  | { readonly kind: 'unclear'; readonly message: string }
+  /** Everything that a sync could bring is there. */
+  | { readonly kind: 'nothing' }
+  /** Automated sync does it; Argo CD refuses another revision there. */
+  | { readonly kind: 'automated' }
+  | { readonly kind: 'needed'; readonly target: SyncTarget; readonly isUnderWay: boolean }
+  /** What is wanted fits none of its sources, or more than one. */
+  | { readonly kind: 'misfit'; readonly message: string }
+
+/** Judges an Application that a request has brought whole: streams leave out its sync policy. */
+export function judge(application: Application, wanted: Wanted, evidence: Evidence): Judgement {
+  const checks = checkApplication(application, wanted, evidence)
+  const unmet = (code: Code): Check | undefined =>
+    checks.find((check) => check.code === code && !isMet(check))
+  if (unmet('Deleting') !== undefined) return { kind: 'nothing' }
+  const causes: readonly Code[] = [
+    'OutOfSync',
+    'RevisionMismatch',
+    'CommitMessageMismatch',
+    'ImageMismatch',
+    'OperationFailed',
+  ]
+  const isLocal = isLocalSync(application)
+  if (!isLocal && causes.every((code) => unmet(code) === undefined)) return { kind: 'nothing' }
+  if (isAutomated(application)) return { kind: 'automated' }
+  const isMatched = unmet('RevisionMismatch') === undefined
+  const target = targetOf(application, wanted, evidence, isMatched)
+  if ('misfit' in target) return { kind: 'misfit', message: target.misfit }
+  if (isUnderWay(application)) return { kind: 'needed', target, isUnderWay: true }
+  const needed: Judgement = { kind: 'needed', target, isUnderWay: false }
+  if (isLocal) return needed
+  const condition = unmet('Conditions')
+  const obstacle =
+    unmet('StatusStale') ??
+    unmet('Hydrating') ??
+    (condition !== undefined && isFailing(condition) ? condition : undefined)
+  if (obstacle !== undefined) return { kind: 'unclear', message: obstacle.message }
+  const { status } = application.status.sync
+  if (status !== 'Synced' && status !== 'OutOfSync')
+    return { kind: 'unclear', message: `sync status is ${status ?? 'not known yet'}` }
+  if (isAwaited(application, wanted, evidence))
+    return { kind: 'unclear', message: 'what decides about the revision is being asked for' }
+  // What a person promotes is a dry commit, and there is nothing to sync before it is hydrated.
+  if (!isMatched && application.spec.sourceHydrator !== undefined)
+    return { kind: 'unclear', message: 'the wanted revision has not been hydrated' }
+  if (status === 'OutOfSync' || unmet('OperationFailed') !== undefined) return needed
+  if (wanted.revision !== undefined) {
+    if (isMatched) return { kind: 'nothing' }
+    if (target.revisions.length > 0) return needed
+    return evidence.refreshed
+      ? { kind: 'nothing' }
+      : { kind: 'unclear', message: 'where the wanted revision points is being asked for' }
+  }
+  // Old Pods beside new ones, or none yet, are a rollout under way.
+  const isRollingOut =
+    wanted.commitMessage === undefined &&
+    (imagesRun(application, wanted) || application.status.health.status === 'Progressing')
+  return isRollingOut ? { kind: 'nothing' } : needed
+}
+
+/** Whether commits or renderings that decide are not known yet. */
+function isAwaited(application: Application, wanted: Wanted, evidence: Evidence): boolean {
+  return (
+    commitsNeeded(application, wanted, evidence).some(({ key }) => !evidence.commits.has(key)) ||
+    comparisonsNeeded(application, wanted, evidence).some(({ key }) => !evidence.renderings.has(key))
+  )
+}
+
+/** Argo CD's own test (`SyncPolicy.IsAutomatedSyncEnabled`). */
+export function isAutomated({ spec: { syncPolicy } }: Application): boolean {
+  return syncPolicy.automated !== undefined && syncPolicy.automated.enabled !== false
+}
+
+/** Whether an operation is asked for, or has not ended. */
+export function isUnderWay({ operation, status: { operationState } }: Application): boolean {
+  return operation !== undefined || (operationState !== undefined && !hasEnded(operationState.phase))
+}
+
+/** Whether an operation in this phase has ended for good. */
+export function hasEnded(phase: string | undefined): boolean {
+  return phase === 'Succeeded' || phase === 'Failed' || phase === 'Error'
+}
+
+function isLocalSync({ status: { operationState } }: Application): boolean {
+  return (operationState?.operation.sync?.manifests ?? 0) > 0
+}
+
+/**
+ * The revisions that a sync is to bring: where the revision is as wanted already, those that were compared, so that
+ * nothing can move between; otherwise the wanted ones; and none for a source that tracks what is wanted.
+ */
+function targetOf(
+  application: Application,
+  wanted: Wanted,
+  evidence: Evidence,
+  isMatched: boolean,
+): SyncTarget | { readonly misfit: string } {
+  const several = hasMultipleSources(application)
+  const { revision } = wanted
+  if (revision === undefined) return { revisions: [], several }
+  const context = revisionContext(application, wanted.revisionPolicy, evidence)
+  const meant =
+    revision.kind === 'any-source'
+      ? meantByOne(context, revision.revision, isMatched)
+      : revision.entries.flatMap((entry) =>
+          context.observed
+            .filter((one) => isNamed(one, entry.source))
+            .map((one) => ({ one, wanted: entry.revision })),
+        )
+  if (meant === undefined)
+    return {
+      misfit: `${revision.kind === 'any-source' ? revision.revision : ''} could be meant for each of the sources ${context.observed.map(describeSource).join(', ')}; write SOURCE=REVISION into KPCEA_TARGET_REVISION (--revision)`,
+    }
+  if (revision.kind === 'per-source') {
+    const stranger = revision.entries.find(({ source }) =>
+      context.observed.every((one) => !isNamed(one, source)),
+    )
+    if (stranger !== undefined)
+      return {
+        misfit: `no source is called "${stranger.source}"; the sources are ${context.observed.map(describeSource).join(', ') || 'none'}`,
+      }
+  }
+  const revisions = meant.flatMap(({ one, wanted: name }) => {
+    if (tracks(one.source, name)) return []
+    const isThere = isMatched || matchSource(context, one, name) !== undefined
+    return { index: one.index, revision: isThere && one.revision !== '' ? one.revision : name }
+  })
+  return { revisions, several }
+}
+
+/** Which source a plain revision is meant for; `undefined` where it could be several. */
+function meantByOne(context: RevisionContext, wanted: string, isMatched: boolean) {
+  const { observed } = context
+  const of = (sources: readonly ObservedSource[]) => sources.map((one) => ({ one, wanted }))
+  if (observed.length === 1) return of(observed)
+  const running = observed.filter((one) => matchSource(context, one, wanted) !== undefined)
+  if (isMatched) return of(running.length > 0 ? running : observed)
+  const tracking = observed.filter(({ source }) => tracks(source, wanted))
+  const candidates =
+    tracking.length > 0 ? tracking : isSha(wanted) ? observed.filter(({ source }) => isGit(source)) : observed
+  const [first] = running.length > 0 ? running : candidates
+  if (first === undefined) return undefined
+  const isOne = (running.length > 0 ? running : candidates).every(
+    (one) => one === first || isTwin(one, first),
+  )
+  return isOne ? of(observed.filter((one) => one === first || isTwin(one, first))) : undefined
+}
+
+/** Under this name a run's id stands in the `info` of an operation. */
+export const INFO_NAME = 'kpcea'
+
+/** Whether what somebody wrote into an operation carries an id. */
+export function carries(
+  info: readonly { readonly name: string | undefined; readonly value: string | undefined }[],
+  id: string,
+): boolean {
+  return info.some(({ name, value }) => name === INFO_NAME && value === id)
+}
+
+/** Whether the operation under way is a sync of everything to the revisions of a target. */
+export function isForTarget(application: Application, target: SyncTarget): boolean {
+  const state = application.status.operationState
+  const sync = state?.operation.sync
+  if (sync === undefined || sync.dryRun === true || sync.resources > 0 || sync.manifests > 0) return false
+  return areSame(application, operatedRevisions(application), target)
+}
+
+/** Whether revisions of an operation are those of a target: named ones, and else what is compared with. */
+function areSame(application: Application, operated: readonly string[], target: SyncTarget): boolean {
+  const context = revisionContext(application, 'exact', NO_EVIDENCE)
+  return context.observed.every(({ index, revision, source }) => {
+    const done = operated[index] ?? ''
+    const named = target.revisions.find((one) => one.index === index)?.revision
+    if (named !== undefined) return sameRevision(named, done)
+    return done === '' || sameRevision(done, revision) || tracks(source, done)
+  })
+}
+
+/** By this annotation the owner of an application lets Stages of Kargo change it. */
+export const STAGE_ANNOTATION = 'kargo.akuity.io/authorized-stage'
+
+/**
+ * Whether an application's annotation lets a Stage change it, exactly as Kargo reads it (pkg/api/stage.go): entries
+ * `project:stage` with commas between them, spaces ignored; where one is malformed or has a `*`, it lets nobody.
+ */
+export function isAuthorized({ metadata }: Application, stage: Stage): boolean {
+  const value = metadata.annotations[STAGE_ANNOTATION] ?? ''
+  const entries = value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+  const stages = entries.map((entry) => {
+    const at = entry.indexOf(':')
+    const [project, name] = [entry.slice(0, Math.max(at, 0)).trim(), entry.slice(at + 1).trim()]
+    const isWellFormed = at > 0 && project !== '' && name !== '' && !entry.includes('*')
+    return isWellFormed ? { project, name } : undefined
+  })
+  return (
+    stages.every((one) => one !== undefined) &&
+    stages.some((one) => one?.project === stage.project && one.name === stage.name)
+  )
+}
+
+/**
+ * An application as Argo CD's policies name it: `project/name`, and in another namespace than the control plane's
+ * `project/namespace/name` (Argo CD, `security.RBACName`).
+ *
+ * @param serverNamespace where the control plane is, as far as it is known besides what the application tells
+ */
+export function policyObject(
+  { metadata: { name, namespace }, spec, status }: Application,
+  serverNamespace: string | undefined,
+): string {
+  const project = spec.project ?? 'default'
+  const home = status.controllerNamespace ?? serverNamespace
+  const isElsewhere = namespace !== undefined && home !== undefined && namespace !== home
+  return isElsewhere ? `${project}/${namespace}/${name}` : `${project}/${name}`
+}
+
+/**
+ * The line that a policy of Argo CD needs for something that an account may not do yet.
+ *
+ * @param subject an account or a role
+ */
+export function policyLine(action: string, object: string, subject = 'role:kpcea'): string {
+  return `p, ${subject}, applications, ${action}, ${object}, allow`
+}
