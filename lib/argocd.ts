@@ -220,6 +220,9 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     async names(query, how) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
       const list = await getJson('applications', searchParams, listSchema(), how)
+      // Argo CD answers who may see nothing with an empty list; a refusal is somebody else's.
+      if (list === undefined && query.selector === undefined)
+        throw new RequestFailure('NotArgoCD', `${host} does not let this account list applications`)
       return itemsOf(list, query).map((item) => {
         const { name, namespace } = parseAnswer(item, nameSchema(), host).metadata
         return { name, namespace: namespace ?? undefined, project: query.project }

@@ -128,9 +128,9 @@ const ANSWERS: readonly (readonly [string, Fault, Reason, string, 'retried' | 'a
   ['401 of Argo CD', apiError(401, 16), 'Unauthorized', '401 so it is', 'at once'],
   ['401 with a page', { kind: 'answer', status: 401, body: page }, 'Unauthorized', '"Sign in"', 'at once'],
   ['403', { kind: 'answer', status: 403 }, 'NotArgoCD', '403', 'retried'],
-  ['403 of Argo CD', apiError(403, 7), 'NotFound', 'this account sees no application at all', 'retried'],
+  ['403 of Argo CD', apiError(403, 7), 'NotFound', 'may not see it', 'retried'],
   ['404', { kind: 'answer', status: 404 }, 'NotArgoCD', 'check the root path', 'retried'],
-  ['404 of Argo CD', apiError(404, 5), 'NotFound', 'this account sees no application at all', 'retried'],
+  ['404 of Argo CD', apiError(404, 5), 'NotFound', 'does not exist', 'retried'],
   ...[408, 429, 500, 502, 503, 504].flatMap((status): (typeof ANSWERS)[number][] => [
     [`${status}`, { kind: 'answer', status }, 'Unreachable', `cannot answer (${status})`, 'retried'],
     [`${status} of Argo CD`, apiError(status, 2), 'Unreachable', `(${status} so it is)`, 'retried'],
