@@ -54,6 +54,8 @@ export interface Refreshes {
   readonly firstAnsweredAt: number
   /** When the last one that was answered had been asked for. */
   readonly servedAskedAt: number
+  /** How many answers were no fresh evidence though Git had been read, or were not read. */
+  readonly futile: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
   readonly reconciledAt: string | undefined
   /** The operation that had left the status stale when the last one was asked for, by when it finished. */
@@ -72,6 +74,7 @@ export const NO_REFRESHES: Refreshes = {
   answeredAt: NEVER,
   firstAnsweredAt: NEVER,
   servedAskedAt: NEVER,
+  futile: 0,
   reconciledAt: undefined,
   operation: undefined,
   isTimed: false,

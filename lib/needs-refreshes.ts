@@ -8,6 +8,7 @@ import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { staleOperation } from './operation-rules.ts'
 import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
 import { isAutomated } from './sync-rules.ts'
@@ -98,16 +99,19 @@ function staleness({ sighting, refreshes }: Known): number {
   return stale !== undefined && stale !== refreshes.operation ? NEVER : NOT
 }
 
+/** So many answers that are no fresh evidence, and a server is not asked for more than what it could mend. */
+const MOST_FUTILE = 3
+
 /**
  * Where a tracked revision decides, it takes a refresh that is asked for after another one was answered; a second
- * later, so that `reconciledAt` can tell that it was compared anew.
+ * later, so that `reconciledAt` can tell that it was compared anew. While Git cannot be read, there is none to be had.
  */
 function evidence({ sighting, refreshes, wanted }: Known): number {
   const application = sighting?.application
   if (application === undefined || refreshes.fresh !== undefined || !refreshDecides(application, wanted))
     return NOT
-  const isFutile = refreshes.answered > 3
-  return isFutile ? NOT : refreshes.answeredAt + RECONCILED_STEP
+  if (refreshes.futile > MOST_FUTILE || !isFromGit(application)) return NOT
+  return refreshes.answeredAt + RECONCILED_STEP
 }
 
 /** Before something is started, what there is after the operation that has just ended. */

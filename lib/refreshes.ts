@@ -45,22 +45,24 @@ export function refreshServed(
     firstAnsweredAt: refreshes.answered === 0 ? now : refreshes.firstAnsweredAt,
     servedAskedAt: startedAt,
   }
-  if (application === undefined) return served
+  if (application === undefined) return { ...served, futile: refreshes.futile + 1 }
   const { reconciledAt } = application.status
   const isLater = refreshes.answered > 0 && startedAt >= refreshes.answeredAt
   const isOwn = refreshes.isTimed && !(REFRESH_TIMESTAMP_ANNOTATION in application.metadata.annotations)
   const before = parseTime(refreshes.reconciledAt)
   const isCompared = Number.isNaN(before) ? reconciledAt !== undefined : parseTime(reconciledAt) > before
-  const isFresh = (isLater || isOwn) && isCompared && isFromGit(application)
+  const isRead = isFromGit(application)
+  const isFresh = (isLater || isOwn) && isCompared && isRead
   return {
     ...served,
+    futile: isRead && !isFresh ? refreshes.futile + 1 : refreshes.futile,
     reconciledAt: reconciledAt ?? refreshes.reconciledAt,
     fresh: isFresh ? { application, at: now } : refreshes.fresh,
   }
 }
 
-/** Whether Git was read: what fails is Unknown, and local manifests leave no commit. */
-function isFromGit(application: Application): boolean {
+/** Whether Git was read for a status: what fails is Unknown, and local manifests leave no commit. */
+export function isFromGit(application: Application): boolean {
   const { status } = application.status.sync
   if (status !== 'Synced' && status !== 'OutOfSync') return false
   return observedSources(application).every(({ revision }) => revision !== '')

@@ -370,6 +370,22 @@ describe('refreshes', () => {
     expect(history.planned(2 * S - 1, 'refresh')).toEqual([])
     expect(history.planned(2 * S, 'refresh')).toEqual(SECOND_ONE)
   })
+  test('where a branch decides, at once when Git can be read again, however often it could not be', () => {
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: [{ name: 'web', namespace: 'argocd', wanted: wanting({ revision: 'main' }) }],
+    }
+    const unread = parsed({ name: 'web', revision: 'main' }, { status: { sync: { status: 'Unknown' } } })
+    const history = new History({ ...MINUTES, refresh: 'normal' }, target).look(0, 'web', unread)
+    for (const at of [0, 15, 60, 130]) history.refresh(at * S, at * S, 'web', unread)
+    expect(history.planned(140 * S, 'refresh')).toEqual([])
+    history.look(140 * S, 'web', other)
+    expect(history.planned(140 * S, 'refresh')).toEqual(['refresh:argocd/web:5'])
+    // One that compares nothing anew is not asked for over and over.
+    for (const at of [140, 142, 144, 146]) history.refresh(at * S, at * S, 'web', met)
+    expect(history.planned(149 * S, 'refresh')).toEqual([])
+  })
   test('those that were never asked for come before those that were lost', () => {
     const history = two({ refresh: 'normal', watch: false })
       .look(0, 'web', other)
