@@ -46,7 +46,7 @@ export function named(
   return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt, now))
 }
 
-/** member */
+/** An application that a selector matches: the one that is known, or a new one. */
 export function member(
   knowledge: Knowledge,
   key: string,
@@ -98,7 +98,7 @@ function withMembers(
   return withDeparted({ ...knowledge, applications: listed }, knowledge.applications, now)
 }
 
-/** bounded */
+/** More applications than one run verifies end it. */
 export function bounded(knowledge: Knowledge): Knowledge {
   if (knowledge.applications.size <= MOST_APPLICATIONS) return knowledge
   return refused(knowledge, new TooManyApplications())
