@@ -1,5 +1,6 @@
 /** The address of an Argo CD server as people write it: `[http[s]://]host[:port][/root-path]`. */
 
+import { withoutSlashesBehind } from './text.ts'
 /** A server to talk to. */
 export interface ServerAddress {
   /** Scheme, host and port, without a trailing slash: `https://argocd.example.com:8443`. */
@@ -12,7 +13,7 @@ export interface ServerAddress {
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
 
 /** Pages of Argo CD's UI, and its API, as they are copied from a browser. */
-const PAGE = /\/(applications(?:\/.*)?|login|api\/v1(?:\/.*)?|swagger-ui)\/?$/
+const PAGE = /\/(applications|api)(?:\/|$)|\/(login|swagger-ui)\/?$/
 
 const LOOPBACK =
   /^(?:localhost|.*\.localhost|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/
@@ -40,9 +41,10 @@ export function parseServerAddress(text: string, plaintext: boolean, isRoot = fa
     throw new Error(
       'holds a username or password; set ARGOCD_API_TOKEN, or ARGOCD_API_USERNAME and ARGOCD_API_PASSWORD',
     )
-  if (!isRoot && PAGE.test(url.pathname))
+  const page = isRoot ? null : PAGE.exec(url.pathname)
+  if (page !== null)
     throw new Error(
-      `${shown} is a page of Argo CD, not the server; write the part before /${PAGE.exec(url.pathname)?.[1]?.split('/', 1)[0]} only, or give the page of an application as ARGOCD_APP_NAME (--app)`,
+      `${shown} is a page of Argo CD, not the server; write the part before /${page[1] ?? page[2]} only, or give the page of an application as ARGOCD_APP_NAME (--app)`,
     )
   if (url.search !== '' || url.hash !== '')
     throw new Error(`${shown} has a query or a fragment; write host[:port][/root-path] only`)
@@ -58,13 +60,6 @@ export function parseServerAddress(text: string, plaintext: boolean, isRoot = fa
   return { origin: url.origin, rootPath: withoutSlashesBehind(url.pathname), loopback }
 }
 
-/** Step by step: a pattern would begin anew at each of many slashes. */
-function withoutSlashesBehind(path: string): string {
-  let end = path.length
-  while (path[end - 1] === '/') end--
-  return path.slice(0, end)
-}
-
 /** The server as a person would write it in a browser. */
 export function formatServerAddress({ origin, rootPath }: ServerAddress): string {
   return `${origin}${rootPath}`
@@ -73,7 +68,7 @@ export function formatServerAddress({ origin, rootPath }: ServerAddress): string
 /** Whether two addresses as people write them mean the same server, whatever the scheme. */
 export function sameServer(one: string, other: string): boolean {
   const [a, b] = [one, other].map((text) => URL.parse(`https://${text.replace(SCHEME, '')}`))
-  const path = (url: URL) => url.pathname.replace(/\/+$/, '')
+  const path = (url: URL) => withoutSlashesBehind(url.pathname)
   return (
     a !== null && b !== null && a !== undefined && b !== undefined && a.host === b.host && path(a) === path(b)
   )

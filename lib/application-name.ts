@@ -1,6 +1,7 @@
 /** Applications as people write them: by name, or as the address that their browser shows. */
 
 import { formatWantedRevision, parseWantedRevision, type WantedRevision } from './revision.ts'
+import { withoutSlashesBehind } from './text.ts'
 
 /** An application as it was asked for. */
 export interface AskedApplication {
@@ -39,7 +40,7 @@ export function parseApplication(entry: string): AskedApplication {
   }
   // What a browser adds says how the page is shown; it may hold anything, and is neither read nor shown.
   const address = entry.split(/[?#]/, 1)[0] ?? ''
-  const found = ADDRESS.exec(address.replace(/\/+$/, ''))
+  const found = ADDRESS.exec(withoutSlashesBehind(address))
   if (found === null || found[1]?.includes('@') === true)
     throw new Error(
       'has an address that is not the one of an application; write https://SERVER[/root]/applications/[namespace/]name',

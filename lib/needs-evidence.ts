@@ -4,9 +4,9 @@ import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
 import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
-import { type Need, NOTHING, needOf, union } from './need.ts'
+import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
-import { MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
+import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
 import { hasOwnSyncFailed } from './sync-checks.ts'
 
@@ -78,6 +78,7 @@ function unanswered<T extends { readonly key: string }>(
 
 /** Each commit once, and again after a failure. */
 function commits({ knowledge, now, isOneLook }: Moment): Need {
+  const hedges = hedgesOf(knowledge)
   const asked = unanswered(
     knowledge,
     'commit',
@@ -92,7 +93,7 @@ function commits({ knowledge, now, isOneLook }: Moment): Need {
       kind: 'commit',
       lane: 'commit',
       timeout: REQUEST_TIMEOUT,
-      hedges: [],
+      hedges,
       application: known.key,
       ref: known.ref,
       commit: one,
@@ -117,7 +118,8 @@ function comparisons({ knowledge, now, isOneLook }: Moment): Need {
       kind: 'compare',
       lane: 'compare',
       timeout: REQUEST_TIMEOUT,
-      hedges: [],
+      // Rendering takes its time, twice.
+      hedges: [LONGEST_HEDGE],
       application: known.key,
       ref: known.ref,
       comparison: one,
@@ -168,7 +170,7 @@ function trees(moment: Moment): Need {
       kind: 'tree',
       lane: 'tree',
       timeout: REQUEST_TIMEOUT,
-      hedges: [],
+      hedges: hedgesOf(knowledge),
       application: key,
       ref,
     }),

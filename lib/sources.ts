@@ -3,6 +3,7 @@
 import { type Application, observedRevisions, type Source, sourcesOf } from './application.ts'
 import type { Evidence } from './evidence.ts'
 import { isFullSha } from './revision.ts'
+import { withoutSlashesBehind } from './text.ts'
 import type { RevisionPolicy } from './wanted.ts'
 
 /** One source with the revision it was seen at. */
@@ -91,7 +92,7 @@ export function sameRepository(a: string | undefined, b: string | undefined): bo
 }
 
 function normalized(repoURL: string): string {
-  const url = repoURL.trim().toLowerCase().replace(/\/+$/, '')
+  const url = withoutSlashesBehind(repoURL.trim().toLowerCase())
   // git@host:path is ssh://git@host/path.
   const scp = /^([^/:@]+@[^/:]+):(?!\/\/)(.*)$/.exec(url)
   const address = scp === null ? url.replace(/^ssh:\/\//, '') : `${scp[1]}/${scp[2]}`

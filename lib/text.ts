@@ -27,3 +27,10 @@ export function cut(text: string, most: number): string {
   const isInside = /[\ud800-\udbff]/.test(text.charAt(most - 1))
   return `${text.slice(0, isInside ? most - 1 : most)}…`
 }
+
+/** A path without slashes at its end. Step by step: a pattern would begin anew at each of many slashes. */
+export function withoutSlashesBehind(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end--
+  return path.slice(0, end)
+}

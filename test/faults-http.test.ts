@@ -254,7 +254,7 @@ describe('more bytes than an answer can have', () => {
         socket.write(sent)
       })
     })
-    const env = { ...rawConnection, ARGOCD_SERVER: server.url, KPCEA_TIMEOUT: '2', KPCEA_WATCH: 'false' }
+    const env = { ...rawConnection, ARGOCD_SERVER: server.url, KPCEA_TIMEOUT: '8', KPCEA_WATCH: 'false' }
     const { result, peakMiB } = await suffer(env)
     expect(result).toMatchObject({ verified: false, timedOut: true })
     expect(result.message).toContain(message)

@@ -8,6 +8,7 @@ import { scalar } from '../lib/yaml.ts'
 import { madeExamples } from '../scripts/examples.ts'
 import { array, at, type JsonObject, object } from './argocd/json.ts'
 import { ArgoCDServer, application } from './argocd/server.ts'
+import { createAuthority } from './certificates.ts'
 import { documents } from './examples-manifests.ts'
 import { builtInViolations, haveSchemas, loadSchemas, violations } from './examples-schema.ts'
 import { type Environment, run, runJson, temporaryDirectory } from './executable.ts'
@@ -128,7 +129,7 @@ test('the deadline is that of all tries and the start of the Pods', async () => 
 test('no secret is in it, whatever was tried with: it names the Secret that holds them', async () => {
   const secret = 'k1ngf1sher.under.glass'
   const ca = join(temporaryDirectory(), 'ca.pem')
-  writeFileSync(ca, '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n')
+  writeFileSync(ca, (await createAuthority()).cert)
   for (const kind of KINDS) {
     const env = { KPCEA_HEADERS: `X: ${secret}`, KPCEA_CA_FILE: ca, KPCEA_RESULT_FILE: '/home/me/result' }
     const byToken = await run({ ...env, ARGOCD_API_TOKEN: secret }, ['manifest', kind, ...TRIED])

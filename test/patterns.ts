@@ -20,18 +20,27 @@ export interface Pattern {
 /** All regular expressions of `main.ts` and `lib/`. */
 export function allPatterns(): readonly Pattern[] {
   const files = ['main.ts', ...readdirSync(join(ROOT, 'lib')).map((file) => `lib/${file}`)]
-  return files.flatMap((file) => patternsOf(file, readFileSync(join(ROOT, file), 'utf8')))
+  const sources = files.map((file) => readFileSync(join(ROOT, file), 'utf8'))
+  const shared = sources.flatMap((source) => constantsOf(source, 'export const'))
+  return files.flatMap((file, i) => patternsOf(file, sources[i] ?? '', shared))
 }
 
-/** The regular expressions of a source: its literals, and those that are made of constants of its own. */
-export function patternsOf(file: string, source: string): readonly Pattern[] {
+/** The text constants of a source, as code. */
+function constantsOf(source: string, keyword: string): readonly string[] {
+  const found = source.matchAll(new RegExp(`^${keyword} ([A-Z_]+) =\\s+('[^'\\n]*'|\`[^\`]*\`)$`, 'gm'))
+  return [...found].map(([, name, text]) => `var ${name} = ${text};`)
+}
+
+/**
+ * The regular expressions of a source: its literals, and those that are made of constants of its own, or of those that
+ * others share.
+ */
+export function patternsOf(file: string, source: string, shared: readonly string[] = []): readonly Pattern[] {
   const literals = literalsOf(source).map((literal) => {
     const end = literal.lastIndexOf('/')
     return new RegExp(literal.slice(1, end), literal.slice(end + 1))
   })
-  const constants = [...source.matchAll(/const ([A-Z_]+) =\s+('[^'\n]*')/g)]
-    .map(([, name, text]) => `const ${name} = ${text};`)
-    .join('')
+  const constants = [...shared, ...constantsOf(source, '(?:export )?const')].join('')
   const made = [...source.matchAll(/new RegExp\(\s*(`[^`]*`),?\s*\)/g)].map(
     ([, template]) => new RegExp(String(new Function(`${constants}return ${template}`)())),
   )

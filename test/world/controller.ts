@@ -110,7 +110,7 @@ function resolve(world: World, subject: Subject, comparing: Comparing, resolved:
       failComparison(world, subject, comparing)
       return
     }
-    if (source.chart === undefined && fetchCommit(world.git, revision))
+    if (source.chart === undefined && fetchCommit(world.git, revision, world.time.now()))
       for (const other of world.applications) world.changed(other)
     resolve(world, subject, comparing, [...resolved, revision])
   })

@@ -140,6 +140,7 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
     annotations: {},
     operation: undefined,
     status: emptyStatus(),
+    lastReal: undefined,
     live: nothingLive(),
     deployments: [],
     isInvalid: false,
@@ -250,4 +251,5 @@ function settle(world: World, subject: Subject): void {
     history: subject.deployments.map((one, id) => ({ id, revisions: one })).slice(-plan.historyLimit),
     images: [image],
   } satisfies Partial<Status>)
+  subject.lastReal = status.operationState
 }

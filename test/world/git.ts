@@ -64,11 +64,19 @@ export function pointedAt(git: Git, ref: string, sha: string, from: number, to: 
  *
  * @returns whether it has fetched
  */
-export function fetchCommit(git: Git, sha: string): boolean {
+export function fetchCommit(git: Git, sha: string, now: number): boolean {
   if (git.fetched.has(sha)) return false
   git.fetched.add(sha)
   git.fetchedTags = new Map(git.tags)
+  for (const [tag, at] of git.tags) if (headOf(git, FETCHED + tag) !== at) point(git, FETCHED + tag, at, now)
   return true
+}
+
+const FETCHED = 'fetched@'
+
+/** Whether Argo CD's clone had a tag at a commit at some instant since a time. */
+export function wasTagged(git: Git, tag: string, sha: string, since: number, now: number): boolean {
+  return pointedAt(git, FETCHED + tag, sha, since, now)
 }
 
 /** The tags of a commit as Argo CD tells them, from its clone. */

@@ -57,6 +57,7 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 
 function record(world: World, subject: Subject, operationState: OperationState): void {
   if (operationState.operation.isDryRun) forget(world, subject)
+  else subject.lastReal = operationState
   subject.status.operationState = operationState
   world.journal.tell(
     () => `${subject.plan.name}: operation ${operationState.phase} (attempt ${operationState.retryCount})`,

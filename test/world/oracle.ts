@@ -158,7 +158,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const { unseenSince, isComparing } = subject.controller
     if (unseenSince === undefined || unidentifiedSince === undefined || isComparing || !isMember(subject))
       return undefined
-    const isQuiet = scenario.faults.length === 0 && subject.plan.hydration === 'none' && !subject.isInvalid
+    // With local manifests the controller does not look into Git.
+    const isLocal = subject.status.operationState?.operation.isLocal === true
+    const { hydration } = subject.plan
+    const isQuiet = scenario.faults.length === 0 && hydration === 'none' && !subject.isInvalid && !isLocal
     if (
       !isQuiet ||
       policy.refresh === 'none' ||

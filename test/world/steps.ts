@@ -202,6 +202,7 @@ function create(world: World, subject: Subject | undefined): void {
   subject.annotations = {}
   subject.operation = undefined
   subject.status = emptyStatus()
+  subject.lastReal = undefined
   subject.live = nothingLive()
   subject.deployments.length = 0
   subject.begun.length = 0

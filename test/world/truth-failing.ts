@@ -30,10 +30,10 @@ export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isRele
 }
 
 /** The last operation that was no dry run has failed, or an attempt of one that goes on. */
-export function hasFailed({ status: { operationState }, live }: Subject): boolean {
+export function hasFailed({ lastReal, live }: Subject): boolean {
   if (live.hasFailedHook) return true
-  if (operationState === undefined || operationState.operation.isDryRun) return false
-  const { phase, retryCount, finishedAt } = operationState
+  if (lastReal === undefined) return false
+  const { phase, retryCount, finishedAt } = lastReal
   return (
     phase === 'Failed' ||
     phase === 'Error' ||
@@ -42,13 +42,13 @@ export function hasFailed({ status: { operationState }, live }: Subject): boolea
 }
 
 /** An operation that failed for other revisions, and none of its hooks, says nothing where all is Synced without it. */
-export function isExcused({ status, live, operation }: Subject): boolean {
-  const { operationState, syncStatus, revisions } = status
-  if (operationState === undefined || operation !== undefined || live.hasFailedHook) return false
-  const operated = operationState.synced ?? []
+export function isExcused({ status, live, operation, lastReal }: Subject): boolean {
+  const { syncStatus, revisions } = status
+  if (lastReal === undefined || operation !== undefined || live.hasFailedHook) return false
+  const operated = lastReal.synced ?? []
   return (
     operated.length > 0 &&
-    operationState.failed !== 'hook' &&
+    lastReal.failed !== 'hook' &&
     syncStatus === 'Synced' &&
     operated.some((one, i) => one !== revisions[i])
   )
@@ -93,9 +93,10 @@ export function failing(
 /** Whether the last operation was for what is wanted: by its name, or because it is what is observed now. */
 function isOperationWanted(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
   const { revision } = wanted
-  const { operationState, revisions } = subject.status
+  const { lastReal } = subject
+  const { revisions } = subject.status
   if (revision === undefined) return false
-  const synced = operationState?.synced ?? operationState?.operation.revisions ?? []
+  const synced = lastReal?.synced ?? lastReal?.operation.revisions ?? []
   if (synced.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
   const texts =
     revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)

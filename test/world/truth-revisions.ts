@@ -1,7 +1,7 @@
 /** Which revision an application really is at: by where refs really pointed, and what really was deployed. */
 
 import type { Wanted } from '../../lib/wanted.ts'
-import { contentAt, contentOf, headOf, knownTags, pointedAt } from './git.ts'
+import { contentAt, contentOf, headOf, pointedAt, wasTagged } from './git.ts'
 import { refOf, type Subject, syncedSource, type World } from './world.ts'
 
 /** Whether the status's revisions are what is wanted, by where refs really pointed and what really was deployed. */
@@ -80,7 +80,7 @@ function matches(
       return contentAt(git, head, source.path) === contentAt(git, dry, source.path)
     }
   }
-  if (knownTags(git, revision).includes(wanted)) return true
+  if (wasTagged(git, wanted, revision, since, time.now())) return true
   if (revisionPolicy === 'at-least') return isDeployedAfter(world, deployments, i, revision, wanted)
   if (revisionPolicy !== 'equivalent') return false
   const other = [...git.commits.keys()].find((sha) => isSame(wanted, sha)) ?? wanted
@@ -122,6 +122,11 @@ export function shows(world: World, subject: Subject, wanted: Wanted): boolean {
     texts.some((text) => tracked.includes(text))
   )
     return false
+  // Where a dry commit is skipped that changes nothing, the branch is ahead of what was hydrated, for good.
+  const [source] = spec.sources
+  const dry = git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.dry
+  if (plan.hydration === 'skips' && source !== undefined && texts.includes(source.targetRevision))
+    if (headOf(git, refOf(source, source.targetRevision)) !== dry) return false
   if (revisionPolicy === 'exact') return true
   const names = [...status.revisions, ...tracked].map((one) => git.commits.get(one)?.hydratedFrom?.dry ?? one)
   const isNamedSo = texts.some((text) => names.some((one) => isSame(text, one)))

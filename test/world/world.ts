@@ -42,6 +42,8 @@ export interface Subject {
   /** An operation that is asked for and has not ended. */
   operation: Operation | undefined
   status: Status
+  /** The last operation that was no dry run, though one may have taken its place in the status. */
+  lastReal: OperationState | undefined
   live: Live
   /** Every successful sync since the application was created, in full. */
   readonly deployments: Revisions[]
