@@ -152,7 +152,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     judged: { application, evidence, syncing },
     met,
     failing,
-    provenAt: provenAt(known, met, at === now && isRequested(sighting), applications.size === 1),
+    provenAt: provenAt(known, met, at === now && sighting.source === 'look', applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
 }
@@ -182,7 +182,10 @@ function failingOf(
   }
 }
 
-/** A request reads the cluster, so where all is met in its answer, that was so when it was sent or after it. */
+/**
+ * A look reads the cluster, so where all is met in its answer, that was so when it was sent or after it. A refresh is
+ * answered with what the cache tells when it is done, so it proves nothing by itself.
+ */
 function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOnly: boolean): number {
   if (met === undefined) return NEVER
   const begins = met.since !== known.met?.since
@@ -226,7 +229,7 @@ function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
     : 'unknown'
 }
 
-/** Whether it is the answer to a request for the one application, which reads the cluster. */
+/** Whether it is the answer to a request for the one application, which tells all of it. */
 export function isRequested({ source }: Sighting): boolean {
   return source === 'look' || source === 'refresh'
 }

@@ -71,6 +71,8 @@ export const MEMBERSHIP_INTERVAL = 30_000
 export const REFRESH_ANEW = [15_000, 30_000, 60_000, 120_000] as const
 /** The part of a pause that jitter may add. */
 export const REFRESH_JITTER = 0.2
+/** A refresh that failed is asked for again within this, or within an interval: of many applications, all of them fail. */
+export const LONGEST_REFRESH_WAIT = 30_000
 /** `reconciledAt` counts whole seconds: a refresh that has not moved it is asked for again after this. */
 export const RECONCILED_STEP = 1000
 /** A refresh that no annotation tells of after this is lost. */

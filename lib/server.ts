@@ -3,7 +3,13 @@
 import { backoff } from './backoff.ts'
 import type { RequestFailure } from './failure.ts'
 import { type Failure, jitter, type Knowledge, type Server, type Streak } from './knowledge.ts'
-import { LONGEST_RETRY_AFTER, LONGEST_STREAM_WAIT, REFRESH_ANEW, TREE_INTERVAL } from './promises.ts'
+import {
+  LONGEST_REFRESH_WAIT,
+  LONGEST_RETRY_AFTER,
+  LONGEST_STREAM_WAIT,
+  REFRESH_ANEW,
+  TREE_INTERVAL,
+} from './promises.ts'
 import type { Request } from './requests.ts'
 
 /** Weight of the newest answer in what is usual. */
@@ -99,7 +105,7 @@ function pauseAfter(
       // Somebody refuses it; that changes seldom.
       if (fatal || reason !== 'Unreachable')
         return REFRESH_ANEW[Math.min(count, REFRESH_ANEW.length) - 1] ?? 0
-      return backoff(count, interval, asked, random)
+      return backoff(count, Math.max(interval, LONGEST_REFRESH_WAIT), asked, random)
     case 'tree':
     case 'compare':
       return Math.max(backoff(count, TREE_INTERVAL, asked, random), Math.min(interval, TREE_INTERVAL))

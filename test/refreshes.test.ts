@@ -55,7 +55,8 @@ describe('fresh evidence', () => {
     one.refresh(2 * SECOND, 3 * SECOND, 'web', reconciled(2))
     expect(fresh(one)).toMatchObject({ at: 3 * SECOND })
     expect(one.known().evidence.refreshed).toBe(true)
-    expect(one.decide(3 * SECOND)).toEqual({ kind: 'verified' })
+    expect(one.decide(3 * SECOND)).toBeUndefined()
+    expect(one.look(3 * SECOND, 'web', reconciled(2)).decide(3 * SECOND)).toEqual({ kind: 'verified' })
   })
   test.each([
     ['the same', 1],
@@ -83,9 +84,8 @@ describe('fresh evidence', () => {
     // Argo CD's own next comparison may go by where the branch pointed minutes ago.
     one.look(9 * SECOND, 'web', reconciled(3))
     expect(one.decide(9 * SECOND)).toBeUndefined()
-    expect(one.refresh(10 * SECOND, 11 * SECOND, 'web', reconciled(4)).decide(11 * SECOND)).toEqual({
-      kind: 'verified',
-    })
+    one.refresh(10 * SECOND, 11 * SECOND, 'web', reconciled(4)).look(12 * SECOND, 'web', reconciled(4))
+    expect(one.decide(12 * SECOND)).toEqual({ kind: 'verified' })
   })
   test('is not an answer after a sync of local manifests: Git was not read', () => {
     const local = merged(reconciled(2), { sync: { revision: 'main' } })
@@ -117,7 +117,7 @@ describe('where the server gives each its time', () => {
   test('one answer is enough, when that was seen while it was under way and is gone', () => {
     const one = seen(TIMED).refreshEnds(SECOND, 3 * SECOND, 'web', reconciled(1))
     expect(fresh(one)).toBeDefined()
-    expect(one.decide(3 * SECOND)).toEqual({ kind: 'verified' })
+    expect(one.look(3 * SECOND, 'web', reconciled(1)).decide(3 * SECOND)).toEqual({ kind: 'verified' })
   })
   test('a stream shows it as well', () => {
     const one = history()

@@ -161,17 +161,20 @@ describe('verified', () => {
     )
     const underWay = () =>
       new History(policy()).stream(0).tells(0, found('web', 'pending')).refreshStarts(SECOND, 'web')
-    test('is the proof where the stream was still waiting for it', () => {
+    test('is no proof: Argo CD gives it from its cache, and what is there now a look tells', () => {
       const history = underWay().tells(2 * SECOND, asked)
       history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'met'))
-      expect(history.decide(3 * SECOND)).toEqual(VERIFIED)
+      expect(history.known().met).toBeDefined()
+      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
+      expect(history.look(3 * SECOND, 'web', found('web', 'met')).decide(3 * SECOND)).toEqual(VERIFIED)
     })
-    test('not where the stream has told since what came after it', () => {
+    test('does not count where the stream has told since what came after it', () => {
       const history = underWay()
         .tells(2 * SECOND, asked)
         .tells(2500, found('web', 'pending'))
       history.refreshEnds(SECOND, 3 * SECOND, 'web', found('web', 'met'))
-      expect(history.decide(3 * SECOND)).toBeUndefined()
+      expect(history.known().met).toBeUndefined()
       expect(history.planned(3 * SECOND, 'look')).toHaveLength(1)
       history.look(3100, 'web', found('web', 'met'), 3 * SECOND)
       expect(history.decide(3100)).toEqual(VERIFIED)
@@ -189,7 +192,7 @@ describe('verified', () => {
       expect(history.decide(3 * SECOND)).toBeUndefined()
       expect(history.known().syncing.own).toMatchObject({ phase: 'Succeeded', isAdopted: true })
     })
-    test('is the proof where the stream has told the same before it came', () => {
+    test('is in no doubt where the stream has told the same before it came', () => {
       const wanted = wanting({ revision: 'main' })
       const target: Target = {
         kind: 'names',
@@ -201,7 +204,7 @@ describe('verified', () => {
       const history = new History(policy({ refresh: 'normal' }), target).stream(0).tells(0, at(0))
       history.refresh(0, SECOND, 'web', at(1)).refreshStarts(2 * SECOND, 'web')
       history.tells(2900, at(2)).refreshEnds(2 * SECOND, 3 * SECOND, 'web', at(2))
-      expect(history.decide(3 * SECOND)).toEqual(VERIFIED)
+      expect(history.known()).toMatchObject({ isDoubtful: false, met: { since: 3 * SECOND } })
     })
     test('that is no longer true does not keep a yes waiting', () => {
       const history = underWay()

@@ -687,3 +687,17 @@ test('the first of many that a stream mentions is no yes before all that match a
   await scene.pass(5)
   expect(scene.ending).toBeUndefined()
 })
+
+test('refreshes that fail, of many applications, become seldom', async () => {
+  const scene = new Scene()
+  const names = Array.from({ length: 100 }, (_, i) => `a${i}`)
+  for (const name of names) scene.put(name, SHA.a)
+  scene.argocd.refuse = ({ call }) => {
+    if (call === 'refresh') throw new RequestFailure('Unreachable', '500')
+  }
+  const policy = { refresh: 'normal', watch: true, timeout: 600 * SECOND } as const
+  await scene.start(policy, named(...names)).pass(120)
+  const before = scene.argocd.count('refresh')
+  await scene.pass(60)
+  expect(scene.argocd.count('refresh') - before).toBeLessThanOrEqual(4 * names.length)
+})
