@@ -2,12 +2,12 @@
 
 import { REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isMet } from './check.ts'
-import { jitter, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { type Failure, jitter, type Knowledge, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { staleOperation } from './operation-rules.ts'
-import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
@@ -21,10 +21,34 @@ export function refreshesNeeded(moment: Moment): Need {
   if (knowledge.policy.refresh === 'none' || isOneLook) return NOTHING
   return needOf(
     knowledge.applications.values(),
-    (known) => refreshDueAt(known, knowledge),
+    (known) => rememberedDueAt(known, knowledge),
     (known) => refresh(known, moment),
     now,
+    MOST_PLANNED,
   )
+}
+
+/** Those that are under way come first, and there is never room for so many. */
+const MOST_PLANNED = 4 * LIMITS.refresh
+
+/** When a refresh is due follows from what is known of the application, and from how the last one failed. */
+const due = new WeakMap<Known, { readonly knowledge: Part; readonly at: number }>()
+
+type Part = Pick<Knowledge, 'policy' | 'seed'> & { readonly failure: Failure | undefined }
+
+function rememberedDueAt(known: Known, knowledge: Knowledge): number {
+  const failure = knowledge.failures.get(`refresh:${known.key}`)
+  const before = due.get(known)
+  if (
+    before !== undefined &&
+    before.knowledge.policy === knowledge.policy &&
+    before.knowledge.seed === knowledge.seed &&
+    before.knowledge.failure === failure
+  )
+    return before.at
+  const at = refreshDueAt(known, knowledge)
+  due.set(known, { knowledge: { policy: knowledge.policy, seed: knowledge.seed, failure }, at })
+  return at
 }
 
 function refresh({ key, ref, refreshes, sighting, wanted }: Known, moment: Moment): Request {
