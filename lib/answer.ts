@@ -1,7 +1,7 @@
 /** Answers of the server, read with care: what they say, what they may not be, and how large they may get. */
 
 import * as z from 'zod/mini'
-import { checkValues, readBeginning, readText } from './body.ts'
+import { readBeginning, readText } from './body.ts'
 import { RequestFailure } from './failure.ts'
 import { lazily } from './lazily.ts'
 import { cut, oneLine } from './text.ts'
@@ -135,7 +135,6 @@ export async function readJson(
   mask: (text: string) => string,
 ): Promise<unknown> {
   const body = await readText(response, host)
-  checkValues(body, host)
   const value = tryJson(body)
   if (value !== undefined) return value
   const what = looksLikeHtml(body)

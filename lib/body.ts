@@ -12,7 +12,7 @@ export const LARGEST_BODY = 32 * 1024 * 1024
  * Bytes say little of what JSON takes once it is read: a value takes up to a hundred bytes, and two in the body.
  * Ten thousand resources have a tenth of these.
  */
-export const MOST_VALUES = 1_000_000
+export const MOST_VALUES = 500_000
 
 /** A body that is smaller than this, in bytes, takes no memory to speak of, whatever is in it. */
 const SMALL_BODY = 1024 * 1024
@@ -53,13 +53,15 @@ export async function* bytesOf(response: Response, host: string): AsyncGenerator
 const LONGEST_NAME = 30
 
 /**
- * Reads a body as UTF-8, and refuses one that no answer of Argo CD is as large as.
+ * Reads a body as UTF-8, and refuses one that no answer of Argo CD is as large as, or has as many values as, while
+ * it comes.
  *
  * @throws RequestFailure
  */
 export async function readText(response: Response, host: string): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
+  let values = 0
   if (Number(response.headers.get('content-length') ?? 0) > LARGEST_BODY) {
     await response.body?.cancel()
     throw tooLarge(host, `${LARGEST_BODY / 1024 / 1024} MiB`)
@@ -67,6 +69,8 @@ export async function readText(response: Response, host: string): Promise<string
   for await (const chunk of bytesOf(response, host)) {
     size += chunk.byteLength
     if (size > LARGEST_BODY) throw tooLarge(host, `${LARGEST_BODY / 1024 / 1024} MiB`)
+    for (const code of chunk) if (beginsValue(code)) values++
+    if (values > MOST_VALUES) throw tooLarge(host, `${MOST_VALUES} values`)
     chunks.push(chunk)
   }
   try {
@@ -77,7 +81,7 @@ export async function readText(response: Response, host: string): Promise<string
 }
 
 /**
- * Refuses JSON that would take more memory than any answer of Argo CD does, before it takes it.
+ * Refuses a message of a stream that, as JSON, would take more memory than any answer of Argo CD does, before it takes it.
  *
  * @throws RequestFailure
  */
@@ -85,10 +89,13 @@ export function checkValues(json: string, host: string): void {
   if (json.length < SMALL_BODY) return
   let values = 0
   for (let i = 0; i < json.length; i++) {
-    const code = json.charCodeAt(i)
-    if (code === COMMA || code === BRACKET || code === BRACE) values++
+    if (beginsValue(json.charCodeAt(i))) values++
   }
   if (values > MOST_VALUES) throw tooLarge(host, `${MOST_VALUES} values`)
+}
+
+function beginsValue(code: number): boolean {
+  return code === COMMA || code === BRACKET || code === BRACE
 }
 
 const COMMA = ','.charCodeAt(0)

@@ -20,7 +20,6 @@ export function needOf<T>(
   dueAt: (thing: T) => number,
   request: (thing: T) => Request,
   now: number,
-  most = Number.POSITIVE_INFINITY,
 ): Need {
   const due: { readonly at: number; readonly thing: T }[] = []
   let wakeAt = Number.POSITIVE_INFINITY
@@ -31,7 +30,6 @@ export function needOf<T>(
   }
   const tasks = due
     .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
-    .slice(0, most)
     .map(({ thing }) => request(thing))
   return { tasks, wakeAt }
 }

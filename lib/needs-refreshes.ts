@@ -7,7 +7,7 @@ import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { staleOperation } from './operation-rules.ts'
-import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
@@ -24,12 +24,8 @@ export function refreshesNeeded(moment: Moment): Need {
     (known) => rememberedDueAt(known, knowledge),
     (known) => refresh(known, moment),
     now,
-    MOST_PLANNED,
   )
 }
-
-/** Those that are under way come first, and there is never room for so many. */
-const MOST_PLANNED = 4 * LIMITS.refresh
 
 /** When a refresh is due follows from what is known of the application, and from how the last one failed. */
 const due = new WeakMap<Known, { readonly knowledge: Part; readonly at: number }>()

@@ -24,6 +24,14 @@ export interface Repeats {
 export function createRepeats(): Repeats {
   const applications = new Map<string, Application>()
   const texts = new Map<string, string>()
+  let held = 0
+  const forget = (key: string) => {
+    const text = texts.get(key)
+    if (text === undefined) return
+    texts.delete(key)
+    applications.delete(text)
+    held -= text.length
+  }
   return {
     find: (data) => {
       const said = split(data)
@@ -33,12 +41,12 @@ export function createRepeats(): Repeats {
     keep: (data, application) => {
       const { name, namespace } = application.metadata
       const key = applicationKey(name, namespace)
-      const before = texts.get(key)
-      if (before !== undefined) applications.delete(before)
+      forget(key)
       const text = split(data)?.text
-      if (text === undefined) return
+      if (text === undefined || held + text.length > MOST_HELD) return
       texts.set(key, text)
       applications.set(text, application)
+      held += text.length
     },
   }
 }
@@ -55,6 +63,9 @@ function split(data: string): { readonly type: 'ADDED' | 'MODIFIED'; readonly te
   }
   return undefined
 }
+
+/** All that is held for comparison, in characters: a thousand applications of a usual size. */
+const MOST_HELD = 4 * 1024 * 1024
 
 /** Longer than either form, in characters. */
 const LONGEST_FORM = 60

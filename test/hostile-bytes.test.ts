@@ -109,7 +109,7 @@ describe('compression', () => {
     ['gzip', '302 Found', Bun.gzipSync(bomb), 'redirects to nowhere'],
   ])('256 MiB in a few bytes as %s, %s', async (encoding, status, body, message) => {
     await using server = await WireServer.start(encoded(encoding, body, status))
-    const { result, peakMiB } = await suffer({ ...raw(server), KPCEA_TIMEOUT: '2' })
+    const { result, peakMiB } = await suffer({ ...raw(server), KPCEA_TIMEOUT: '6' })
     expect(result.message).toContain(message)
     expect(peakMiB).toBeLessThan(MOST_MIB)
   })
@@ -131,13 +131,13 @@ const STREAM = CHUNKED.replace('application/json', 'text/event-stream')
 describe('memory is bounded under', () => {
   test.each([
     ['a body without an end', endlessly(CHUNKED, chunk('x'.repeat(60_000))), 'more than 32 MiB'],
-    ['keys without an end', answers(() => http('200 OK', [], keys(3_000_000))), 'more than 1000000 values'],
+    ['keys without an end', answers(() => http('200 OK', [], keys(3_000_000))), 'more than 500000 values'],
     [
       'as many keys as are read',
-      answers(() => http('200 OK', [], keys(990_000))),
+      answers(() => http('200 OK', [], keys(490_000))),
       'did not answer as Argo CD',
     ],
-    ['lists in lists', answers(() => http('200 OK', [], '['.repeat(20 * MIB))), 'more than 1000000 values'],
+    ['lists in lists', answers(() => http('200 OK', [], '['.repeat(20 * MIB))), 'more than 500000 values'],
     ['trailers without an end', endlessly(`${CHUNKED}2\r\n{}\r\n0\r\n`, 'X-T: y\r\n'.repeat(5000)), ''],
     ['an extension of a chunk without an end', endlessly(`${CHUNKED}2;`, 'y'.repeat(60_000)), ''],
     [

@@ -170,7 +170,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       truth.isIdentified
     )
       return undefined
-    const since = Math.max(unseenSince, unidentifiedSince, startsAt)
+    // An operation that takes the place of a local one is where looking into Git begins again.
+    const operatesSince = subject.status.operationState?.startedAt ?? unseenSince
+    const since = Math.max(unseenSince, unidentifiedSince, operatesSince, startsAt)
     const allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
     if (time.now() - since <= allowed) return undefined
     return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
