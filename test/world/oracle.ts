@@ -7,6 +7,7 @@ import {
   CONTROLLER_LAG,
   delayBy,
   evidenceAge,
+  evidenceAgeOfNo,
   mostRequests,
   noWithin,
   ONE_LOOK,
@@ -292,7 +293,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     // What was so when the run began counts from then on.
     const needed = failAfter - resolutionOf(policy)
     if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
-    if (lastTrue(failings, now - evidenceAge(scenario), now) === undefined)
+    if (lastTrue(failings, now - evidenceAgeOfNo(scenario), now) === undefined)
       return breach('never early', 'it was not failing')
     const gap = longestGap(failings, now - failAfter, now)
     return gap > Math.max(resolutionOf(policy), 0) && needed > 0

@@ -34,6 +34,14 @@ export function evidenceAge({ applications, faults }: Scenario): number {
   return age
 }
 
+/** A no rests on what the server tells, whose cache is behind for as long as such a fault makes it. */
+export function evidenceAgeOfNo(scenario: Scenario): number {
+  let age = evidenceAge(scenario)
+  if (scenario.applications.length > FEW) return age
+  for (const fault of scenario.faults) if (fault.kind === 'lag' || fault.kind === 'gap') age += fault.by
+  return age
+}
+
 /** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
 export const CONTROLLER_LAG = 10_000
 
