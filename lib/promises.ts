@@ -7,7 +7,7 @@
 export const FEW = 20
 
 /** So many applications may match a selector. */
-export const MOST_APPLICATIONS = 3000
+export const MOST_APPLICATIONS = 5000
 
 /** How many requests of a kind are under way at once, at the most; a stream is one. */
 export const LIMITS = {
