@@ -201,8 +201,8 @@ describe('a result that nobody can read is no yes', () => {
     ['the reader is gone', '| true'],
   ])('%s', async (_, redirection) => {
     for (const format of ['json', 'text']) {
-      // The reader of a pipe has to be gone first.
-      server.fault({ times: 1 }, { kind: 'delay', ms: 500 })
+      // The reader of a pipe has to be gone first; what runs beside this takes some of the delays.
+      server.fault({ times: 6 }, { kind: 'delay', ms: 1000 })
       const { code, stderr } = await shell(
         redirection,
         verified({ KPCEA_OUTPUT: format, KPCEA_WATCH: 'false' }),
