@@ -93,10 +93,12 @@ export function launch(program: string, env: Environment) {
   return { child, said }
 }
 
+/** Milliseconds between two looks at the memory of a program that runs. */
+const LOOK = 1
+
 /**
- * Runs the executable and reads its peak memory in its last moment. The kernel's own account of a process that has
- * ended begins with the memory of the one that started it, so the run is held up where it writes its last file:
- * the termination message goes to a pipe that nobody reads yet.
+ * Runs the executable and reads its peak memory until it has ended. The kernel's own account of a process that has
+ * ended begins with the memory of the one that started it, so it is read while the process still runs.
  *
  * @param during what happens while it runs
  * @returns the peak in bytes, and milliseconds of processors
@@ -106,17 +108,15 @@ export async function spendMemory(
   env: Environment,
   during: () => Promise<void>,
 ): Promise<{ readonly peak: number; readonly cpu: number; readonly code: number }> {
-  const pipe = join(temporaryDirectory(), 'termination-log')
-  Bun.spawnSync(['mkfifo', pipe])
-  const { child } = launch(program, { ...env, KPCEA_TERMINATION_LOG: pipe })
+  const { child } = launch(program, env)
+  let peak = 0
+  const looking = setInterval(() => {
+    peak = peakOf(child.pid) ?? peak
+  }, LOOK)
   await during()
-  const output = child.stdout.getReader()
-  await output.read()
-  // It has printed its result; what is left of its work is over in this time.
-  await Bun.sleep(100)
-  const peak = peakOf(child.pid)
-  void Bun.file(pipe).text()
   const code = await child.exited
+  clearInterval(looking)
+  if (peak === 0) throw new Error('the process has ended too early to read its memory')
   return { peak, cpu: Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1000, code }
 }
 
@@ -128,15 +128,19 @@ export async function idleMemory(program: string): Promise<number> {
   const peak = peakOf(child.pid)
   child.kill()
   await child.exited
+  if (peak === undefined) throw new Error('the process has ended too early to read its memory')
   return peak
 }
 
 /** Whether the memory of other processes can be read here. */
 export const canReadMemory = process.platform === 'linux'
 
-function peakOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
-  if (kibibytes === undefined) throw new Error('the process has ended too early to read its memory')
-  return Number(kibibytes) * 1024
+/** @returns the most that a process has held so far, in bytes; nothing where it has ended */
+function peakOf(pid: number): number | undefined {
+  try {
+    const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024
+  } catch {
+    return undefined
+  }
 }
