@@ -56,6 +56,8 @@ export interface Refreshes {
   readonly firstAnsweredAt: number
   /** When the last one that was answered had been asked for. */
   readonly servedAskedAt: number
+  /** How many in a row were lost on the way since the last answer. */
+  readonly lost: number
   /** How many answers were no fresh evidence though Git had been read, or were not read. */
   readonly futile: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
@@ -76,6 +78,7 @@ export const NO_REFRESHES: Refreshes = {
   answeredAt: NEVER,
   firstAnsweredAt: NEVER,
   servedAskedAt: NEVER,
+  lost: 0,
   futile: 0,
   reconciledAt: undefined,
   operation: undefined,
