@@ -200,6 +200,8 @@ export interface Knowledge {
   readonly applications: ReadonlyMap<string, Known>
   /** What was started of applications that a selector matches no longer: they may come back. */
   readonly departed: ReadonlyMap<string, Syncing>
+  /** When an application last left what a selector matches that was not met: until then all of it was not. */
+  readonly leftUnmetAt: number
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
@@ -236,6 +238,7 @@ export function initialKnowledge(
     deadline: now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout),
     applications,
     departed: new Map(),
+    leftUnmetAt: NEVER,
     serverNamespace: undefined,
     undecided: new Map(),
     streams: {
@@ -337,8 +340,8 @@ export function deafAt({ streams }: Knowledge): number {
 }
 
 /** When everything had become met; `undefined` where something is not. */
-export function allMetSince({ applications }: Knowledge): number | undefined {
-  let since = NEVER
+export function allMetSince({ applications, leftUnmetAt }: Knowledge): number | undefined {
+  let since = leftUnmetAt
   for (const { met } of applications.values()) {
     if (met === undefined) return undefined
     since = Math.max(since, met.since)

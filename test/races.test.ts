@@ -231,6 +231,18 @@ describe('a selector', () => {
     expect(scene.ending).toEqual(VERIFIED)
   })
 
+  test('one that was never good is no part of it any more, but what it kept from holding has not held', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ stableFor: 20 * SECOND, timeout: 100 * SECOND }, SELECTED).pass(18)
+    scene.argocd.present.delete('b')
+    await scene.pass(20)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(3)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
   test('a list from the cache, older than what the refresh found, is not believed after it', async () => {
     const scene = new Scene()
     const old = scene.put('a', SHA.a, reconciledAt(0))
