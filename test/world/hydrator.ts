@@ -28,7 +28,11 @@ export function requestHydration(world: World, subject: Subject, delay: number):
 function look(world: World, subject: Subject): void {
   const { controller, spec, status, plan } = subject
   const [source] = spec.sources
-  if (controller.isHydrating || source === undefined) return
+  if (source === undefined) return
+  if (controller.isHydrating) {
+    lookMeanwhile(world, subject)
+    return
+  }
   if (isFaulty(world, 'comparison error') || isFaulty(world, 'controller down')) {
     later(world, subject, 2000, () => look(world, subject))
     return
@@ -61,8 +65,20 @@ function look(world: World, subject: Subject): void {
   )
 }
 
+/**
+ * Whoever asks while a hydration goes on is answered by that one, though it may have read Git before: up to 3.5 the
+ * annotation is taken away all the same (`appNeedsHydration`, "already in progress"; `PersistHydrationStatus`). From
+ * 3.6 on it stays until one that began later has ended.
+ */
+function lookMeanwhile(world: World, subject: Subject): void {
+  if (world.scenario.version === '3.6' || subject.annotations.hydrate === undefined) return
+  world.journal.count('hydration absorbed')
+  dropAnnotation(subject)
+  write(world, subject)
+}
+
 function dropAnnotation(subject: Subject): void {
-  const { hydrate: _, ...others } = subject.annotations
+  const { hydrate: _, hydrateTimestamp: __, ...others } = subject.annotations
   subject.annotations = others
 }
 
@@ -76,12 +92,15 @@ function isUnchanged({ git }: World, { spec, status }: Subject, dry: string): bo
 
 function hydrate(world: World, subject: Subject, dry: string): void {
   const { spec, status, plan, controller } = subject
+  const { hydrate: asked, hydrateTimestamp } = subject.annotations
   const current = { drySHA: dry, hydratedSHA: undefined, message: undefined, spec }
   status.hydrator = { ...status.hydrator, current: { ...current, phase: 'Hydrating' } }
   write(world, subject)
   later(world, subject, world.random.between(300, 6000), () => {
     controller.isHydrating = false
-    if (world.scenario.version === '3.6') dropAnnotation(subject)
+    // What was asked for meanwhile has another time, and is looked at next.
+    if (asked !== undefined && subject.annotations.hydrateTimestamp === hydrateTimestamp)
+      dropAnnotation(subject)
     if (isFaulty(world, 'comparison error')) {
       world.journal.count('hydration failed')
       status.hydrator = {
@@ -112,7 +131,7 @@ function hydrate(world: World, subject: Subject, dry: string): void {
     world.journal.tell(() => `${plan.name}: hydrated ${dry.slice(0, 7)} as ${hydratedSHA.slice(0, 7)}`)
     write(world, subject)
     annotateRefresh(world, subject, `hydrator-${hydratedSHA}`, false)
-    // What came meanwhile is seen at the next look.
-    later(world, subject, 1000, () => look(world, subject))
+    // What came meanwhile and nobody has asked for, the repository server's cache keeps from being seen.
+    if (subject.annotations.hydrate !== undefined) later(world, subject, 20, () => look(world, subject))
   })
 }
