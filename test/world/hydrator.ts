@@ -41,7 +41,7 @@ function look(world: World, subject: Subject): void {
   const dry = headOf(world.git, refOf(source, source.targetRevision))
   if (dry === undefined) return
   const { current, last } = status.hydrator
-  const isNew = last?.drySHA !== dry || current?.spec !== spec
+  const isNew = last?.drySHA !== dry || current?.spec.sources !== spec.sources
   const isNeeded = isNew && !(plan.hydration === 'skips' && isUnchanged(world, subject, dry))
   if (version !== '3.4' && status.hydrator.lastComparedDryRevision !== dry)
     status.hydrator = { ...status.hydrator, lastComparedDryRevision: dry }
@@ -71,8 +71,14 @@ function look(world: World, subject: Subject): void {
  * 3.6 on it stays until one that began later has ended.
  */
 function lookMeanwhile(world: World, subject: Subject): void {
+  const { spec, status } = subject
   if (world.scenario.version === '3.6' || subject.annotations.hydrate === undefined) return
-  world.journal.count('hydration absorbed')
+  const [source] = spec.sources
+  // One that waits for a worker reads Git when it begins.
+  const isQueued = status.hydrator.current?.phase !== 'Hydrating' && !isFaulty(world, 'comparison error')
+  const dry = source && headOf(world.git, refOf(source, source.targetRevision))
+  if (isQueued && dry !== undefined) status.hydrator = { ...status.hydrator, lastComparedDryRevision: dry }
+  if (!isQueued) world.journal.count('hydration absorbed')
   dropAnnotation(subject)
   write(world, subject)
 }
@@ -86,12 +92,15 @@ function dropAnnotation(subject: Subject): void {
 function isUnchanged({ git }: World, { spec, status }: Subject, dry: string): boolean {
   const { last } = status.hydrator
   const path = spec.sources[0]?.path
-  if (last === undefined || path === undefined || last.spec !== spec) return false
+  if (last === undefined || path === undefined || last.spec.sources !== spec.sources) return false
   return git.commits.get(dry)?.contents.get(path) === git.commits.get(last.drySHA)?.contents.get(path)
 }
 
-function hydrate(world: World, subject: Subject, dry: string): void {
+function hydrate(world: World, subject: Subject, looked: string): void {
   const { spec, status, plan, controller } = subject
+  const [dryAt] = spec.sources
+  const { version } = world.scenario
+  const dry = (dryAt && headOf(world.git, refOf(dryAt, dryAt.targetRevision))) ?? looked
   const { hydrate: asked, hydrateTimestamp } = subject.annotations
   const current = { drySHA: dry, hydratedSHA: undefined, message: undefined, spec }
   status.hydrator = { ...status.hydrator, current: { ...current, phase: 'Hydrating' } }
@@ -118,7 +127,7 @@ function hydrate(world: World, subject: Subject, dry: string): void {
       sha: hydratedSHA,
       message: `hydrate ${dry}`,
       contents,
-      hydratedFrom: { dry, spec: spec.number },
+      hydratedFrom: { dry, sources: spec.sources },
     }
     world.git.commits.set(hydratedSHA, commit)
     if (source !== undefined)
@@ -127,6 +136,7 @@ function hydrate(world: World, subject: Subject, dry: string): void {
       ...status.hydrator,
       current: { ...current, phase: 'Hydrated', hydratedSHA },
       last: { drySHA: dry, hydratedSHA, spec },
+      ...(version === '3.4' ? {} : { lastComparedDryRevision: dry }),
     }
     world.journal.tell(() => `${plan.name}: hydrated ${dry.slice(0, 7)} as ${hydratedSHA.slice(0, 7)}`)
     write(world, subject)
