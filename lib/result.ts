@@ -105,7 +105,7 @@ function applicationResult(
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
   const { ref, key } = known
   const application = applicationOf(known)
-  const checks = checksOf(known, knowledge.policy)
+  const checks = checksOf(known, knowledge.policy, knowledge.leftUnmetAt)
   const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === key)
   const verified = checks.length > 0 && naming === undefined
   const failure = lastFailureOf(knowledge, `look:${key}`)?.failure ?? knowledge.server.failure
