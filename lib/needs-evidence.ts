@@ -9,7 +9,7 @@ import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
-import { hasOwnSyncFailed } from './sync-checks.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 

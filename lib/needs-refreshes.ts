@@ -11,7 +11,7 @@ import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from '
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
-import { isAutomated } from './sync-rules.ts'
+import { isAutomated } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 

@@ -4,18 +4,13 @@ import { RequestFailure } from './failure.ts'
 import { applicationOf, type Failure, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
+import { checkApplication } from './predicates.ts'
 import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import type { Request } from './requests.ts'
-import { idOf, isOutOfSight } from './sync-learn.ts'
-import {
-  isAuthorized,
-  type Judgement,
-  judge,
-  policyLine,
-  policyObject,
-  STAGE_ANNOTATION,
-} from './sync-rules.ts'
+import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-access.ts'
+import { idOf, isOutOfSight } from './sync-operation.ts'
+import { type Judgement, judge } from './sync-rules.ts'
 import type { SyncOrder } from './syncs.ts'
 import type { Sync } from './wanted.ts'
 
@@ -30,7 +25,7 @@ export type Stand =
   | { readonly kind: 'unseen'; readonly lookAt: number }
 
 const judged = remembered(({ whole, wanted, evidence }: Known): Judgement | undefined =>
-  whole === undefined ? undefined : judge(whole, wanted, evidence),
+  whole === undefined ? undefined : judge(whole, wanted, evidence, checkApplication(whole, wanted, evidence)),
 )
 
 /** How an application stands at a moment. */

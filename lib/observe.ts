@@ -61,7 +61,8 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     failedOperation: failed,
     isDoubtful: false,
   }
-  return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
+  const checks = () => checkApplication(application, after.wanted, after.evidence)
+  return assessed({ ...after, syncing: syncObserved(after, seen, checks, context) }, now, context)
 }
 
 /** Which Pods have ended, the tree of an earlier operation does not tell. */

@@ -2,7 +2,7 @@
 
 import type { Refusal } from './answer.ts'
 import type { ApplicationRef } from './requests.ts'
-import { INFO_NAME } from './sync-rules.ts'
+import { INFO_NAME } from './sync-operation.ts'
 import type { SyncAnswer, SyncOrder } from './syncs.ts'
 
 /** For a person who looks at the operation in Argo CD. */

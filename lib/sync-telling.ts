@@ -5,8 +5,7 @@ import { applicationOf, type Known } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { orderOf, standOf } from './needs-syncs.ts'
 import { SYNC_SETTLE } from './promises.ts'
-import { revisionsOf } from './sync-learn.ts'
-import { hasEnded } from './sync-rules.ts'
+import { hasEnded, revisionsOf } from './sync-operation.ts'
 import type { OwnSync, SyncTarget, SyncWindow, SyncWindows } from './syncs.ts'
 
 /** The operation that a run started or adopted, as the result tells of it. */
