@@ -176,7 +176,7 @@ function permissionRequest({ key, whole, ref }: Known, { knowledge }: Moment): R
   }
 }
 
-function windowsRequest({ key, ref }: Known): Request {
+function windowsRequest({ key, ref, whole, syncing }: Known): Request {
   return {
     key: `windows:${key}`,
     kind: 'windows',
@@ -185,6 +185,7 @@ function windowsRequest({ key, ref }: Known): Request {
     hedges: [],
     application: key,
     ref,
+    zonesOf: syncing.windows === undefined ? (whole?.spec.project ?? ref.project ?? 'default') : undefined,
   }
 }
 

@@ -373,13 +373,28 @@ describe('several applications', () => {
 })
 
 describe('what stands in the way', () => {
+  /** A deny window that began an hour ago by the clock of its time zone, 5:30 ahead of UTC, and ends in two. */
+  function closedForTwoHours() {
+    const now = new Date(Date.now() + 5.5 * 3_600_000)
+    const began = new Date(now.getTime() - 3_600_000)
+    const schedule = `${began.getUTCMinutes()} ${began.getUTCHours()} * * *`
+    const window = { kind: 'deny', schedule, duration: '3h', manualSync: false }
+    server.syncWindows('web', { canSync: false, activeWindows: [window], assignedWindows: [window] })
+    server.project('default', [{ ...window, timeZone: 'Asia/Kolkata' }])
+    const opensAt = Math.floor(began.getTime() / 60_000) * 60_000 - 5.5 * 3_600_000 + 3 * 3_600_000
+    return { schedule, opensAt: `${new Date(opensAt).toISOString().slice(0, 19)}Z` }
+  }
+
   test('a closed sync window is waited for, and the message says when it opens', async () => {
     manual({}, OUT_OF_SYNC)
-    const window = { kind: 'deny', schedule: '0 22 * * *', duration: '8h', manualSync: false }
-    server.syncWindows('web', { canSync: false, activeWindows: [window], assignedWindows: [window] })
-    const short = await run(env({ KPCEA_TIMEOUT: '2' }))
+    const { schedule, opensAt } = closedForTwoHours()
+    const token = server.createToken({ sync: ['*'], projects: ['default'] })
+    const short = await run(env({ KPCEA_TIMEOUT: '2', ARGOCD_API_TOKEN: token }))
     expect(short.code).toBe(1)
-    expect(short.stdout).toContain('the deny window "0 22 * * *"')
+    expect(short.stdout).toContain(
+      `it opens at ${opensAt}, when the deny window "${schedule}" for 3h (Asia/Kolkata) ends`,
+    )
+    expect(short.stderr).toContain(`waiting: a closed sync window is in the way: it opens at ${opensAt}`)
     expect(server.operations.syncs).toEqual([])
     const { finished, said } = start(env({ KPCEA_TIMEOUT: '40' }))
     await waitFor(() => said().includes('closed sync window'))
@@ -387,6 +402,20 @@ describe('what stands in the way', () => {
     expect((await finished).code).toBe(0)
     expect(server.operations.syncs).toHaveLength(1)
   }, 60_000)
+
+  test.each(['403', 'hang'])(
+    'where the project may not be seen, or hangs (%s), the window is told of without its time zone',
+    async (how) => {
+      manual({}, OUT_OF_SYNC)
+      const { schedule } = closedForTwoHours()
+      if (how === 'hang') server.fault({ route: 'project' }, { kind: 'hang' })
+      const { stdout, code } = await run(env({ KPCEA_TIMEOUT: '5' }))
+      expect(code).toBe(1)
+      expect(stdout).toContain(`it opens when the deny window "${schedule}" for 3h ends, at `)
+      expect(stdout).toContain('in its time zone')
+      expect(server.requests.filter(({ route }) => route === 'project')).toHaveLength(1)
+    },
+  )
 
   test('a missing permission ends the run at once, with the policy line', async () => {
     manual({}, OUT_OF_SYNC)
