@@ -231,7 +231,7 @@ function unauthorized(strangers: readonly Known[], stage: string): RequestFailur
         ? ', which has no such annotation'
         : `, which has ${JSON.stringify(value)}`
   return new RequestFailure(
-    'Unauthorized',
+    'StageNotAuthorized',
     `the Stage ${stage} is not authorized to sync ${few(strangers.map(nameOf), ', ')}${found}; ` +
       `add the annotation ${STAGE_ANNOTATION}: ${stage} (several Stages with commas between them, without *)`,
     { fatal: true },

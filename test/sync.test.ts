@@ -298,8 +298,11 @@ describe('the Stage of Kargo', () => {
     'does not sync what has %p: the run ends at once and shows the annotation',
     async (value) => {
       manual({}, stage(value))
-      const { code, result, elapsed } = await runJson(env({ KPCEA_KARGO_STAGE: 'shop:prod' }))
+      const { code, result, elapsed } = await runJson(
+        env({ KPCEA_KARGO_STAGE: 'shop:prod', KPCEA_DETAILED_EXITCODE: 'true' }),
+      )
       expect(code).toBe(1)
+      expect(result.reason).toBe('StageNotAuthorized')
       expect(elapsed).toBeLessThan(10_000)
       expect(result.message).toContain('kargo.akuity.io/authorized-stage: shop:prod')
       expect(result.timedOut).toBe(false)
@@ -421,6 +424,7 @@ describe('what stands in the way', () => {
     manual({}, OUT_OF_SYNC)
     const { code, result, elapsed } = await runJson(env({ KPCEA_DETAILED_EXITCODE: 'true' }, { sync: [] }))
     expect(code).toBe(3)
+    expect(result.reason).toBe('Unauthorized')
     expect(result.message).toContain('p, role:kpcea, applications, sync, default/web, allow')
     expect(elapsed).toBeLessThan(10_000)
     expect(posts()).toEqual([])
@@ -461,6 +465,19 @@ describe('what stands in the way', () => {
     expect(result.applications[0]?.started).toMatchObject({ phase: 'Failed' })
     expect(elapsed).toBeLessThan(15_000)
     expect(posts()).toHaveLength(1)
+  })
+
+  test('where it failed, the next step is another id; where a window is closed, more time', async () => {
+    manual({}, OUT_OF_SYNC)
+    server.operations.onSync = () => ({ phase: 'Failed', message: 'one or more objects failed to apply' })
+    expect((await run(env({ KPCEA_SYNC_ID: 'promotion-1' }))).stdout).toContain(
+      'Next: mend what failed, and then start this again with another KPCEA_SYNC_ID',
+    )
+    manual({}, OUT_OF_SYNC)
+    closedForTwoHours()
+    expect((await run(env({ KPCEA_TIMEOUT: '1' }))).stdout).toContain(
+      'Next: a longer KPCEA_TIMEOUT, or start this again when the window is open',
+    )
   })
 
   test('one that Argo CD retries follows fail after', async () => {
