@@ -13,6 +13,7 @@ import type { ApplicationRef, Event, News, Request } from './requests.ts'
 import { LATE } from './run.ts'
 import { answered, failed, failureOf } from './server.ts'
 import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
+import { withKnownZones } from './sync-windows.ts'
 
 /** Takes one event into account. */
 export function learn(knowledge: Knowledge, event: Event, now: number): Knowledge {
@@ -128,7 +129,7 @@ function brought(
       return request.kind === 'windows'
         ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
             ...syncing,
-            windows: news.windows,
+            windows: withKnownZones(news.windows, syncing.windows?.assigned ?? []),
             windowsAt: now,
           }))
         : knowledge

@@ -171,7 +171,7 @@ function permissionRequest({ key, whole, ref }: Known, { knowledge }: Moment): R
   }
 }
 
-function windowsRequest({ key, ref }: Known): Request {
+function windowsRequest({ key, ref, whole, syncing }: Known): Request {
   return {
     key: `windows:${key}`,
     kind: 'windows',
@@ -180,6 +180,7 @@ function windowsRequest({ key, ref }: Known): Request {
     hedges: [],
     application: key,
     ref,
+    zonesOf: syncing.windows === undefined ? (whole?.spec.project ?? ref.project ?? 'default') : undefined,
   }
 }
 
@@ -225,7 +226,7 @@ function unauthorized(strangers: readonly Known[], stage: string): RequestFailur
         ? ', which has no such annotation'
         : `, which has ${JSON.stringify(value)}`
   return new RequestFailure(
-    'Unauthorized',
+    'StageNotAuthorized',
     `the Stage ${stage} is not authorized to sync ${few(strangers.map(nameOf), ', ')}${found}; ` +
       `add the annotation ${STAGE_ANNOTATION}: ${stage} (several Stages with commas between them, without *)`,
     { fatal: true },

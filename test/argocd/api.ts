@@ -100,6 +100,13 @@ export class Api {
       this.#send(exchange, 200, stringify({ value: may ? 'yes' : 'no' }))
       return
     }
+    if (route === 'project') {
+      if (!accounts.mayGetProject(account, name))
+        throw new ApiError(Code.permissionDenied, `permission denied: projects, get, ${name}`)
+      const syncWindows = this.#parts.details.projects.get(name) ?? []
+      this.#send(exchange, 200, stringify({ metadata: { name }, spec: { syncWindows } }))
+      return
+    }
     if (route === 'sync') {
       this.#send(exchange, 200, this.#sync(exchange, account, name).json)
       return

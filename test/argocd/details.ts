@@ -21,6 +21,8 @@ export class Details {
   readonly trees = new Map<string, JsonObject>()
   readonly events = new Map<string, JsonObject[]>()
   readonly syncWindows = new Map<string, JsonObject>()
+  /** The sync windows of projects, with their time zones. */
+  readonly projects = new Map<string, JsonObject[]>()
   readonly #commits = new Map<string, Commit[]>()
   readonly #store: Store
 

@@ -32,6 +32,7 @@ describe('faults', () => {
     sync: '/api/v1/applications/shop/sync',
     userinfo: '/api/v1/session/userinfo',
     'can-i': '/api/v1/account/can-i/applications/get/default/shop',
+    project: '/api/v1/projects/shop',
     other: '/healthz',
   }
 

@@ -14,6 +14,7 @@ export type Route =
   | 'sync'
   | 'userinfo'
   | 'can-i'
+  | 'project'
   | 'other'
 
 /** What a path names. */
@@ -44,6 +45,9 @@ export function routeOf(path: string): Target {
     case 'account':
       if (rest.length > 4 && name === 'can-i')
         return { route: 'can-i', permission: [part ?? '', revision, rest.slice(4).join('/')] }
+      break
+    case 'projects':
+      if (rest.length === 2) return { route: 'project', name }
       break
     case 'stream':
       if (rest.length === 2 && name === 'applications') return { route: 'stream' }

@@ -212,6 +212,11 @@ export class ArgoCDServer implements AsyncDisposable {
     this.#details.syncWindows.set(`${namespace}/${name}`, windows)
   }
 
+  /** Sets the sync windows that a project shows: with their time zones, and to whom may get it. @default none */
+  project(name: string, syncWindows: JsonObject[]): void {
+    this.#details.projects.set(name, syncWindows)
+  }
+
   /** Makes a token that does not need a login. */
   createToken(options: TokenOptions = {}): string {
     return this.#accounts.createToken(options)
