@@ -93,7 +93,8 @@ function applicationResult(
   { decision: ending, knowledge, endedAt }: Outcome,
   { server, mask, times }: Pick<ResultInput, 'server' | 'mask' | 'times'>,
 ): ApplicationResult {
-  const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
+  // What is masked gets shorter, hardly ever by half; and a fleet of long messages would take its time.
+  const shown = (text: string) => cut(mask(cut(text, 2 * LONGEST_MESSAGE)), LONGEST_MESSAGE)
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
   const { ref, key } = known
   const application = applicationOf(known)
