@@ -43,8 +43,9 @@ export function createResult({ server, outcome, times, mask }: ResultInput): Res
   const { decision: ending, knowledge } = outcome
   const verified = ending.kind === 'verified'
   const moment = momentOf(knowledge, outcome.endedAt)
-  // A thousand applications say mostly the same.
-  const shown = onceEach((text) => cut(mask(text), LONGEST_MESSAGE))
+  // A thousand applications say mostly the same. What is masked gets shorter, hardly ever by half; and a fleet of long
+  // messages would take its time.
+  const shown = onceEach((text) => cut(mask(cut(text, 2 * LONGEST_MESSAGE)), LONGEST_MESSAGE))
   const byKey = new Map(
     [...knowledge.applications.values()].map((known) => [
       known.key,
