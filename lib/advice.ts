@@ -29,7 +29,7 @@ export function adviceFor(
   if (result.verified || result.reason === 'Interrupted') return undefined
   const { applications, policy, target, visible } = knowledge
   if (result.reason === 'NotFound' && target.kind === 'selector')
-    return selectorAdvice(target.selector, visible)
+    return applications.size === 0 ? selectorAdvice(target.selector, visible) : undefined
   const named = namedIn(result)
   const known = [...applications.values()].find((one) => isSame(one, named))
   if (known === undefined || named === undefined) return undefined

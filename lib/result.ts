@@ -293,6 +293,12 @@ function refusal(
     const message = `no application matches the selector ${JSON.stringify(target.selector)}${when}${sees}`
     return { reason: 'NotFound', message }
   }
+  if (target.kind === 'selector' && failure === undefined && applications.length < target.min) {
+    const names = applications.map(({ name }) => name)
+    const what = `${names.length} of at least ${target.min} applications match the selector ${JSON.stringify(target.selector)}`
+    const message = `only ${what}${when}: ${few(names)}; are the others still to come, or is KPCEA_SELECTOR_MIN (--selector-min) too high?`
+    return { reason: 'NotFound', message }
+  }
   const { reason, message } = failureOf(ending, failure)
   return { reason, message: mask(`not verified${when}: ${message}`) }
 }

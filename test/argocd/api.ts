@@ -116,7 +116,7 @@ export class Api {
     } else if (route === 'application') {
       this.#getApplication(exchange, account, name, query)
     } else {
-      const isLive = route === 'metadata' || route === 'syncwindows'
+      const isLive = route === 'metadata' || route === 'manifests' || route === 'syncwindows'
       const applications = isLive ? store.live : store.cache
       const stored = this.#find(applications, account, name, query.get('project') ?? '', query)
       this.#send(exchange, 200, stringify(this.#detail(target, stored, query)))
@@ -185,6 +185,8 @@ export class Api {
         return details.chartOf(stored, revision, query)
       case 'resource-tree':
         return details.treeOf(stored)
+      case 'manifests':
+        return details.manifestsOf(stored, query)
       case 'events':
         return details.eventsOf(stored, query)
       default:

@@ -9,6 +9,7 @@ export type Route =
   | 'metadata'
   | 'chartdetails'
   | 'resource-tree'
+  | 'manifests'
   | 'events'
   | 'syncwindows'
   | 'sync'
@@ -57,7 +58,11 @@ export function routeOf(path: string): Target {
       if (rest.length === 2) return { route: 'application', name }
       if (
         rest.length === 3 &&
-        (part === 'resource-tree' || part === 'events' || part === 'syncwindows' || part === 'sync')
+        (part === 'resource-tree' ||
+          part === 'manifests' ||
+          part === 'events' ||
+          part === 'syncwindows' ||
+          part === 'sync')
       ) {
         return { route: part, name }
       }
