@@ -650,9 +650,10 @@ describe('with what a run learns', () => {
     ['some resources only, which runs no hooks', { resources: [{ kind: 'ConfigMap', name: 'web' }] }],
     ['a dry run', { dryRun: true }],
   ])('a failed hook is not made up for by a sync of %s', async (_, sync) => {
+    const at = (second: number) => `2020-01-01T00:00:0${second}Z`
     const operation = {
-      startedAt: SECONDS(1),
-      finishedAt: SECONDS(2),
+      startedAt: at(1),
+      finishedAt: at(2),
       operation: { sync: { revision: SHA.a } },
     }
     const hook = { kind: 'Job', name: 'smoke-test', hookType: 'PostSync', hookPhase: 'Failed' }
@@ -663,12 +664,12 @@ describe('with what a run learns', () => {
     await waitFor(() => running.said().includes('smoke-test'))
     const operationState = {
       phase: 'Succeeded',
-      startedAt: SECONDS(3),
-      finishedAt: SECONDS(4),
+      startedAt: at(3),
+      finishedAt: at(4),
       operation: { sync: { revision: SHA.a, ...sync } },
       syncResult: { revision: SHA.a, resources: [] },
     }
-    server.update('web', { status: { reconciledAt: SECONDS(5), operationState } })
+    server.update('web', { status: { operationState } })
     const { code, stdout } = await running.finished
     expect(code).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject({ reason: 'OperationFailed', timedOut: false })
