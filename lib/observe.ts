@@ -13,7 +13,7 @@ import {
   type Sighting,
   type Streak,
 } from './knowledge.ts'
-import { failedOperation, withoutDryRun } from './operation-rules.ts'
+import { failedOperation, withHiddenFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -53,7 +53,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
       ? alone(seen.application)
       : completed(seen.application, known.whole)
   const failed = failedOperation(told, known.failedOperation)
-  const application = withoutDryRun(told, failed)
+  const application = withHiddenFailure(told, failed)
   const after = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
