@@ -328,7 +328,9 @@ export function lostAt(knowledge: Knowledge): number {
 
 /** When the stream counts as deaf: it had the time to tell what a request has shown, and has not. */
 export function deafAt({ streams }: Knowledge): number {
-  return Math.min(...streams.unheard.values(), Number.POSITIVE_INFINITY) + LONGEST_LAG
+  let since = Number.POSITIVE_INFINITY
+  for (const one of streams.unheard.values()) since = Math.min(since, one)
+  return since + LONGEST_LAG
 }
 
 /** When everything had become met; `undefined` where something is not. */
