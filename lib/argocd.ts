@@ -16,7 +16,7 @@ import { createRepeats } from './repeats.ts'
 import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
-import { readEvents } from './stream.ts'
+import { gathered, readEvents } from './stream.ts'
 import { sortSyncRefusal, syncBody } from './sync-request.ts'
 import type { SyncAnswer, SyncOrder, SyncWindows } from './syncs.ts'
 import { cut, oneLine } from './text.ts'
@@ -236,7 +236,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
-      yield* readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications, repeats })
+      yield* gathered(readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications, repeats }))
     },
     async commit(ref, { revision, sourceIndex }, how) {
       const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`

@@ -66,19 +66,24 @@ function returning({ departed }: Knowledge, fresh: Known): Known {
   return syncing === undefined ? fresh : { ...fresh, syncing }
 }
 
-/** What was started of those that have gone. */
+/** What was started of those that have gone, and that one of them was not met until now. */
 export function withDeparted(
   knowledge: Knowledge,
   before: Knowledge['applications'],
   now: number,
 ): Knowledge {
   const gone: [string, Known['syncing']][] = []
+  let { leftUnmetAt } = knowledge
   for (const [key, known] of before) {
-    if (knowledge.applications.has(key) || known.syncing.orders === 0) continue
+    if (knowledge.applications.has(key)) continue
+    if (known.met === undefined) leftUnmetAt = now
+    if (known.syncing.orders === 0) continue
     // Its request, where one was under way, ends with its going.
     gone.push([key, known.syncing.isOrdering ? syncLost(known, now) : known.syncing])
   }
-  return gone.length === 0 ? knowledge : { ...knowledge, departed: new Map([...knowledge.departed, ...gone]) }
+  if (gone.length === 0)
+    return leftUnmetAt === knowledge.leftUnmetAt ? knowledge : { ...knowledge, leftUnmetAt }
+  return { ...knowledge, leftUnmetAt, departed: new Map([...knowledge.departed, ...gone]) }
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
+import { failsAt } from './failing.ts'
 import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
@@ -191,18 +192,18 @@ function isIll({ checks }: Known): boolean {
   )
 }
 
-function treeDueAt({ treeAsOf, failing }: Known, { knowledge }: Moment): number {
+function treeDueAt(known: Known, { knowledge }: Moment): number {
+  const { treeAsOf } = known
   const due = treeAsOf + TREE_INTERVAL
   // An early no rests on what was seen when *fail after* had passed.
-  const failsAt = failing === undefined ? NOT : failing.since + knowledge.policy.failAfter
-  return failsAt > treeAsOf ? Math.min(due, failsAt) : due
+  const dueAt = failsAt(known, knowledge.policy)
+  return dueAt > treeAsOf ? Math.min(due, dueAt) : due
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */
 function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
-  const { failing } = known
   if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
-  return failing !== undefined && now >= failing.since + knowledge.policy.failAfter
+  return now >= failsAt(known, knowledge.policy)
 }
 
 function isKnown(found: object | undefined): boolean {

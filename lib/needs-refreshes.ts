@@ -105,11 +105,11 @@ function isUnanswered({ refreshes: { startedAt, servedAskedAt } }: Known): boole
   return startedAt > servedAskedAt
 }
 
-/** Again, soon after a failure, and after the usual pauses where nobody knows what became of it. */
-function unanswered({ refreshes: { asked, startedAt }, key }: Known, knowledge: Knowledge): number {
+/** Again, soon after a failure, and after the usual pauses, from the first on, where it was lost on the way. */
+function unanswered({ refreshes: { lost, startedAt }, key }: Known, knowledge: Knowledge): number {
   const failure = knowledge.failures.get(`refresh:${key}`)
   if (failure !== undefined && failure.at >= startedAt) return failure.retryAt
-  return startedAt + pauseAfter(asked, key, knowledge)
+  return startedAt + pauseAfter(Math.max(lost, 1), key, knowledge)
 }
 
 /** An operation that ended after the last reconciliation leaves health from before it. */

@@ -3,6 +3,7 @@
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
+import { restsOnTree } from './failing.ts'
 import {
   type Failing,
   type Knowledge,
@@ -92,12 +93,19 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   }
   const told = sighting.application
   const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
+  const both = assessed({ ...known, whole, syncing, sighting: detailed }, now, context)
   return {
-    ...assessed({ ...known, whole, syncing, sighting: detailed }, now, context),
+    ...both,
     ...counted,
+    failing: both.failing && after.failing && shownBy(both.failing, after.failing),
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
   }
+}
+
+/** Of one and the same streak, what a look has shown, though the stream has told something since. */
+function shownBy(told: Failing, looked: Failing): Failing {
+  return told.since === looked.since ? { ...told, shownAt: Math.max(told.shownAt, looked.shownAt) } : told
 }
 
 /**
@@ -142,8 +150,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
+  const isAnswer = at === now && sighting.source === 'look'
   const failing =
-    failed.length === 0 ? undefined : failingOf(known, failed, now, until, { policy, applications })
+    failed.length === 0
+      ? undefined
+      : failingOf(known, failed, { now, until, isAnswer }, { policy, applications })
   return {
     ...known,
     evidence,
@@ -152,7 +163,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     judged: { application, evidence, syncing },
     met,
     failing,
-    provenAt: provenAt(known, met, at === now && sighting.source === 'look', applications.size === 1),
+    provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
 }
@@ -164,8 +175,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
 function failingOf(
   { sighting, failing: last }: Known,
   failed: readonly Check[],
-  now: number,
-  until: number,
+  { now, until, isAnswer }: { readonly now: number; readonly until: number; readonly isAnswer: boolean },
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
@@ -174,11 +184,16 @@ function failingOf(
   const isKnown = observed.every(({ revision }) => revision !== '')
   const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
   const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
+  const begins = before === undefined || before.since !== streak.since
   const hasError = failed.some(({ code }) => code === 'Conditions')
   return {
     ...streak,
     revisions: before?.revisions ?? revisions,
     errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
+    shownAt: Math.max(
+      begins ? NEVER : before.shownAt,
+      isAnswer ? (begins ? now : (sighting?.asOf ?? NEVER)) : NEVER,
+    ),
   }
 }
 
@@ -197,15 +212,14 @@ function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOn
 
 /** It was seen that nothing has changed. */
 export function confirmed(known: Known, now: number): Known {
-  const { met, failing, treeAsOf, checks } = known
+  const { met, failing, treeAsOf } = known
   if (met === undefined && failing === undefined) return known
-  const restsOnTree = checks.every((check) => !isFailing(check) || check.basis === 'tree')
   return {
     ...known,
     met: met && { ...met, until: now },
     failing: failing && {
       ...failing,
-      until: restsOnTree ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
+      until: restsOnTree(known) ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
     },
   }
 }

@@ -11,7 +11,8 @@ import { checksOf, type Ending, namingCheck } from './ending.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { formatImage } from './image.ts'
 import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
-import { momentOf } from './moment.ts'
+import { onceEach } from './lazily.ts'
+import { type Moment, momentOf } from './moment.ts'
 import { few } from './phrase.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { failureOf as lastFailureOf } from './server.ts'
@@ -41,10 +42,13 @@ export interface ResultInput {
 export function createResult({ server, outcome, times, mask }: ResultInput): Result {
   const { decision: ending, knowledge } = outcome
   const verified = ending.kind === 'verified'
+  const moment = momentOf(knowledge, outcome.endedAt)
+  // A thousand applications say mostly the same.
+  const shown = onceEach((text) => cut(mask(text), LONGEST_MESSAGE))
   const byKey = new Map(
     [...knowledge.applications.values()].map((known) => [
       known.key,
-      applicationResult(known, outcome, { server, mask, times }),
+      applicationResult(known, outcome, moment, { server, shown, times }),
     ]),
   )
   const applications = [...byKey.values()].sort(
@@ -90,21 +94,24 @@ function formatTimes({ startedAt, finishedAt, durationSeconds }: Times) {
 
 function applicationResult(
   known: Known,
-  { decision: ending, knowledge, endedAt }: Outcome,
-  { server, mask, times }: Pick<ResultInput, 'server' | 'mask' | 'times'>,
+  { decision: ending, knowledge }: Outcome,
+  moment: Moment,
+  {
+    server,
+    shown,
+    times,
+  }: Pick<ResultInput, 'server' | 'times'> & { readonly shown: (text: string) => string },
 ): ApplicationResult {
-  const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
   const { ref, key } = known
   const application = applicationOf(known)
-  const checks = checksOf(known, knowledge.policy)
+  const checks = checksOf(known, knowledge.policy, knowledge.leftUnmetAt)
   const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === key)
   const verified = checks.length > 0 && naming === undefined
   const failure = lastFailureOf(knowledge, `look:${key}`)?.failure ?? knowledge.server.failure
   const name = application?.metadata.name ?? ref.name
   const namespace = application?.metadata.namespace ?? ref.namespace ?? null
   const status = application?.status
-  const moment = momentOf(knowledge, endedAt)
   const message = verified
     ? summary(known, knowledge.policy)
     : naming === undefined

@@ -3,6 +3,7 @@
  * and the compiler holds that: nothing else makes a {@link Shown}.
  */
 
+import { onceEach } from './lazily.ts'
 import type { Secrets } from './secrets.ts'
 import { cut, LONGEST_LINE, oneLine } from './text.ts'
 
@@ -67,11 +68,15 @@ export type ShownDeep<T> = T extends Shown
 
 /** Lets every text in plain data pass the gate; keys are the program's own. */
 export function shownDeep<T>(value: T, gate: Gate): ShownDeep<T> {
+  // A thousand applications say mostly the same.
+  const once = onceEach((text) => gate(text))
   const pass = (inner: unknown): unknown => {
-    if (typeof inner === 'string') return gate(inner)
+    if (typeof inner === 'string') return once(inner)
     if (Array.isArray(inner)) return inner.map(pass)
     if (typeof inner !== 'object' || inner === null) return inner
-    return Object.fromEntries(Object.entries(inner).map(([key, one]) => [key, pass(one)]))
+    const shown: Record<string, unknown> = {}
+    for (const key in inner) shown[key] = pass(inner[key as keyof typeof inner])
+    return shown
   }
   return pass(value) as ShownDeep<T>
 }

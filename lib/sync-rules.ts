@@ -7,8 +7,8 @@ import { imagesRun } from './image-rules.ts'
 import { operatedRevisions } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { isSha, sameRevision } from './revision.ts'
+import { matchSource } from './revision-match.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
-import { matchSource } from './revision-rules.ts'
 import {
   describeSource,
   isGit,
