@@ -8,7 +8,7 @@ import type { Application } from './application.ts'
 import type { Comparison, Problem, Rendering } from './evidence.ts'
 import { dryCommitOf } from './hydration.ts'
 import { changedLastBy } from './monorepo.ts'
-import { isFullSha, isSha, type SourceRevision, } from './revision.ts'
+import { isFullSha, isSha, type SourceRevision } from './revision.ts'
 import {
   isGit,
   isNamed,
