@@ -30,8 +30,9 @@ export function changedLastBy(
 
 /** A JSON list of texts; an annotation may hold anything. */
 function listed(json: string | undefined): readonly string[] {
+  if (json === undefined) return []
   try {
-    const list: unknown = JSON.parse(json ?? '[]')
+    const list: unknown = JSON.parse(json)
     return Array.isArray(list) ? list.map((one) => (typeof one === 'string' ? one : '')) : []
   } catch {
     return []

@@ -251,7 +251,10 @@ export function isRequested({ source }: Sighting): boolean {
 
 /** What a stream tells of at once when it changes: two texts differ where something that matters has changed. */
 export function digest(application: Application | undefined): string {
-  if (application === undefined) return ''
+  return application === undefined ? '' : digestOf(application)
+}
+
+const digestOf = remembered((application: Application): string => {
   const { metadata, spec, operation, status } = application
   const { sync, health, operationState, conditions, summary, sourceHydrator } = status
   const last = operationState
@@ -272,7 +275,7 @@ export function digest(application: Application | undefined): string {
     sourceHydrator.lastSuccessfulOperation?.drySHA,
     spec.source?.targetRevision,
   ].join('|')
-}
+})
 
 /** What a hydrated revision came of is remembered: the status only tells it of the last. */
 function withHydration(evidence: Known['evidence'], { status }: Application): Known['evidence'] {

@@ -3,6 +3,7 @@
 import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { because, nameOf, some } from './phrase.ts'
+import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
 import { parseTime } from './time.ts'
 
@@ -188,10 +189,10 @@ function operationIsForOtherRevisions(application: Application): boolean {
  * The operation that ended after the last reconciliation, by when it finished; `undefined` where there is none.
  * Both times are the server's, so its clock may be off by hours.
  */
-export function staleOperation({ status }: Application): string | undefined {
+export const staleOperation = remembered(({ status }: Application): string | undefined => {
   const { operationState, reconciledAt } = status
   if (operationState === undefined || !hasEnded(operationState) || isDryRun(operationState)) return undefined
   const finished = parseTime(operationState.finishedAt)
   const reconciled = parseTime(reconciledAt)
   return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
-}
+})
