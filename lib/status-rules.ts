@@ -5,7 +5,7 @@ import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
 import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
-import { observedSources } from './sources.ts'
+import { type ObservedSource, observedSources } from './sources.ts'
 
 /** Deleting: an application on its way out verifies nothing, however healthy it still is. */
 export function notDeleting({ metadata }: Application): Finding {
@@ -54,7 +54,7 @@ export function statusIsFresh(application: Application): Finding {
     status.sync.status === 'Synced' ? observedSources(application).find(isUnknown) : undefined
   if (uncompared !== undefined)
     return pending(
-      `Argo CD shows ${uncompared.shown === '' ? 'no revision' : `the revision ${uncompared.shown}`} and no commit, as ` +
+      `Argo CD shows the revision ${uncompared.shown}, which is no commit, as ` +
         'after a sync of local manifests (argocd app sync --local), so Synced says nothing about what is in Git',
     )
   if (staleOperation(application) !== undefined)
@@ -66,7 +66,7 @@ export function statusIsFresh(application: Application): Finding {
 }
 
 /** What is in Git is compared at a commit; of anything else the comparison was not with Git. */
-const isUnknown = ({ revision }: { readonly revision: string }): boolean => revision === ''
+const isUnknown = ({ revision, shown }: ObservedSource): boolean => revision === '' && shown !== ''
 
 const ERROR_CONDITIONS: ReadonlySet<string> = new Set(['ComparisonError', 'InvalidSpecError', 'UnknownError'])
 
