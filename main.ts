@@ -13,6 +13,7 @@ import { readTextFile } from './lib/files.ts'
 import type { Finding } from './lib/finding.ts'
 import { type Follower, LiveFollower, LogFollower } from './lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from './lib/github.ts'
+import { lazily } from './lib/lazily.ts'
 import {
   isOnePlace,
   isStdout,
@@ -22,7 +23,14 @@ import {
   toStderr,
   writeOut,
 } from './lib/output.ts'
-import { formatProblems, formatResult, formatStart, formatTerminationMessage, plain } from './lib/report.ts'
+import {
+  formatProblems,
+  formatResult,
+  formatStart,
+  formatTerminationMessage,
+  forReading,
+  plain,
+} from './lib/report.ts'
 import { createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
 import type { Result } from './lib/result-schema.ts'
 import { Secrets } from './lib/secrets.ts'
@@ -159,7 +167,7 @@ async function verifyCommand(given: Arguments): Promise<number> {
   const next = adviceFor(result, outcome)
   const advice = next === undefined ? undefined : gate(next)
   const paint = paintFor(isTerminal(1), config.output)
-  const summary = formatResult(shownDeep(result, forPeople(gate)), paint, advice)
+  const summary = () => formatResult(shownDeep(forReading(result), forPeople(gate)), paint, advice)
   const code = finish(result, config.output, summary, advice)
   if (signal === 'SIGINT') await endAsInterrupted()
   return code
@@ -190,7 +198,11 @@ async function doctorCommand(given: Arguments): Promise<number> {
   }
   const json = told`${asJson(shownDeep(report.createDiagnosis(findings, connection.server), gate))}\n`
   const isTold = print(output.format === 'json' ? json : report.formatConclusion(findings, paint))
-  leave(output, json, report.formatDiagnosisTermination(findings))
+  leave(
+    output,
+    () => json,
+    () => report.formatDiagnosisTermination(findings),
+  )
   const code = report.diagnosisExitCode(findings, output.detailedExitCode)
   return isTold || code > 0 ? code : 1
 }
@@ -232,7 +244,7 @@ function refuse({ problems, output }: Extract<Loaded, { ok: false }>, times: () 
   const text = formatProblems(problems.map((problem) => gate(problem)))
   const isContainer = sources.env.KUBERNETES_SERVICE_HOST !== undefined
   if (output.format === 'json' || !isOnePlace(isContainer)) toStderr(text)
-  return finish(invalidSettingsResult(problems, times()), output, text)
+  return finish(invalidSettingsResult(problems, times()), output, () => text)
 }
 
 /** Ends as everything does that is interrupted at the keyboard, so that a loop of the shell ends too. */
@@ -277,11 +289,12 @@ function createFollower({ output }: Config): Follower {
  * Hands the result to everybody who asked for it. A yes that nobody could read is none; what else cannot be written
  * is reported, and changes no verdict.
  */
-function finish(result: Result, output: OutputOptions, summary: Shown, advice?: Shown): number {
-  const whole = shownDeep(result, gate)
-  const json = told`${asJson(whole)}\n`
-  const isTold = print(output.format === 'json' ? json : summary)
-  leave(output, json, formatTerminationMessage(whole, advice))
+function finish(result: Result, output: OutputOptions, summary: () => Shown, advice?: Shown): number {
+  // Of a thousand applications it takes a while, so it is made where somebody asked for it.
+  const whole = lazily(() => shownDeep(result, gate))
+  const json = lazily(() => told`${asJson(whole())}\n`)
+  const isTold = print(output.format === 'json' ? json() : summary())
+  leave(output, json, () => formatTerminationMessage(whole(), advice))
   if (output.githubSummary !== undefined) {
     const brief = shownDeep(result, forPeople(gate))
     write(output.githubSummary, formatJobSummary(brief), 'append')
@@ -292,12 +305,12 @@ function finish(result: Result, output: OutputOptions, summary: Shown, advice?: 
 }
 
 /** Leaves the result where files were asked for, or Kubernetes looks for one. */
-function leave(output: OutputOptions, json: Shown, termination: Shown): void {
+function leave(output: OutputOptions, json: () => Shown, termination: () => Shown): void {
   const { format, resultFile, terminationLog = platformTerminationLog() } = output
   // Once is enough: stdout holds one JSON object.
   if (resultFile !== undefined && !(format === 'json' && isStdout(resultFile)))
-    write(resultFile, json, 'replace')
-  if (terminationLog !== undefined) write(terminationLog, termination, 'replace')
+    write(resultFile, json(), 'replace')
+  if (terminationLog !== undefined) write(terminationLog, termination(), 'replace')
 }
 
 function write(file: string, text: Shown, how: 'replace' | 'append'): void {

@@ -1,8 +1,10 @@
 /** Goes to the root of a no: which resources are not healthy, down to the Pod. Pure; it changes no verdict. */
 
+import type { Application } from './application.ts'
 import { isMet } from './check.ts'
 import { applicationOf, type Known } from './knowledge.ts'
-import { failedResults, hasDryRun, resultsNeeded } from './operation-rules.ts'
+import { failedResults, mayHideFailure, resultsNeeded } from './operation-rules.ts'
+import { parseTime } from './time.ts'
 
 /** A resource that is not as it should be. */
 export interface UnhealthyResource {
@@ -87,7 +89,14 @@ export function describeResource({ kind, name, health, status, message }: Unheal
 /** Whether results of an operation count that only a request tells: a stream leaves them out. */
 export function lacksResults(known: Known): boolean {
   const application = applicationOf(known)
-  // What a dry run has taken the place of, no request tells any more.
-  const isGone = known.whole !== undefined && hasDryRun(known.whole)
-  return application !== undefined && !isGone && resultsNeeded(application)
+  if (application === undefined || !resultsNeeded(application)) return false
+  const { whole } = known
+  // What another operation has taken the place of, no request tells any more.
+  const isGone = whole !== undefined && mayHideFailure(whole) && !(startOf(whole) < startOf(application))
+  return !isGone
+}
+
+/** When its last operation began, by the server's clock. */
+function startOf({ status: { operationState } }: Application): number {
+  return parseTime(operationState?.startedAt)
 }

@@ -3,7 +3,7 @@
 import { isFailing } from './check.ts'
 import type { Known } from './knowledge.ts'
 import { OWN_COMPARISON } from './promises.ts'
-import { hasOwnSyncFailed } from './sync-checks.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
 import type { Policy } from './wanted.ts'
 
 const NOT = Number.POSITIVE_INFINITY

@@ -331,6 +331,15 @@ export function aliveSince(knowledge: Knowledge, now: number): number | undefine
   return openedAt !== undefined && now < lostAt(knowledge) ? openedAt : undefined
 }
 
+/** The last failure of a question about an application, where it has not been answered since. */
+export function lastFailure(
+  { failures }: Knowledge,
+  question: 'look' | 'refresh' | 'tree',
+  { key }: Pick<Known, 'key'>,
+): Failure | undefined {
+  return failures.size === 0 ? undefined : failures.get(`${question}:${key}`)
+}
+
 /** When the stream counts as lost: it ended, has been silent for too long, or has kept to itself what it should tell. */
 export function lostAt(knowledge: Knowledge): number {
   const { endedAt, heardAt } = knowledge.streams
@@ -339,7 +348,9 @@ export function lostAt(knowledge: Knowledge): number {
 
 /** When the stream counts as deaf: it had the time to tell what a request has shown, and has not. */
 export function deafAt({ streams }: Knowledge): number {
-  return Math.min(...streams.unheard.values(), Number.POSITIVE_INFINITY) + LONGEST_LAG
+  let since = Number.POSITIVE_INFINITY
+  for (const one of streams.unheard.values()) since = Math.min(since, one)
+  return since + LONGEST_LAG
 }
 
 /** When everything had become met; `undefined` where something is not. */

@@ -12,3 +12,15 @@ export function lazily<T>(make: () => T): () => T {
     return made.value
   }
 }
+
+/** What a function makes of a text, made once of each. */
+export function onceEach<T>(make: (text: string) => T): (text: string) => T {
+  const made = new Map<string, T>()
+  return (text) => {
+    const before = made.get(text)
+    if (before !== undefined) return before
+    const value = make(text)
+    made.set(text, value)
+    return value
+  }
+}

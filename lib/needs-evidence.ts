@@ -3,13 +3,13 @@
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
 import { failsAt } from './failing.ts'
-import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
-import { hasOwnSyncFailed } from './sync-checks.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -79,7 +79,6 @@ function unanswered<T extends { readonly key: string }>(
 
 /** Each commit once, and again after a failure. */
 function commits({ knowledge, now, isOneLook }: Moment): Need {
-  const hedges = hedgesOf(knowledge)
   const asked = unanswered(
     knowledge,
     'commit',
@@ -94,7 +93,7 @@ function commits({ knowledge, now, isOneLook }: Moment): Need {
       kind: 'commit',
       lane: 'commit',
       timeout: REQUEST_TIMEOUT,
-      hedges,
+      hedges: hedgesOf(knowledge),
       application: known.key,
       ref: known.ref,
       commit: one,
@@ -181,8 +180,9 @@ function trees(moment: Moment): Need {
 }
 
 /** Whether a tree was asked for and nothing has come of it yet. */
-function isUnderWay({ key, treeAsOf, treeAskedAt }: Known, { failures }: Knowledge): boolean {
-  return treeAskedAt > treeAsOf && (failures.get(`tree:${key}`)?.at ?? NEVER) < treeAskedAt
+function isUnderWay(known: Known, knowledge: Knowledge): boolean {
+  const { treeAsOf, treeAskedAt } = known
+  return treeAskedAt > treeAsOf && (lastFailure(knowledge, 'tree', known)?.at ?? NEVER) < treeAskedAt
 }
 
 /** Whether a tree may say why. */

@@ -2,7 +2,7 @@
 
 import { lacksResults } from './diagnosis.ts'
 import { failsAt } from './failing.ts'
-import { type Failure, isAlone, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { type Failure, isAlone, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
@@ -22,7 +22,6 @@ const NOT = Number.POSITIVE_INFINITY
 /** Looks that are due: each application for the most urgent reason. */
 export function looksNeeded(moment: Moment): Need {
   const { knowledge } = moment
-  const hedges = hedgesOf(knowledge)
   const latest = latestToFail(knowledge)
   let failing = 0
   return needOf(
@@ -37,7 +36,7 @@ export function looksNeeded(moment: Moment): Need {
       kind: 'look',
       lane: 'look',
       timeout: REQUEST_TIMEOUT,
-      hedges,
+      hedges: hedgesOf(knowledge),
       application: key,
       ref,
     }),
@@ -47,7 +46,7 @@ export function looksNeeded(moment: Moment): Need {
 
 function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): number {
   const { knowledge, isOneLook } = moment
-  const failure = knowledge.failures.get(`look:${known.key}`)
+  const failure = lastFailure(knowledge, 'look', known)
   if (isOneLook) return failure === undefined ? Math.min(firstLook(known, moment), proof(known, moment)) : NOT
   const due = Math.min(
     firstLook(known, moment),

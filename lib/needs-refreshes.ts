@@ -3,7 +3,7 @@
 import { REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isMet } from './check.ts'
 import { isHydrating } from './hydration.ts'
-import { type Failure, jitter, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
@@ -12,7 +12,7 @@ import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from '
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
-import { isAutomated } from './sync-rules.ts'
+import { isAutomated } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -34,7 +34,7 @@ const due = new WeakMap<Known, { readonly knowledge: Part; readonly at: number }
 type Part = Pick<Knowledge, 'policy' | 'seed'> & { readonly failure: Failure | undefined }
 
 function rememberedDueAt(known: Known, knowledge: Knowledge): number {
-  const failure = knowledge.failures.get(`refresh:${known.key}`)
+  const failure = lastFailure(knowledge, 'refresh', known)
   const before = due.get(known)
   if (
     before !== undefined &&
@@ -71,12 +71,14 @@ function refresh({ key, ref, refreshes, sighting, wanted }: Known, moment: Momen
 }
 
 function refreshDueAt(known: Known, knowledge: Knowledge): number {
-  const { sighting, refreshes, met, key } = known
+  const { sighting, refreshes, met } = known
   const application = sighting?.application
   if (application === undefined) return NOT
   if (refreshes.isUnderWay) return NEVER
+  // Whoever has asked for one, it is under way as long as the annotation is there.
+  if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
   if (met !== undefined || isCommitAwaited(known)) return NOT
-  const failure = knowledge.failures.get(`refresh:${key}`)
+  const failure = lastFailure(knowledge, 'refresh', known)
   const due = Math.min(
     staleness(known),
     // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
@@ -91,8 +93,6 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
           confirmation(known, knowledge),
         ),
   )
-  // Whoever has asked for one, it is under way as long as the annotation is there.
-  if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
   return Math.max(due, failure?.retryAt ?? NEVER)
 }
 
@@ -107,10 +107,11 @@ function isUnanswered({ refreshes: { startedAt, servedAskedAt } }: Known): boole
 }
 
 /** Again, soon after a failure, and after the usual pauses, from the first on, where it was lost on the way. */
-function unanswered({ refreshes: { lost, startedAt }, key }: Known, knowledge: Knowledge): number {
-  const failure = knowledge.failures.get(`refresh:${key}`)
+function unanswered(known: Known, knowledge: Knowledge): number {
+  const { lost, startedAt } = known.refreshes
+  const failure = lastFailure(knowledge, 'refresh', known)
   if (failure !== undefined && failure.at >= startedAt) return failure.retryAt
-  return startedAt + pauseAfter(Math.max(lost, 1), key, knowledge)
+  return startedAt + pauseAfter(Math.max(lost, 1), known.key, knowledge)
 }
 
 /** An operation that ended after the last reconciliation leaves health from before it. */

@@ -14,7 +14,7 @@ import {
   type Sighting,
   type Streak,
 } from './knowledge.ts'
-import { failedOperation, withoutDryRun } from './operation-rules.ts'
+import { failedOperation, withHiddenFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -54,7 +54,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
       ? alone(seen.application)
       : completed(seen.application, known.whole)
   const failed = failedOperation(told, known.failedOperation)
-  const application = withoutDryRun(told, failed)
+  const application = withHiddenFailure(told, failed)
   const after = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
@@ -62,7 +62,8 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     failedOperation: failed,
     isDoubtful: false,
   }
-  return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
+  const checks = () => checkApplication(application, after.wanted, after.evidence)
+  return assessed({ ...after, syncing: syncObserved(after, seen, checks, context) }, now, context)
 }
 
 /** Which Pods have ended, the tree of an earlier operation does not tell. */
@@ -255,7 +256,10 @@ export function isRequested({ source }: Sighting): boolean {
 
 /** What a stream tells of at once when it changes: two texts differ where something that matters has changed. */
 export function digest(application: Application | undefined): string {
-  if (application === undefined) return ''
+  return application === undefined ? '' : digestOf(application)
+}
+
+const digestOf = remembered((application: Application): string => {
   const { metadata, spec, operation, status } = application
   const { sync, health, operationState, conditions, summary, sourceHydrator } = status
   const last = operationState
@@ -276,7 +280,7 @@ export function digest(application: Application | undefined): string {
     sourceHydrator.lastSuccessfulOperation?.drySHA,
     spec.source?.targetRevision,
   ].join('|')
-}
+})
 
 /** What a hydrated revision came of is remembered: the status only tells it of the last. */
 function withHydration(evidence: Known['evidence'], { status }: Application): Known['evidence'] {

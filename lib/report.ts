@@ -45,6 +45,14 @@ export function formatResult(result: ShownResult, paint: Paint, advice?: Shown):
 
 const NOTHING = told``
 
+/** A result without what its summary does not show: of many applications those that are verified are only counted. */
+export function forReading(result: Result): Result {
+  const { applications } = result
+  if (applications.length <= MOST_IN_FULL) return result
+  const nothing = { message: '', url: '', images: [], checks: [], unhealthyResources: [] }
+  return { ...result, applications: applications.map((one) => (one.verified ? { ...one, ...nothing } : one)) }
+}
+
 /** How long a run took, as a person would say it. */
 export function elapsed({ durationSeconds }: Pick<Result, 'durationSeconds'>): Shown {
   return ours(formatDuration(durationSeconds * 1000))

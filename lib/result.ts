@@ -11,7 +11,8 @@ import { checksOf, type Ending, namingCheck } from './ending.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { formatImage } from './image.ts'
 import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
-import { momentOf } from './moment.ts'
+import { onceEach } from './lazily.ts'
+import { type Moment, momentOf } from './moment.ts'
 import { few } from './phrase.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
 import { failureOf as lastFailureOf } from './server.ts'
@@ -41,10 +42,14 @@ export interface ResultInput {
 export function createResult({ server, outcome, times, mask }: ResultInput): Result {
   const { decision: ending, knowledge } = outcome
   const verified = ending.kind === 'verified'
+  const moment = momentOf(knowledge, outcome.endedAt)
+  // A thousand applications say mostly the same. What is masked gets shorter, hardly ever by half; and a fleet of long
+  // messages would take its time.
+  const shown = onceEach((text) => cut(mask(cut(text, 2 * LONGEST_MESSAGE)), LONGEST_MESSAGE))
   const byKey = new Map(
     [...knowledge.applications.values()].map((known) => [
       known.key,
-      applicationResult(known, outcome, { server, mask, times }),
+      applicationResult(known, outcome, moment, { server, shown, times }),
     ]),
   )
   const applications = [...byKey.values()].sort(
@@ -90,10 +95,14 @@ function formatTimes({ startedAt, finishedAt, durationSeconds }: Times) {
 
 function applicationResult(
   known: Known,
-  { decision: ending, knowledge, endedAt }: Outcome,
-  { server, mask, times }: Pick<ResultInput, 'server' | 'mask' | 'times'>,
+  { decision: ending, knowledge }: Outcome,
+  moment: Moment,
+  {
+    server,
+    shown,
+    times,
+  }: Pick<ResultInput, 'server' | 'times'> & { readonly shown: (text: string) => string },
 ): ApplicationResult {
-  const shown = (text: string) => cut(mask(text), LONGEST_MESSAGE)
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
   const { ref, key } = known
   const application = applicationOf(known)
@@ -104,7 +113,6 @@ function applicationResult(
   const name = application?.metadata.name ?? ref.name
   const namespace = application?.metadata.namespace ?? ref.namespace ?? null
   const status = application?.status
-  const moment = momentOf(knowledge, endedAt)
   const message = verified
     ? summary(known, knowledge.policy)
     : naming === undefined
@@ -283,6 +291,12 @@ function refusal(
           ? `: ${NOTHING_SEEN}`
           : `; this account sees ${few(namesOf(visible))}`
     const message = `no application matches the selector ${JSON.stringify(target.selector)}${when}${sees}`
+    return { reason: 'NotFound', message }
+  }
+  if (target.kind === 'selector' && failure === undefined && applications.length < target.min) {
+    const names = applications.map(({ name }) => name)
+    const what = `${names.length} of at least ${target.min} applications match the selector ${JSON.stringify(target.selector)}`
+    const message = `only ${what}${when}: ${few(names)}; are the others still to come, or is KPCEA_SELECTOR_MIN (--selector-min) too high?`
     return { reason: 'NotFound', message }
   }
   const { reason, message } = failureOf(ending, failure)

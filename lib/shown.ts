@@ -3,6 +3,7 @@
  * and the compiler holds that: nothing else makes a {@link Shown}.
  */
 
+import { onceEach } from './lazily.ts'
 import type { Secrets } from './secrets.ts'
 import { cut, LONGEST_LINE, oneLine } from './text.ts'
 
@@ -18,19 +19,18 @@ export type Gate = (text: string, most?: number) => Shown
 export type Paint = (style: 'green' | 'red' | 'yellow' | 'dim' | 'bold', text: Shown) => Shown
 
 /** More of a text than this, in characters, is not even looked at: whoever writes so much says nothing with it. */
-const LONGEST_LOOK = 64 * 1024
+const LONGEST_LOOK = 16 * 1024
 
 /**
  * A gate. What has passed it is one line without characters that steer a terminal, hide, or turn the direction of
  * writing; holds no secret and no command of a CI's; and is no longer than it may be.
  */
-export function createGate({ mask, longest }: Pick<Secrets, 'mask' | 'longest'>): Gate {
+export function createGate({ mask }: Pick<Secrets, 'mask'>): Gate {
   return (text, most = LONGEST_LINE) => {
-    const isWhole = text.length <= LONGEST_LOOK
-    // Masked before and after: what is taken away may have stood inside a secret, or belong to one.
-    const line = mask(oneLine(mask(isWhole ? text : text.slice(0, LONGEST_LOOK))))
-    // Where a look ends, it may end inside a secret.
-    return cut(disarmed(isWhole ? line : line.slice(0, Math.max(line.length - longest(), 0))), most) as Shown
+    const masked = mask(cut(text, LONGEST_LOOK))
+    const line = oneLine(masked)
+    // What was taken away may have stood inside a secret.
+    return cut(disarmed(line === masked ? line : mask(line)), most) as Shown
   }
 }
 
@@ -67,11 +67,15 @@ export type ShownDeep<T> = T extends Shown
 
 /** Lets every text in plain data pass the gate; keys are the program's own. */
 export function shownDeep<T>(value: T, gate: Gate): ShownDeep<T> {
+  // A thousand applications say mostly the same.
+  const once = onceEach((text) => gate(text))
   const pass = (inner: unknown): unknown => {
-    if (typeof inner === 'string') return gate(inner)
+    if (typeof inner === 'string') return once(inner)
     if (Array.isArray(inner)) return inner.map(pass)
     if (typeof inner !== 'object' || inner === null) return inner
-    return Object.fromEntries(Object.entries(inner).map(([key, one]) => [key, pass(one)]))
+    const shown: Record<string, unknown> = {}
+    for (const key in inner) shown[key] = pass(inner[key as keyof typeof inner])
+    return shown
   }
   return pass(value) as ShownDeep<T>
 }

@@ -117,6 +117,41 @@ export async function* readEvents(
   }
 }
 
+/** So many changes are enough for one batch, whatever comes behind them. */
+const MOST_GATHERED = 1000
+
+/**
+ * Batches of changes, in which all is that had come by the time at which one is asked for: what a stream of a thousand
+ * applications begins with comes in dozens of parts, and each batch is thought about once. The first, which says that
+ * the stream has begun, comes by itself.
+ */
+export async function* gathered<T>(parts: AsyncGenerator<readonly T[]>): AsyncGenerator<readonly T[]> {
+  let coming = parts.next()
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      const { value, done } = await coming
+      if (done === true) return
+      coming = parts.next()
+      let batch = value
+      while (!isFirst && batch.length > 0 && batch.length < MOST_GATHERED) {
+        const more = await Promise.race([coming, afterThis()])
+        if (more === undefined || more.done === true) break
+        coming = parts.next()
+        batch = [...batch, ...more.value]
+      }
+      yield batch
+    }
+  } finally {
+    coming.catch(() => {})
+    await parts.return(undefined)
+  }
+}
+
+/** When what has come already was handed on. */
+function afterThis(): Promise<undefined> {
+  return new Promise((resolve) => setImmediate(resolve, undefined))
+}
+
 function decode(decoder: TextDecoder, chunk: Uint8Array, host: string): string {
   try {
     return decoder.decode(chunk, { stream: true })

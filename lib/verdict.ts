@@ -11,7 +11,7 @@ import { type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
 import { isProven, type Moment, momentOf } from './moment.ts'
 import { syncRefusal } from './needs-syncs.ts'
 import { LONGEST_DIAGNOSIS } from './promises.ts'
-import { hasOwnSyncFailed } from './sync-checks.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
 
 /** What follows from what is known; `undefined`: it is not decided yet. */
 export function decide(knowledge: Knowledge, now: number): Ending | undefined {
