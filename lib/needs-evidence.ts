@@ -7,7 +7,14 @@ import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from '.
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
-import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
+import {
+  LONGEST_HEDGE,
+  MOST_DIAGNOSES,
+  MOST_TREES,
+  REQUEST_TIMEOUT,
+  SHORTEST_PAUSE,
+  TREE_INTERVAL,
+} from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
 import { hasOwnSyncFailed } from './sync-operation.ts'
 
@@ -193,11 +200,13 @@ function isIll({ checks }: Known): boolean {
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { treeAsOf } = known
+  const { key, treeAsOf } = known
   const due = treeAsOf + TREE_INTERVAL
+  // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
+  if (knowledge.failures.has(`look:${key}`)) return due
   // An early no rests on what was seen when *fail after* had passed.
   const dueAt = failsAt(known, knowledge.policy)
-  return dueAt > treeAsOf ? Math.min(due, dueAt) : due
+  return dueAt > treeAsOf ? Math.min(due, Math.max(dueAt, treeAsOf + SHORTEST_PAUSE)) : due
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */

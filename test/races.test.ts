@@ -5,7 +5,7 @@ import { RequestFailure } from '../lib/failure.ts'
 import type { Target } from '../lib/wanted.ts'
 import { type JsonObject, merge } from './argocd/server.ts'
 import { settled } from './fake-clock.ts'
-import { SHA, wanting } from './fixtures.ts'
+import { node, SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
 
 const VERIFIED = { kind: 'verified' } as const
@@ -709,5 +709,24 @@ describe('an early no', () => {
     scene.put('web', SHA.b)
     await scene.pass(3)
     expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('that no look can prove asks for no tree after the other', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, progressing)
+    scene.argocd.nodes = [
+      node({
+        kind: 'Pod',
+        health: { status: 'Degraded', message: undefined },
+        createdAt: '2040-01-01T00:00:00Z',
+      }),
+    ]
+    scene.argocd.delay = ({ call }) => (call === 'tree' ? scene.clock.sleep(10) : Promise.resolve())
+    scene.argocd.refuse = ({ call }) => {
+      if (call !== 'tree' && scene.clock.now() > 0) throw new RequestFailure('Unreachable', '503')
+    }
+    scene.start({ failAfter: 0, timeout: 300 * SECOND })
+    await scene.pass(120)
+    expect(scene.argocd.count('tree')).toBeWithin(10, 15)
   })
 })
