@@ -729,4 +729,15 @@ describe('an early no', () => {
     await scene.pass(120)
     expect(scene.argocd.count('tree')).toBeWithin(10, 15)
   })
+
+  test('is about nothing that a selector has ceased to match, though no stream tells', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.b, { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } })
+    const names = scene.argocd.names.bind(scene.argocd)
+    scene.argocd.names = async (...asked) =>
+      (await names(...asked)).filter(({ name }) => name === 'a' || scene.clock.now() < 5 * SECOND)
+    await scene.start({ watch: true, failAfter: 20 * SECOND, timeout: 300 * SECOND }, SELECTED).pass(22)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
 })

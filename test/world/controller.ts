@@ -15,6 +15,7 @@ import {
   refOf,
   type Spec,
   type Subject,
+  sameSpec,
   serverTime,
   syncedSource,
   type World,
@@ -208,7 +209,7 @@ function finish(world: World, subject: Subject, comparing: Comparing): void {
     if (comparing.isLatest) armTimer(world, subject)
     // Deferred: whoever asked meanwhile is served next.
     later(world, subject, 2, () => compareIfWanted(world, subject))
-    const isOtherSpec = subject.status.comparedTo !== subject.spec && !subject.isInvalid
+    const isOtherSpec = !sameSpec(subject.status.comparedTo, subject.spec) && !subject.isInvalid
     if (isOtherSpec) requestComparison(world, subject, 2, 5)
   }
   world.journal.tell(

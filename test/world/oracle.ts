@@ -1,6 +1,6 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
-import { FEW, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
+import { FEW, MEMBERSHIP_INTERVAL, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -75,6 +75,8 @@ interface Asked {
   failingOf: string
   /** When the run could first see it at each revision. */
   readonly seenAt: Map<string, number>
+  /** The target means it, at the moment. */
+  isMeant: boolean
 }
 
 /** An oracle of a world whose run begins now. */
@@ -87,6 +89,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const stored: Turn<boolean>[] = []
   const real: Turn<boolean>[] = []
   let visibleSince: number | undefined
+  // When a selector last ceased to match something: no stream tells of that.
+  let leftAt = Number.NEGATIVE_INFINITY
   const requests: number[] = []
   let first = 0
   let hasAnswered = false
@@ -111,6 +115,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       unidentifiedSince: undefined,
       failingOf: '',
       seenAt: new Map(),
+      isMeant: false,
     })
     dirty.add(subject)
   }
@@ -135,6 +140,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    if (policy.watch) allowed += Math.max(leftAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval) - since, 0)
     // A sync whose answer is lost is waited for, and looked for.
     if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
     return allowed
@@ -208,10 +214,14 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
-      turn(one.failings, one.truth.failing)
+      // What a selector no longer matches is held against nobody.
+      const isMeant = isMember(subject)
+      if (one.isMeant && !isMeant) leftAt = time.now()
+      one.isMeant = isMeant
+      turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
-      if (!one.truth.isHopeless) one.hopelessSince = undefined
+      if (!one.truth.isHopeless || !isMeant) one.hopelessSince = undefined
       else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
     dirty.clear()

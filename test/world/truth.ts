@@ -9,7 +9,7 @@ import { liveHealth } from './live.ts'
 import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
 import { claims, type SeenAt, shows } from './truth-revisions.ts'
-import type { Subject, World } from './world.ts'
+import { type Subject, sameSources, sameSpec, type World } from './world.ts'
 
 /** What is true of an application, or is not. */
 export interface Truth {
@@ -78,7 +78,7 @@ export function truthOf(
     isHealthy &&
     runsImages(wanted.images, subject) &&
     (subject.plan.hydration === 'none' ||
-      world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources === spec.sources)
+      sameSources(world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources, spec.sources))
   const isVisible =
     isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
@@ -110,7 +110,7 @@ function isFresh(subject: Subject): boolean {
   const { annotations, status, spec } = subject
   return (
     annotations.refresh === undefined &&
-    status.comparedTo === spec &&
+    sameSpec(status.comparedTo, spec) &&
     status.operationState?.operation.isLocal !== true &&
     isSettled(subject) &&
     isHydrated(subject)
@@ -129,6 +129,6 @@ function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject):
     annotations.hydrate === undefined &&
     hydrator.current?.phase === 'Hydrated' &&
     // The destination is no part of what is hydrated.
-    hydrator.current.spec.sources === spec.sources
+    sameSources(hydrator.current.spec.sources, spec.sources)
   )
 }

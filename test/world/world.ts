@@ -167,6 +167,15 @@ export function later({ time }: World, subject: Subject, delay: number, action: 
   })
 }
 
+/** Whether specs say the same of what is compared: one that is changed and changed back is the same again. */
+export function sameSpec(a: Spec | undefined, b: Spec): boolean {
+  return a === b || (a !== undefined && a.destination === b.destination && sameSources(a.sources, b.sources))
+}
+
+export function sameSources(a: Spec['sources'] | undefined, b: Spec['sources']): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
 /** The ref that a source tracks. */
 export function refOf({ repoURL }: Pick<SourcePlan, 'repoURL'>, targetRevision: string): string {
   return `${repoURL}@${targetRevision}`
