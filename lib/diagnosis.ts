@@ -3,6 +3,7 @@
 import { isMet } from './check.ts'
 import { applicationOf, type Known } from './knowledge.ts'
 import { failedResults, hasDryRun, resultsNeeded } from './operation-rules.ts'
+import { remembered } from './remembered.ts'
 
 /** A resource that is not as it should be. */
 export interface UnhealthyResource {
@@ -87,7 +88,10 @@ export function describeResource({ kind, name, health, status, message }: Unheal
 /** Whether results of an operation count that only a request tells: a stream leaves them out. */
 export function lacksResults(known: Known): boolean {
   const application = applicationOf(known)
+  if (application === undefined || !areResultsNeeded(application)) return false
   // What a dry run has taken the place of, no request tells any more.
-  const isGone = known.whole !== undefined && hasDryRun(known.whole)
-  return application !== undefined && !isGone && resultsNeeded(application)
+  return known.whole === undefined || !hasDryRun(known.whole)
 }
+
+/** Asked of each application, each time that something has happened to one of them. */
+const areResultsNeeded = remembered(resultsNeeded)

@@ -15,6 +15,7 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { failureOf } from './server.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -44,7 +45,7 @@ export function looksNeeded(moment: Moment): Need {
 
 function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): number {
   const { knowledge, isOneLook } = moment
-  const failure = knowledge.failures.get(`look:${known.key}`)
+  const failure = failureOf(knowledge, 'look', known.key)
   if (isOneLook) return failure === undefined ? Math.min(firstLook(known, moment), proof(known, moment)) : NOT
   const due = Math.min(
     firstLook(known, moment),

@@ -7,10 +7,11 @@ import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { staleOperation } from './operation-rules.ts'
-import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
+import { failureOf } from './server.ts'
 import { isAutomated } from './sync-rules.ts'
 
 const NOT = Number.POSITIVE_INFINITY
@@ -19,11 +20,16 @@ const NOT = Number.POSITIVE_INFINITY
 export function refreshesNeeded(moment: Moment): Need {
   const { knowledge, isOneLook, now } = moment
   if (knowledge.policy.refresh === 'none' || isOneLook) return NOTHING
+  const underWay: Known[] = []
+  for (const known of knowledge.applications.values()) if (known.refreshes.isUnderWay) underWay.push(known)
+  // Where no more are begun, nothing has to be known of thousands that wait for their turn.
+  const others = underWay.length >= LIMITS.refresh ? underWay : knowledge.applications.values()
   return needOf(
-    knowledge.applications.values(),
+    others,
     (known) => rememberedDueAt(known, knowledge),
     (known) => refresh(known, moment),
     now,
+    { count: LIMITS.refresh, isUnderWay: ({ refreshes }) => refreshes.isUnderWay },
   )
 }
 
@@ -33,7 +39,7 @@ const due = new WeakMap<Known, { readonly knowledge: Part; readonly at: number }
 type Part = Pick<Knowledge, 'policy' | 'seed'> & { readonly failure: Failure | undefined }
 
 function rememberedDueAt(known: Known, knowledge: Knowledge): number {
-  const failure = knowledge.failures.get(`refresh:${known.key}`)
+  const failure = failureOf(knowledge, 'refresh', known.key)
   const before = due.get(known)
   if (
     before !== undefined &&
@@ -75,7 +81,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
   if (application === undefined) return NOT
   if (refreshes.isUnderWay) return NEVER
   if (met !== undefined || isCommitAwaited(known)) return NOT
-  const failure = knowledge.failures.get(`refresh:${key}`)
+  const failure = failureOf(knowledge, 'refresh', key)
   const due = Math.min(
     staleness(known),
     // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
@@ -107,7 +113,7 @@ function isUnanswered({ refreshes: { startedAt, servedAskedAt } }: Known): boole
 
 /** Again, soon after a failure, and after the usual pauses where nobody knows what became of it. */
 function unanswered({ refreshes: { asked, startedAt }, key }: Known, knowledge: Knowledge): number {
-  const failure = knowledge.failures.get(`refresh:${key}`)
+  const failure = failureOf(knowledge, 'refresh', key)
   if (failure !== undefined && failure.at >= startedAt) return failure.retryAt
   return startedAt + pauseAfter(asked, key, knowledge)
 }
