@@ -8,7 +8,7 @@ import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { staleOperation } from './operation-rules.ts'
-import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
@@ -20,11 +20,16 @@ const NOT = Number.POSITIVE_INFINITY
 export function refreshesNeeded(moment: Moment): Need {
   const { knowledge, isOneLook, now } = moment
   if (knowledge.policy.refresh === 'none' || isOneLook) return NOTHING
+  const underWay: Known[] = []
+  for (const known of knowledge.applications.values()) if (known.refreshes.isUnderWay) underWay.push(known)
+  // Where no more are begun, nothing has to be known of thousands that wait for their turn.
+  const others = underWay.length >= LIMITS.refresh ? underWay : knowledge.applications.values()
   return needOf(
-    knowledge.applications.values(),
+    others,
     (known) => rememberedDueAt(known, knowledge),
     (known) => refresh(known, moment),
     now,
+    { count: LIMITS.refresh, isUnderWay: ({ refreshes }) => refreshes.isUnderWay },
   )
 }
 
