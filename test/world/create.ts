@@ -52,6 +52,7 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     store: createStore(),
     applications,
     runs: 0,
+    lostInGapAt: Number.NEGATIVE_INFINITY,
     wrongOrder: undefined,
     changed: () => {},
     requestComparison: () => {},

@@ -20,6 +20,8 @@ export interface World {
   readonly applications: readonly Subject[]
   /** Counts the runs of the gate: one that is killed is followed by another. */
   runs: number
+  /** When a stream last lost a change between its list and its subscription, as each may, with no fault at all. */
+  lostInGapAt: number
   /** A sync that the gate ordered against its promise. */
   wrongOrder: string | undefined
   /** Called with each application of which something has become another. */
