@@ -3,7 +3,7 @@
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
 import { failsAt } from './failing.ts'
-import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
+import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
@@ -18,12 +18,14 @@ export function evidenceNeeded(moment: Moment): Need {
   return union([commits(moment), comparisons(moment), trees(moment)])
 }
 
-const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false }
+const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false, isIll: false }
 
 interface Needs {
   readonly commits: readonly CommitRequest[]
   readonly comparisons: readonly Comparison[]
   readonly tree: boolean
+  /** Whether a tree may say why. */
+  readonly isIll: boolean
 }
 
 /** What follows from the same as the checks do, for as long as those are known. */
@@ -38,8 +40,10 @@ function needs({ sighting, wanted, evidence, checks }: Known): Needs {
     commits: commitsNeeded(application, wanted, evidence),
     comparisons: comparisonsNeeded(application, wanted, evidence),
     tree: treeNeeded(application, wanted),
+    isIll: isIll(checks),
   }
-  const isNothing = found.commits.length === 0 && found.comparisons.length === 0 && !found.tree
+  const isNothing =
+    found.commits.length === 0 && found.comparisons.length === 0 && !found.tree && !found.isIll
   remembered.set(checks, isNothing ? NO_NEEDS : found)
   return found
 }
@@ -145,11 +149,11 @@ function trees(moment: Moment): Need {
       room--
       roomAt = Math.min(roomAt, treeAskedAt + TREE_INTERVAL)
     }
-    if (applicationOf(known) === undefined) continue
+    const { isIll, tree } = needs(known)
     // Beyond what decides, a tree explains a no: of the first few, once.
-    const isUnread = known.treeAsOf === NEVER && isIll(known)
+    const isUnread = known.treeAsOf === NEVER && isIll
     if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) others.push(known)
-    else if (needs(known).tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
+    else if (tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
   }
   if (deciding.length + others.length === 0) return NOTHING
   const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)
@@ -186,7 +190,7 @@ function isUnderWay(known: Known, knowledge: Knowledge): boolean {
 }
 
 /** Whether a tree may say why. */
-function isIll({ checks }: Known): boolean {
+function isIll(checks: Known['checks']): boolean {
   return checks.some(
     ({ code, state }) => state !== 'met' && (code === 'NotHealthy' || code === 'OperationFailed'),
   )

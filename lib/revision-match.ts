@@ -32,7 +32,7 @@ export function twinsOf({ observed }: RevisionContext, source: ObservedSource): 
 
 /** Whether sources are all at one commit. */
 export function haveOneRevision(sources: readonly ObservedSource[]): boolean {
-  return new Set(sources.map(({ revision }) => revision.toLowerCase())).size <= 1
+  return sources.every(({ revision }) => revision.toLowerCase() === sources[0]?.revision.toLowerCase())
 }
 
 /** By which rule a source runs the wanted revision, as a sentence; `undefined` where it does not. */
