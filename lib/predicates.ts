@@ -77,7 +77,7 @@ export function checkApplication(
     (wanted.revision !== undefined && isMet(revision) && isObserved(application, operated)) ||
     areWanted(application, operated, wanted, evidence)
   const checks: Check[] = []
-  const add = (code: Code, finding: Finding) => checks.push({ code, ...finding })
+  const add = (code: Code, finding: Finding) => checks.push({ ...finding, code })
   add('NotFound', met('the application is there'))
   add('Deleting', notDeleting(application))
   add('OperationInProgress', noOperationInProgress(application))

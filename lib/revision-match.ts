@@ -49,13 +49,8 @@ export function matchSource(
     return `revision is ${revision}, where ${wanted} points after a refresh`
   if (hydratedFrom(application, revision, wanted, evidence))
     return `revision is ${revision}, hydrated from ${wanted}`
-  const commit = commitOf(evidence, observed)
-  if (
-    canBeTag(context, observed, wanted) &&
-    commit !== undefined &&
-    'tags' in commit &&
-    commit.tags.includes(wanted)
-  )
+  const commit = canBeTag(context, observed, wanted) ? commitOf(evidence, observed) : undefined
+  if (commit !== undefined && 'tags' in commit && commit.tags.includes(wanted))
     return `revision is ${revision}, tagged ${wanted}`
   if (policy === 'at-least') {
     const names = [wanted, ...hydratedOf(application, wanted, evidence)]
