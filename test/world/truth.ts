@@ -82,9 +82,9 @@ export function truthOf(
   const isVisible =
     isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
-  const isReleased =
+  const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
-  const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased)
+  const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
   return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
 }
 
