@@ -228,7 +228,7 @@ describe('operations of others', () => {
       { kind: 'answer', status: 502, body: 'bad gateway' },
     )
     const { finished } = start(
-      env({ KPCEA_FAIL_AFTER: '1', KPCEA_OUTPUT: 'json', KPCEA_TIMEOUT: '40', KPCEA_WATCH: 'false' }),
+      env({ KPCEA_FAIL_AFTER: '8', KPCEA_OUTPUT: 'json', KPCEA_TIMEOUT: '40', KPCEA_WATCH: 'false' }),
     )
     await waitFor(() => posts().length === 1)
     lift()
