@@ -10,6 +10,7 @@ import { requestOperation } from './operations.ts'
 import { write } from './store.ts'
 import {
   type Annotations,
+  isClosed,
   later,
   type Revisions,
   refOf,
@@ -176,6 +177,7 @@ function conclude(
 function autoSync(world: World, subject: Subject, revisions: Revisions): Subject['status']['conditions'] {
   const { plan, status, operation } = subject
   if (!plan.automated || operation !== undefined || subject.deletingSince !== undefined) return []
+  if (isClosed(world, subject)) return []
   const last = status.operationState
   if (last !== undefined && last.finishedAt === undefined) return []
   const attempted = last?.synced ?? last?.operation.revisions

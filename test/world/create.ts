@@ -52,7 +52,9 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     store: createStore(),
     applications,
     runs: 0,
-    wrongOrder: undefined,
+    mistake: undefined,
+    ordered: () => {},
+    rivals: 0,
     changed: () => {},
     requestComparison: () => {},
   }

@@ -5,6 +5,7 @@ import { contentAt, contentOf, headOf } from './git.ts'
 import { apply, liveHealth } from './live.ts'
 import { write } from './store.ts'
 import {
+  isClosed,
   later,
   type Operation,
   type OperationState,
@@ -71,7 +72,19 @@ function forget({ time, scenario }: World, { live, status }: Subject): void {
   live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
 }
 
+const BLOCKED = 'Sync operation blocked by sync window'
+
 function sync(world: World, subject: Subject, operationState: OperationState): void {
+  if (isClosed(world, subject)) {
+    // It was accepted before the window closed, and is Running until that opens.
+    const blocked = { ...operationState, message: BLOCKED }
+    if (operationState.message !== BLOCKED) {
+      world.journal.count('operation blocked by a window')
+      record(world, subject, blocked)
+    }
+    later(world, subject, 1000, () => sync(world, subject, blocked))
+    return
+  }
   const { git, random } = world
   const { spec } = subject
   const { operation } = operationState

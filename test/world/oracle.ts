@@ -17,6 +17,7 @@ import {
   yesWithin,
 } from './promises.ts'
 import { SERVER_NAMESPACE } from './scenario.ts'
+import { createSyncOracle } from './syncing.ts'
 import { ABSENT, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
 import { lastTrue, longestGap, type Turn } from './turns.ts'
@@ -32,6 +33,7 @@ export interface Breach {
     | 'never greedy'
     | 'no busy loop'
     | 'never twice'
+    | 'never unasked'
     | 'no crash'
   readonly at: number
   readonly what: string
@@ -131,6 +133,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const cached = world.store.cached.get(number)
     return cached !== undefined && isSelected(target.selector, cached.labels)
   }
+  const syncs = createSyncOracle(world, startsAt, { includes: isMember, least })
   // A refresh of another run, or the wait for the next, is part of what a branch or a hydration takes.
   const needs = needsOf(world)
 
@@ -178,7 +181,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (unseenSince === undefined || unidentifiedSince === undefined || isComparing || !isMember(subject))
       return undefined
     // With local manifests the controller does not look into Git.
-    const isLocal = subject.status.operationState?.operation.isLocal === true
+    const { operationState } = subject.status
+    const isLocal = operationState?.operation.isLocal === true
+    // One that has been asked for takes the place of what was on record, which may have been a local one.
+    if (operationState === undefined && subject.operation !== undefined) return undefined
     const { hydration } = subject.plan
     const isQuiet = scenario.faults.length === 0 && hydration === 'none' && !subject.isInvalid && !isLocal
     if (
@@ -224,7 +230,14 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (!one.truth.isHopeless || !isMeant) one.hopelessSince = undefined
       else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
+    const mistake = syncs.look()
+    for (const subject of dirty) {
+      const one = asked.get(subject)
+      if (one !== undefined) syncs.seen(subject, one.wanted, one.truth)
+    }
     dirty.clear()
+    syncs.look()
+    if (mistake !== undefined) return { at: time.now(), ...mistake }
     let members = 0
     let isStored = true
     let isReal = true
@@ -280,7 +293,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       case 'failed':
         return late() ?? judgeNo(ending.key, now)
       case 'refused':
-        if (policy.sync !== undefined && isAmbiguous) return undefined
+        if (policy.sync !== undefined && (isAmbiguous || syncs.isRefusalRight())) return undefined
         return isHopeless(world, now, hasAnswered, startsAt)
           ? undefined
           : breach('never early', 'refused, and the server was there')

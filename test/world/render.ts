@@ -128,6 +128,7 @@ function renderAnnotations(
   if (refreshTimestamp !== undefined) annotations['argocd.argoproj.io/refresh-timestamp'] = refreshTimestamp
   if (hydrate !== undefined) annotations['argocd.argoproj.io/hydrate'] = hydrate
   if (hydrateTimestamp !== undefined) annotations['argocd.argoproj.io/hydrate-timestamp'] = hydrateTimestamp
+  if (plan.owner?.stages !== undefined) annotations['kargo.akuity.io/authorized-stage'] = plan.owner.stages
   if (plan.hydration === 'skips') annotations['argocd.argoproj.io/manifest-generate-paths'] = '.'
   return annotations
 }
@@ -191,7 +192,7 @@ export function createSpec(
           }
         : undefined,
     destination: { server: 'https://kubernetes.default.svc', namespace: destination },
-    syncPolicy: { automated: plan.automated ? { prune: undefined, enabled: undefined } : undefined },
+    syncPolicy: { automated: renderAutomated(plan) },
   }
   return { number, sources, destination, parsed }
 }
@@ -211,4 +212,10 @@ export function otherPath(sources: readonly SourcePlan[]): SourcePlan[] {
     const path = isOther ? source.path.slice(0, -OTHER_PATH.length) : source.path + OTHER_PATH
     return { ...source, path }
   })
+}
+
+/** Automated sync that is switched off still says whether to prune. */
+function renderAutomated({ automated, owner }: ApplicationPlan) {
+  if (automated) return { prune: undefined, enabled: undefined }
+  return owner?.prunes === true ? { prune: true, enabled: false } : undefined
 }
