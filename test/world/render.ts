@@ -74,7 +74,11 @@ export function render(subject: Subject): Application {
                 health: { status: status.health, message: undefined },
               },
             ],
-      history: status.history.map(({ id, revisions }) => ({ id, ...revisionFields(several, revisions) })),
+      history: status.history.map(({ id, revisions }) => ({
+        id,
+        ...revisionFields(several, revisions),
+        sources: [],
+      })),
       summary: { images: [...status.images] },
       sourceHydrator: {
         currentOperation:
