@@ -285,6 +285,6 @@ test.concurrent('more names than one run verifies are a mistake in the settings,
   const names = Array.from({ length: MOST_APPLICATIONS + 1 }, (_, i) => `app-${i}`).join(',')
   const { result } = await suffer(connect(server, { ARGOCD_APP_NAME: names, KPCEA_TIMEOUT: '30' }))
   expect(result).toMatchObject({ reason: 'InvalidSettings', timedOut: false })
-  expect(result.message).toContain(`ARGOCD_APP_NAME (--app): names ${MOST_APPLICATIONS + 1} applications`)
+  expect(result.message).toContain(`names ${MOST_APPLICATIONS + 1} applications`)
   expect(server.requests).toEqual([])
 })
