@@ -5,7 +5,7 @@ import { type Failed, playEverywhere, type Result } from './batch.ts'
 import { scenarioOf, withOpponent } from './opponents.ts'
 import { narrate, shrink } from './shrink.ts'
 
-const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|naive|naive:DEFECT]
+const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|gate:drills|naive|naive:DEFECT]
 
   --seed           the first history; a fresh one where it is not given
   --count          how many, 20000 by default
