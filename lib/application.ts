@@ -132,6 +132,9 @@ export const REFRESH_ANNOTATION = 'argocd.argoproj.io/refresh'
 /** When it was asked for, where the server (3.6 and later) tells; it goes when that very refresh was done. */
 export const REFRESH_TIMESTAMP_ANNOTATION = 'argocd.argoproj.io/refresh-timestamp'
 
+/** Likewise for hydration. Without `spec.sourceHydrator` nobody ever removes it. */
+export const HYDRATE_ANNOTATION = 'argocd.argoproj.io/hydrate'
+
 /** An Application as the gate sees it. */
 export const applicationSchema = z.object({
   metadata: z.object({

@@ -66,6 +66,8 @@ export interface Refreshes {
   readonly operation: string | undefined
   /** While the last one was under way, an annotation with its time was seen: the server answers each by itself. */
   readonly isTimed: boolean
+  /** A hydration went on when the last one was asked for. */
+  readonly isAbsorbed: boolean
   /** The answer that says where tracked revisions point, and when it came. */
   readonly fresh: { readonly application: Application; readonly at: number } | undefined
 }
@@ -83,6 +85,7 @@ export const NO_REFRESHES: Refreshes = {
   reconciledAt: undefined,
   operation: undefined,
   isTimed: false,
+  isAbsorbed: false,
   fresh: undefined,
 }
 

@@ -1,20 +1,23 @@
 /** What an Application's own status says of it, whatever is wanted: Deleting, StatusStale, Conditions, Hydrating, OutOfSync. */
 
-import { type Application, hasMultipleSources, REFRESH_ANNOTATION, sourcesOf } from './application.ts'
+import {
+  type Application,
+  HYDRATE_ANNOTATION,
+  hasMultipleSources,
+  REFRESH_ANNOTATION,
+  sourcesOf,
+} from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
 import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
-import { observedSources } from './sources.ts'
+import { type ObservedSource, observedSources } from './sources.ts'
 
 /** Deleting: an application on its way out verifies nothing, however healthy it still is. */
 export function notDeleting({ metadata }: Application): Finding {
   if (metadata.deletionTimestamp === undefined) return met('the application is not being deleted')
   return failing(`the application is being deleted (since ${metadata.deletionTimestamp})`)
 }
-
-/** Likewise for hydration. Without `spec.sourceHydrator` nobody ever removes it. */
-const HYDRATE_ANNOTATION = 'argocd.argoproj.io/hydrate'
 
 /**
  * StatusStale: whether the status can be trusted to be about what is in Git and in the present spec, and its health
@@ -54,7 +57,7 @@ export function statusIsFresh(application: Application): Finding {
     status.sync.status === 'Synced' ? observedSources(application).find(isUnknown) : undefined
   if (uncompared !== undefined)
     return pending(
-      `Argo CD shows ${uncompared.shown === '' ? 'no revision' : `the revision ${uncompared.shown}`} and no commit, as ` +
+      `Argo CD shows the revision ${uncompared.shown}, which is no commit, as ` +
         'after a sync of local manifests (argocd app sync --local), so Synced says nothing about what is in Git',
     )
   if (staleOperation(application) !== undefined)
@@ -66,7 +69,7 @@ export function statusIsFresh(application: Application): Finding {
 }
 
 /** What is in Git is compared at a commit; of anything else the comparison was not with Git. */
-const isUnknown = ({ revision }: { readonly revision: string }): boolean => revision === ''
+const isUnknown = ({ revision, shown }: ObservedSource): boolean => revision === '' && shown !== ''
 
 const ERROR_CONDITIONS: ReadonlySet<string> = new Set(['ComparisonError', 'InvalidSpecError', 'UnknownError'])
 

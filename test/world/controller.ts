@@ -271,6 +271,7 @@ export function annotateRefresh(
       ...subject.annotations,
       refresh: 'normal',
       ...(hydrate ? { hydrate: 'normal' } : {}),
+      ...(hydrate && isStamped ? { hydrateTimestamp: stamp } : {}),
       ...(isStamped ? { refreshTimestamp: stamp } : {}),
     }
     write(world, subject)

@@ -121,12 +121,13 @@ export function cut(application: Application): Application {
 
 function renderAnnotations(
   { plan }: Subject,
-  { refresh, refreshTimestamp, hydrate }: Subject['annotations'],
+  { refresh, refreshTimestamp, hydrate, hydrateTimestamp }: Subject['annotations'],
 ): Record<string, string> {
   const annotations: Record<string, string> = {}
   if (refresh !== undefined) annotations['argocd.argoproj.io/refresh'] = refresh
   if (refreshTimestamp !== undefined) annotations['argocd.argoproj.io/refresh-timestamp'] = refreshTimestamp
   if (hydrate !== undefined) annotations['argocd.argoproj.io/hydrate'] = hydrate
+  if (hydrateTimestamp !== undefined) annotations['argocd.argoproj.io/hydrate-timestamp'] = hydrateTimestamp
   if (plan.hydration === 'skips') annotations['argocd.argoproj.io/manifest-generate-paths'] = '.'
   return annotations
 }

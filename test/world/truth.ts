@@ -78,7 +78,7 @@ export function truthOf(
     isHealthy &&
     runsImages(wanted.images, subject) &&
     (subject.plan.hydration === 'none' ||
-      world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.spec === spec.number)
+      world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources === spec.sources)
   const isVisible =
     isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
@@ -132,6 +132,7 @@ function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject):
   return (
     annotations.hydrate === undefined &&
     hydrator.current?.phase === 'Hydrated' &&
-    hydrator.current.spec === spec
+    // The destination is no part of what is hydrated.
+    hydrator.current.spec.sources === spec.sources
   )
 }

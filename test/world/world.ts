@@ -72,6 +72,7 @@ export interface Annotations {
   readonly refresh?: string
   readonly refreshTimestamp?: string
   readonly hydrate?: string
+  readonly hydrateTimestamp?: string
 }
 
 export interface Operation {
