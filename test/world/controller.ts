@@ -139,9 +139,10 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
 
 function readLive(world: World, subject: Subject, comparing: Comparing, revisions: Revisions): void {
   later(world, subject, pace(world, 60), () => {
-    const contents = comparing.spec.sources.map(
-      ({ path }, i) => contentAt(world.git, revisions[i] ?? '', path) ?? 0,
-    )
+    const contents = comparing.spec.sources.map((_, i) => {
+      const path = syncedSource(subject, comparing.spec, i)?.path
+      return contentAt(world.git, revisions[i] ?? '', path) ?? 0
+    })
     conclude(world, subject, comparing, revisions, contents)
   })
 }

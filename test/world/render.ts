@@ -192,7 +192,11 @@ export function createSpec(
       isHydrated && first !== undefined
         ? {
             drySource: { repoURL: first.repoURL, targetRevision: first.targetRevision, path: first.path },
-            syncSource: { repoURL: undefined, targetBranch: hydratedBranch(plan), path: first.path },
+            syncSource: {
+              repoURL: undefined,
+              targetBranch: hydratedBranch(plan),
+              path: plan.sources[0]?.path,
+            },
           }
         : undefined,
     destination: { server: 'https://kubernetes.default.svc', namespace: destination },

@@ -1,6 +1,7 @@
 /** Which images really run, and which of them the status shows. */
 
 import { type ImageReference, parseImage as parse } from '../../lib/image.ts'
+import { hasEnded } from './live.ts'
 import type { Subject } from './world.ts'
 
 /** The same few images come again and again. */
@@ -19,17 +20,18 @@ function parseImage(text: string): ImageReference | undefined {
 export function runsImages(images: readonly ImageReference[], { live }: Subject): boolean {
   return sees(
     images,
-    live.pods.filter(({ state }) => state !== 'ended').map(({ image }) => image),
+    live.pods.flatMap((pod) => (hasEnded(pod) ? [] : [pod.image])),
   )
 }
 
 /** The summary, but for the images of Pods that have ended, which the resource tree tells. */
 export function showsImages(images: readonly ImageReference[], { status, live }: Subject): boolean {
   if (images.length === 0) return true
-  const ended = new Set(live.pods.flatMap(({ image, state }) => (state === 'ended' ? [image] : [])))
+  const ended = new Set(live.pods.flatMap((pod) => (hasEnded(pod) ? [pod.image] : [])))
+  const running = new Set(live.pods.flatMap((pod) => (hasEnded(pod) ? [] : [pod.image])))
   return sees(
     images,
-    status.images.filter((image) => !ended.has(image)),
+    status.images.filter((image) => !ended.has(image) || running.has(image)),
   )
 }
 

@@ -196,7 +196,7 @@ export function hydratedBranch({ name, namespace }: ApplicationPlan): string {
 export function syncedSource({ plan }: Subject, { sources }: Spec, place: number) {
   const source = sources[place]
   if (source === undefined || plan.hydration === 'none') return source
-  return { ...source, targetRevision: hydratedBranch(plan) }
+  return { ...source, targetRevision: hydratedBranch(plan), path: plan.sources[place]?.path }
 }
 
 /** Whether its sync windows let nobody sync it now. */
