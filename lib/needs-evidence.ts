@@ -3,7 +3,7 @@
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
 import { failsAt } from './failing.ts'
-import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
+import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
@@ -163,11 +163,11 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
       room--
       roomAt = Math.min(roomAt, treeAskedAt + TREE_INTERVAL)
     }
-    if (applicationOf(known) === undefined) continue
+    const { isIll, tree } = needs(known)
     // Beyond what decides, a tree explains a no: of the first few, once.
-    const isUnread = known.treeAsOf === NEVER && needs(known).isIll
+    const isUnread = known.treeAsOf === NEVER && isIll
     if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) others.push(known)
-    else if (needs(known).tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
+    else if (tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
   }
   if (deciding.length + others.length === 0) return NOTHING
   const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)

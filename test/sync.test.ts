@@ -221,6 +221,26 @@ describe('operations of others', () => {
     expect(posts()).toEqual([])
   })
 
+  test('where another took the place of ours, unseen, and failed: the answer is no after fail after', async () => {
+    manual({}, OUT_OF_SYNC)
+    const lift = server.fault(
+      { route: 'sync', times: 1 },
+      { kind: 'answer', status: 502, body: 'bad gateway' },
+    )
+    const { finished } = start(
+      env({ KPCEA_FAIL_AFTER: '8', KPCEA_OUTPUT: 'json', KPCEA_TIMEOUT: '40', KPCEA_WATCH: 'false' }),
+    )
+    await waitFor(() => posts().length === 1)
+    lift()
+    server.update('web', under([], SHA.b))
+    end('Failed', { operationState: { message: 'a hook failed' } })
+    server.update('web', { status: { operationState: { phase: 'Failed', message: 'a hook failed' } } })
+    const result = JSON.parse((await finished).stdout)
+    expect(result).toMatchObject({ verified: false, reason: 'OperationFailed', timedOut: false })
+    expect(result.message).toContain('a hook failed')
+    expect(posts()).toHaveLength(1)
+  })
+
   test('another operation that begins in between is no error', async () => {
     manual({}, OUT_OF_SYNC)
     server.fault(

@@ -10,6 +10,7 @@ import { requestOperation } from './operations.ts'
 import { write } from './store.ts'
 import {
   type Annotations,
+  isClosed,
   later,
   type Revisions,
   refOf,
@@ -138,9 +139,10 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
 
 function readLive(world: World, subject: Subject, comparing: Comparing, revisions: Revisions): void {
   later(world, subject, pace(world, 60), () => {
-    const contents = comparing.spec.sources.map(
-      ({ path }, i) => contentAt(world.git, revisions[i] ?? '', path) ?? 0,
-    )
+    const contents = comparing.spec.sources.map((_, i) => {
+      const path = syncedSource(subject, comparing.spec, i)?.path
+      return contentAt(world.git, revisions[i] ?? '', path) ?? 0
+    })
     conclude(world, subject, comparing, revisions, contents)
   })
 }
@@ -176,6 +178,7 @@ function conclude(
 function autoSync(world: World, subject: Subject, revisions: Revisions): Subject['status']['conditions'] {
   const { plan, status, operation } = subject
   if (!plan.automated || operation !== undefined || subject.deletingSince !== undefined) return []
+  if (isClosed(world, subject)) return []
   const last = status.operationState
   if (last !== undefined && last.finishedAt === undefined) return []
   const attempted = last?.synced ?? last?.operation.revisions

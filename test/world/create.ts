@@ -53,7 +53,9 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     applications,
     runs: 0,
     lostInGapAt: Number.NEGATIVE_INFINITY,
-    wrongOrder: undefined,
+    mistake: undefined,
+    ordered: () => {},
+    rivals: 0,
     changed: () => {},
     requestComparison: () => {},
   }

@@ -121,7 +121,11 @@ function hydrate(world: World, subject: Subject, looked: string): void {
       return
     }
     const [source] = spec.sources
-    const contents = world.git.commits.get(dry)?.contents ?? new Map<string, number>()
+    const contents = new Map(world.git.commits.get(dry)?.contents)
+    // What the dry path renders is written where the application is synced from.
+    const rendered = source?.path === undefined ? undefined : contents.get(source.path)
+    const syncedFrom = plan.sources[0]?.path
+    if (rendered !== undefined && syncedFrom !== undefined) contents.set(syncedFrom, rendered)
     const hydratedSHA = shaOf(HYDRATED + world.git.commits.size)
     const commit = {
       sha: hydratedSHA,

@@ -5,6 +5,7 @@ import { contentAt, contentOf, headOf } from './git.ts'
 import { apply, liveHealth } from './live.ts'
 import { write } from './store.ts'
 import {
+  isClosed,
   later,
   type Operation,
   type OperationState,
@@ -71,7 +72,19 @@ function forget({ time, scenario }: World, { live, status }: Subject): void {
   live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
 }
 
+const BLOCKED = 'Sync operation blocked by sync window'
+
 function sync(world: World, subject: Subject, operationState: OperationState): void {
+  if (isClosed(world, subject)) {
+    // It was accepted before the window closed, and is Running until that opens.
+    const blocked = { ...operationState, message: BLOCKED }
+    if (operationState.message !== BLOCKED) {
+      world.journal.count('operation blocked by a window')
+      record(world, subject, blocked)
+    }
+    later(world, subject, 1000, () => sync(world, subject, blocked))
+    return
+  }
   const { git, random } = world
   const { spec } = subject
   const { operation } = operationState
@@ -97,7 +110,9 @@ function sync(world: World, subject: Subject, operationState: OperationState): v
       ? (headOf(git, refOf(source, source.targetRevision)) ?? '')
       : source.targetRevision
   })
-  const contents = spec.sources.map(({ path }, i) => contentAt(git, revisions[i] ?? '', path))
+  const contents = spec.sources.map((_, i) =>
+    contentAt(git, revisions[i] ?? '', syncedSource(subject, spec, i)?.path),
+  )
   if (isFaulty(world, 'comparison error') || contents.includes(undefined)) {
     fail(world, subject, { ...operationState, phase: 'Error', message: 'failed to generate manifests' })
     return

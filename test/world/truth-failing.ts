@@ -78,7 +78,12 @@ export function failing(
     return 'OperationFailed'
   if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
   if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
-  if (status.syncStatus === 'OutOfSync' && status.conditions.length > 0) return 'OutOfSync'
+  if (
+    status.syncStatus === 'OutOfSync' &&
+    status.conditions.length > 0 &&
+    (isIdentified || isOperationWanted(world, subject, wanted, since))
+  )
+    return 'OutOfSync'
   if (
     wanted.revision?.kind === 'per-source' &&
     wanted.revision.entries.some((entry) => !spec.sources.some((source) => isNamed(source, entry.source)))

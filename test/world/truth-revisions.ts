@@ -130,6 +130,10 @@ export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: Se
     !tracked.includes(text) &&
     !status.revisions.some((one) => wasTagged(git, text, one, seenAt.get(one) ?? 0, seenAt.get(one) ?? 0))
   if (texts.some(isUnseenTag)) return false
+  // Where a branch points that is not tracked, nobody tells: it happens to be the commit that runs.
+  const isOtherBranch = (text: string) =>
+    !tracked.includes(text) && !git.tags.has(text) && !SHORT.test(text.toLowerCase())
+  if (texts.some(isOtherBranch)) return false
   if (
     plan.hydration !== 'none' &&
     scenario.policy.refresh === 'none' &&
