@@ -151,7 +151,7 @@ export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: Se
     if (headOf(git, refOf(source, source.targetRevision)) !== dry) return false
   if (revisionPolicy === 'exact') return true
   const names = [...status.revisions, ...tracked].map((one) => git.commits.get(one)?.hydratedFrom?.dry ?? one)
-  const isNamedSo = texts.some((text) => names.some((one) => isSame(text, one)))
+  const isNamedSo = texts.every((text) => names.some((one) => isSame(text, one)))
   if (isNamedSo) return true
   // Older servers render what was hydrated, so dry commits cannot be compared.
   if (revisionPolicy === 'equivalent' && plan.hydration !== 'none' && scenario.version === '3.4') return false

@@ -22,6 +22,8 @@ export interface World {
   readonly applications: readonly Subject[]
   /** Counts the runs of the gate: one that is killed is followed by another. */
   runs: number
+  /** When a stream last lost a change between its list and its subscription, as each may, with no fault at all. */
+  lostInGapAt: number
   /** A sync that the gate ordered against its promise. */
   mistake: Mistake | undefined
   /** Called with each sync that the gate has ordered, and what it was told. */
