@@ -79,6 +79,46 @@ describe('what is started', () => {
     expect(bodies()).toMatchObject([{ revision: SHA.b }])
   })
 
+  test('a short SHA is sent as it is, and Argo CD finds the commit', async () => {
+    manual()
+    server.operations.commits.add(SHA.b)
+    const { code, result } = await runJson(env({ KPCEA_TARGET_REVISION: SHA.b.slice(0, 8) }))
+    expect(code).toBe(0)
+    expect(bodies()).toMatchObject([{ revision: SHA.b.slice(0, 8) }])
+    // The operation keeps what was sent, and its result has the whole of it.
+    expect(server.get('web')?.status.operationState.operation).toMatchObject({
+      sync: { revision: SHA.b.slice(0, 8) },
+    })
+    expect(result.applications[0]?.started).toMatchObject({ revisions: [SHA.b], phase: 'Succeeded' })
+  })
+
+  test('one that no commit begins with: the sync ends in an error, which is the answer at once', async () => {
+    manual()
+    const { code, result, elapsed } = await runJson(env({ KPCEA_TARGET_REVISION: 'deadbee1' }))
+    expect(code).toBe(1)
+    expect(result).toMatchObject({ reason: 'OperationFailed', timedOut: false })
+    expect(result.message).toContain("couldn't find remote ref deadbee1")
+    expect(elapsed).toBeLessThan(15_000)
+    expect(posts()).toHaveLength(1)
+  })
+
+  test('where only a commit message is wanted: to what it tracks', async () => {
+    manual({}, { status: { sync: { status: 'OutOfSync' } } })
+    server.operations.refs.set('main', SHA.b)
+    server.commit(SHA.a, { message: 'release 1' })
+    server.commit(SHA.b, { message: 'release 2' })
+    const { code } = await run(
+      env({
+        KPCEA_TARGET_REVISION: undefined,
+        KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG',
+        KPCEA_SEARCH_COMMIT_MSG: 'release 2',
+      }),
+    )
+    expect(code).toBe(0)
+    expect(bodies()).toHaveLength(1)
+    expect(bodies()[0]).not.toHaveProperty('revision')
+  })
+
   test('with several sources, revisions by position', async () => {
     const sources = [
       {
