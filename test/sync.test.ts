@@ -281,6 +281,41 @@ describe('operations of others', () => {
     expect(posts()).toHaveLength(1)
   })
 
+  test('where another did what ours was to do, unseen, and a dry run came after it: that is a yes', async () => {
+    manual({}, OUT_OF_SYNC)
+    const lift = server.fault({ route: 'sync', times: 1 }, { kind: 'reset' })
+    const { finished } = start(env({ KPCEA_TIMEOUT: '30', KPCEA_WATCH: 'false' }))
+    await waitFor(() => posts().length === 1)
+    lift()
+    const done = `${new Date(Date.now() + 1000).toISOString().slice(0, 19)}Z`
+    server.update('web', (app) => {
+      const { history } = app.status
+      app.status.history = [
+        ...history,
+        {
+          id: Number(history.at(-1)?.id ?? -1) + 1,
+          revision: SHA.b,
+          deployStartedAt: done,
+          deployedAt: done,
+        },
+      ]
+    })
+    server.update('web', {
+      status: {
+        sync: { status: 'Synced' },
+        reconciledAt: done,
+        operationState: {
+          phase: 'Succeeded',
+          startedAt: done,
+          finishedAt: done,
+          operation: { sync: { revision: SHA.b, dryRun: true }, info: [] },
+        },
+      },
+    })
+    expect((await finished).code).toBe(0)
+    expect(posts()).toHaveLength(1)
+  })
+
   test('another operation that begins in between is no error', async () => {
     manual({}, OUT_OF_SYNC)
     server.fault(
@@ -396,6 +431,23 @@ describe('several applications', () => {
     expect(code).toBe(1)
     expect(result.message).toContain('no source is called')
     expect(posts()).toEqual([])
+  })
+
+  test('what a list shows to have changed is looked at, and not only before the deadline', async () => {
+    const labels = { team: 'shop' }
+    const refresh = 'argocd.argoproj.io/refresh'
+    manual({ labels }, { ...OUT_OF_SYNC, metadata: { annotations: { [refresh]: 'normal' } } })
+    const settings = { ARGOCD_APP_NAME: undefined, KPCEA_SELECTOR: 'team=shop', KPCEA_REFRESH: 'none' }
+    const { finished } = start(env({ ...settings, KPCEA_WATCH: 'false', KPCEA_TIMEOUT: '50' }))
+    await waitFor(() =>
+      server.requests.some(({ route, ended }) => route === 'application' && ended !== 'open'),
+    )
+    server.update('web', (app) => {
+      delete app.metadata.annotations[refresh]
+    })
+    const { code, elapsed } = await finished
+    expect(code).toBe(0)
+    expect(elapsed).toBeLessThan(35_000)
   })
 
   test('one that is not there yet keeps the others waiting', async () => {
