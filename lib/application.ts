@@ -64,6 +64,9 @@ const source = z.looseObject({
   name: text,
 })
 
+/** What tells a source from others, whatever else changes of it. */
+const sourceName = z.object({ repoURL: text, path: text, chart: text, ref: text, name: text })
+
 const anyObject = z.record(z.string(), z.unknown())
 
 /** What an operation was asked to do, or did. */
@@ -132,6 +135,9 @@ export const REFRESH_ANNOTATION = 'argocd.argoproj.io/refresh'
 /** When it was asked for, where the server (3.6 and later) tells; it goes when that very refresh was done. */
 export const REFRESH_TIMESTAMP_ANNOTATION = 'argocd.argoproj.io/refresh-timestamp'
 
+/** Likewise for hydration. Without `spec.sourceHydrator` nobody ever removes it. */
+export const HYDRATE_ANNOTATION = 'argocd.argoproj.io/hydrate'
+
 /** An Application as the gate sees it. */
 export const applicationSchema = z.object({
   metadata: z.object({
@@ -178,7 +184,7 @@ export const applicationSchema = z.object({
     ),
     conditions: list(z.object({ type: text, message: text })),
     resources: list(resource),
-    history: list(z.object({ id: optional(z.number()), ...revisions })),
+    history: list(z.object({ id: optional(z.number()), ...revisions, sources: list(sourceName) })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({
       currentOperation: optionalObject(
@@ -203,6 +209,9 @@ export type Application = z.output<typeof applicationSchema>
 
 /** One source of an Application. */
 export type Source = z.output<typeof source>
+
+/** What tells a source from others. */
+export type SourceName = z.output<typeof sourceName>
 
 const NO_SOURCE: Source = source.parse({})
 

@@ -63,6 +63,7 @@ export async function readText(response: Response, host: string): Promise<string
   const chunks: Uint8Array[] = []
   let size = 0
   let values = 0
+  let counted = 0
   if (Number(response.headers.get('content-length') ?? 0) > LARGEST_BODY) {
     await response.body?.cancel()
     throw tooLarge(host, `${LARGEST_BODY / 1024 / 1024} MiB`)
@@ -70,9 +71,10 @@ export async function readText(response: Response, host: string): Promise<string
   for await (const chunk of bytesOf(response, host)) {
     size += chunk.byteLength
     if (size > LARGEST_BODY) throw tooLarge(host, `${LARGEST_BODY / 1024 / 1024} MiB`)
-    for (const code of chunk) if (beginsValue(code)) values++
-    if (values > MOST_VALUES) throw tooLarge(host, `${MOST_VALUES} values`)
     chunks.push(chunk)
+    if (size <= SMALL_BODY) continue
+    for (; counted < chunks.length; counted++) values += valuesIn(chunks[counted])
+    if (values > MOST_VALUES) throw tooLarge(host, `${MOST_VALUES} values`)
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
@@ -95,7 +97,13 @@ export function checkValues(json: string, host: string): void {
   if (values > MOST_VALUES) throw tooLarge(host, `${MOST_VALUES} values`)
 }
 
-function beginsValue(code: number): boolean {
+function valuesIn(chunk: Uint8Array | undefined): number {
+  let values = 0
+  for (let i = 0; i < (chunk?.length ?? 0); i++) if (beginsValue(chunk?.[i])) values++
+  return values
+}
+
+function beginsValue(code: number | undefined): boolean {
   return code === COMMA || code === BRACKET || code === BRACE
 }
 

@@ -4,6 +4,7 @@ import type { Application } from './application.ts'
 import { isMet } from './check.ts'
 import { applicationOf, type Known } from './knowledge.ts'
 import { failedResults, mayHideFailure, resultsNeeded } from './operation-rules.ts'
+import { remembered } from './remembered.ts'
 import { parseTime } from './time.ts'
 
 /** A resource that is not as it should be. */
@@ -89,7 +90,7 @@ export function describeResource({ kind, name, health, status, message }: Unheal
 /** Whether results of an operation count that only a request tells: a stream leaves them out. */
 export function lacksResults(known: Known): boolean {
   const application = applicationOf(known)
-  if (application === undefined || !resultsNeeded(application)) return false
+  if (application === undefined || !areResultsNeeded(application)) return false
   const { whole } = known
   // What another operation has taken the place of, no request tells any more.
   const isGone = whole !== undefined && mayHideFailure(whole) && !(startOf(whole) < startOf(application))
@@ -100,3 +101,6 @@ export function lacksResults(known: Known): boolean {
 function startOf({ status: { operationState } }: Application): number {
   return parseTime(operationState?.startedAt)
 }
+
+/** Asked of each application, each time that something has happened to one of them. */
+const areResultsNeeded = remembered(resultsNeeded)

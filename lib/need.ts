@@ -14,25 +14,30 @@ export const NOTHING: Need = { tasks: [], wakeAt: Number.POSITIVE_INFINITY }
 /**
  * The requests for those of some things for which one is due, those that have been due for longest first, so that
  * each has its turn where a lane is full; and the time of the next that will be.
+ *
+ * @param most how many more there is a point in asking for, where that is known: of thousands that are due, a lane
+ * takes a few. Those that are under way, which only `isUnderWay` tells then, are asked for whatever their number
  */
 export function needOf<T>(
   things: Iterable<T>,
   dueAt: (thing: T) => number,
   request: (thing: T) => Request,
   now: number,
+  most?: { readonly count: number; readonly isUnderWay: (thing: T) => boolean },
 ): Need {
   const due: { readonly at: number; readonly thing: T }[] = []
   let wakeAt = Number.POSITIVE_INFINITY
   for (const thing of things) {
     const at = dueAt(thing)
     if (at <= now) due.push({ at, thing })
-    else wakeAt = Math.min(wakeAt, at)
+    else if (at < wakeAt) wakeAt = at
   }
   if (due.length === 0) return { tasks: NOTHING.tasks, wakeAt }
-  const tasks = due
-    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
-    .map(({ thing }) => request(thing))
-  return { tasks, wakeAt }
+  due.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+  let others = 0
+  const wanted =
+    most === undefined ? due : due.filter(({ thing }) => most.isUnderWay(thing) || others++ < most.count)
+  return { tasks: wanted.map(({ thing }) => request(thing)), wakeAt }
 }
 
 /** All of several needs, the most urgent first. */

@@ -3,11 +3,18 @@
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
 import { failsAt } from './failing.ts'
-import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
+import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
-import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
+import {
+  LONGEST_HEDGE,
+  MOST_DIAGNOSES,
+  MOST_TREES,
+  REQUEST_TIMEOUT,
+  SHORTEST_PAUSE,
+  TREE_INTERVAL,
+} from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
 import { hasOwnSyncFailed } from './sync-operation.ts'
 
@@ -15,15 +22,24 @@ const NOT = Number.POSITIVE_INFINITY
 
 /** Commits, renderings and trees that could decide. */
 export function evidenceNeeded(moment: Moment): Need {
-  return union([commits(moment), comparisons(moment), trees(moment)])
+  const asking: Known[] = []
+  const concerned: Known[] = []
+  for (const known of moment.knowledge.applications.values()) {
+    const found = needs(known)
+    if (found.commits.length > 0 || found.comparisons.length > 0) asking.push(known)
+    if (found.tree || found.isIll || known.treeAskedAt !== NEVER) concerned.push(known)
+  }
+  return union([commits(asking, moment), comparisons(asking, moment), trees(concerned, moment)])
 }
 
-const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false }
+const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false, isIll: false }
 
 interface Needs {
   readonly commits: readonly CommitRequest[]
   readonly comparisons: readonly Comparison[]
   readonly tree: boolean
+  /** Whether a tree may say why. */
+  readonly isIll: boolean
 }
 
 /** What follows from the same as the checks do, for as long as those are known. */
@@ -38,8 +54,10 @@ function needs({ sighting, wanted, evidence, checks }: Known): Needs {
     commits: commitsNeeded(application, wanted, evidence),
     comparisons: comparisonsNeeded(application, wanted, evidence),
     tree: treeNeeded(application, wanted),
+    isIll: isIll(checks),
   }
-  const isNothing = found.commits.length === 0 && found.comparisons.length === 0 && !found.tree
+  const isNothing =
+    found.commits.length === 0 && found.comparisons.length === 0 && !found.tree && !found.isIll
   remembered.set(checks, isNothing ? NO_NEEDS : found)
   return found
 }
@@ -64,13 +82,13 @@ interface Asked<T> {
 
 /** What is asked of the applications and not known yet. */
 function unanswered<T extends { readonly key: string }>(
-  { applications }: Knowledge,
+  applications: readonly Known[],
   kind: string,
   askedOf: (known: Known) => readonly T[],
   answers: (evidence: Known['evidence']) => ReadonlyMap<string, object>,
 ): readonly Asked<T>[] {
   const asked: Asked<T>[] = []
-  for (const known of applications.values())
+  for (const known of applications)
     for (const one of askedOf(known))
       if (!isKnown(answers(known.evidence).get(one.key)))
         asked.push({ known, one, key: `${kind}:${known.key}:${one.key}` })
@@ -78,9 +96,9 @@ function unanswered<T extends { readonly key: string }>(
 }
 
 /** Each commit once, and again after a failure. */
-function commits({ knowledge, now, isOneLook }: Moment): Need {
+function commits(asking: readonly Known[], { knowledge, now, isOneLook }: Moment): Need {
   const asked = unanswered(
-    knowledge,
+    asking,
     'commit',
     (known) => needs(known).commits,
     (evidence) => evidence.commits,
@@ -103,9 +121,9 @@ function commits({ knowledge, now, isOneLook }: Moment): Need {
 }
 
 /** Each pair of revisions once, and again after a failure. */
-function comparisons({ knowledge, now, isOneLook }: Moment): Need {
+function comparisons(asking: readonly Known[], { knowledge, now, isOneLook }: Moment): Need {
   const asked = unanswered(
-    knowledge,
+    asking,
     'compare',
     (known) => needs(known).comparisons,
     (evidence) => evidence.renderings,
@@ -132,33 +150,33 @@ function comparisons({ knowledge, now, isOneLook }: Moment): Need {
  * A few trees in ten seconds, each no more often than that. Where there are more, those come first on which a streak
  * of failing rests, then those that were read first.
  */
-function trees(moment: Moment): Need {
+function trees(concerned: readonly Known[], moment: Moment): Need {
   const { knowledge, now, isOneLook } = moment
   const deciding: Known[] = []
   const others: Known[] = []
   let room = MOST_TREES
   let roomAt = NOT
   let ill = 0
-  for (const known of knowledge.applications.values()) {
+  for (const known of concerned) {
     const { treeAskedAt } = known
     if (now < treeAskedAt + TREE_INTERVAL) {
       room--
       roomAt = Math.min(roomAt, treeAskedAt + TREE_INTERVAL)
     }
-    if (applicationOf(known) === undefined) continue
+    const { isIll, tree } = needs(known)
     // Beyond what decides, a tree explains a no: of the first few, once.
-    const isUnread = known.treeAsOf === NEVER && isIll(known)
+    const isUnread = known.treeAsOf === NEVER && isIll
     if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) others.push(known)
-    else if (needs(known).tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
+    else if (tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
   }
   if (deciding.length + others.length === 0) return NOTHING
   const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)
   const turn =
     deciding.length <= room
       ? deciding
-      : deciding
-          .sort((a, b) => isFirst(a) - isFirst(b) || a.treeAsOf - b.treeAsOf)
-          .slice(0, Math.max(room, 0))
+      : room <= 0
+        ? []
+        : deciding.sort((a, b) => isFirst(a) - isFirst(b) || a.treeAsOf - b.treeAsOf).slice(0, room)
   const need = needOf(
     [...others, ...turn],
     (known) => {
@@ -185,19 +203,20 @@ function isUnderWay(known: Known, knowledge: Knowledge): boolean {
   return treeAskedAt > treeAsOf && (lastFailure(knowledge, 'tree', known)?.at ?? NEVER) < treeAskedAt
 }
 
-/** Whether a tree may say why. */
-function isIll({ checks }: Known): boolean {
+function isIll(checks: Known['checks']): boolean {
   return checks.some(
     ({ code, state }) => state !== 'met' && (code === 'NotHealthy' || code === 'OperationFailed'),
   )
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { treeAsOf } = known
+  const { key, treeAsOf } = known
   const due = treeAsOf + TREE_INTERVAL
+  // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
+  if (knowledge.failures.has(`look:${key}`)) return due
   // An early no rests on what was seen when *fail after* had passed.
   const dueAt = failsAt(known, knowledge.policy)
-  return dueAt > treeAsOf ? Math.min(due, dueAt) : due
+  return dueAt > treeAsOf ? Math.min(due, Math.max(dueAt, treeAsOf + SHORTEST_PAUSE)) : due
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */

@@ -2,12 +2,13 @@
 
 import { REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isMet } from './check.ts'
+import { isHydrating } from './hydration.ts'
 import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { staleOperation } from './operation-rules.ts'
-import { RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
+import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
@@ -19,11 +20,16 @@ const NOT = Number.POSITIVE_INFINITY
 export function refreshesNeeded(moment: Moment): Need {
   const { knowledge, isOneLook, now } = moment
   if (knowledge.policy.refresh === 'none' || isOneLook) return NOTHING
+  const underWay: Known[] = []
+  for (const known of knowledge.applications.values()) if (known.refreshes.isUnderWay) underWay.push(known)
+  // Where no more are begun, nothing has to be known of thousands that wait for their turn.
+  const others = underWay.length >= LIMITS.refresh ? underWay : knowledge.applications.values()
   return needOf(
-    knowledge.applications.values(),
+    others,
     (known) => rememberedDueAt(known, knowledge),
     (known) => refresh(known, moment),
     now,
+    { count: LIMITS.refresh, isUnderWay: ({ refreshes }) => refreshes.isUnderWay },
   )
 }
 
@@ -125,13 +131,14 @@ const MOST_FUTILE = 3
 
 /**
  * Where a tracked revision decides, it takes a refresh that is asked for after another one was answered; a second
- * later, so that `reconciledAt` can tell that it was compared anew. While Git cannot be read, there is none to be had.
+ * later, so that `reconciledAt` can tell that it was compared anew. While Git cannot be read, or a hydration goes on,
+ * there is none to be had.
  */
 function evidence({ sighting, refreshes, wanted }: Known): number {
   const application = sighting?.application
   if (application === undefined || refreshes.fresh !== undefined || !refreshDecides(application, wanted))
     return NOT
-  if (refreshes.futile > MOST_FUTILE || !isFromGit(application)) return NOT
+  if (refreshes.futile > MOST_FUTILE || !isFromGit(application) || isHydrating(application)) return NOT
   return refreshes.answeredAt + RECONCILED_STEP
 }
 

@@ -32,7 +32,8 @@ export function verify(target: Target, policy: Policy, tools: Tools): Promise<Ou
     {
       now: clock.now,
       at: clock.at,
-      soon: queueMicrotask,
+      // What has come at the same time is thought about once.
+      soon: setImmediate,
       start: (request, attempt, reporter) => perform(client, request, attempt, reporter),
     },
     interrupted,

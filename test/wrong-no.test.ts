@@ -333,3 +333,26 @@ describe('what passes costs no yes', () => {
     )
   })
 })
+
+test.concurrent('a stream of many that is opened again and says nothing', async () => {
+  await using server = await ArgoCDServer.start()
+  const names = Array.from({ length: 22 }, (_, i) => `web-${i}`)
+  const release = (revision: string) => {
+    for (const name of names) server.apply(application({ name, revision, labels: { team: 'web' } }))
+  }
+  release(OLD)
+  // Its headers come, and nothing after them.
+  server.fault({ route: 'stream', after: 1 }, { kind: 'hang-in-body', after: 0 })
+  const run = begin(server, {
+    ARGOCD_APP_NAME: undefined,
+    KPCEA_SELECTOR: 'team=web',
+    KPCEA_REFRESH: 'none',
+    KPCEA_TIMEOUT: '38',
+  })
+  const streams = () => server.requests.filter(({ route }) => route === 'stream')
+  await waitFor(() => /RevisionMismatch/.test(run.said()) && streams().length > 0)
+  server.dropConnections()
+  await waitFor(() => streams().length > 1)
+  release(NEW)
+  expect(await run.result()).toMatchObject({ verified: true })
+})

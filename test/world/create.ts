@@ -189,7 +189,7 @@ function settle(world: World, subject: Subject): void {
       sha: hydratedSHA,
       message: `hydrate ${dry}`,
       contents,
-      hydratedFrom: { dry, spec: spec.number },
+      hydratedFrom: { dry, sources: spec.sources },
     })
     git.fetched.add(hydratedSHA)
     const [source] = spec.sources

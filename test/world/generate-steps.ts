@@ -91,7 +91,8 @@ export function generateSteps(random: Random, promotion: Promotion): Step[] {
   return steps.sort((a, b) => a.at - b.at)
 }
 
-const KINDS: readonly StepKind[] = [
+/** What takes more than chance is for drills. */
+const KINDS: readonly Exclude<StepKind, 'evict' | 'restart'>[] = [
   'push',
   'push',
   'push',

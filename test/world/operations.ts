@@ -110,7 +110,9 @@ function sync(world: World, subject: Subject, operationState: OperationState): v
       ? (headOf(git, refOf(source, source.targetRevision)) ?? '')
       : source.targetRevision
   })
-  const contents = spec.sources.map(({ path }, i) => contentAt(git, revisions[i] ?? '', path))
+  const contents = spec.sources.map((_, i) =>
+    contentAt(git, revisions[i] ?? '', syncedSource(subject, spec, i)?.path),
+  )
   if (isFaulty(world, 'comparison error') || contents.includes(undefined)) {
     fail(world, subject, { ...operationState, phase: 'Error', message: 'failed to generate manifests' })
     return

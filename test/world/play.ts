@@ -48,6 +48,7 @@ export function play<K>(
   const time = createTimetable()
   const journal = createJournal(counts, time.now, lines)
   const world = createWorld(scenario, time, journal)
+  if (scenario.drill !== undefined) journal.count(`drill ${scenario.drill}`)
   const { machine } = opponent
   const { policy, startsAt, target } = scenario
   let oracle: Oracle = createOracle(world)

@@ -74,7 +74,11 @@ export function render(subject: Subject): Application {
                 health: { status: status.health, message: undefined },
               },
             ],
-      history: status.history.map(({ id, revisions }) => ({ id, ...revisionFields(several, revisions) })),
+      history: status.history.map(({ id, revisions }) => ({
+        id,
+        ...revisionFields(several, revisions),
+        sources: [],
+      })),
       summary: { images: [...status.images] },
       sourceHydrator: {
         currentOperation:
@@ -121,12 +125,13 @@ export function cut(application: Application): Application {
 
 function renderAnnotations(
   { plan }: Subject,
-  { refresh, refreshTimestamp, hydrate }: Subject['annotations'],
+  { refresh, refreshTimestamp, hydrate, hydrateTimestamp }: Subject['annotations'],
 ): Record<string, string> {
   const annotations: Record<string, string> = {}
   if (refresh !== undefined) annotations['argocd.argoproj.io/refresh'] = refresh
   if (refreshTimestamp !== undefined) annotations['argocd.argoproj.io/refresh-timestamp'] = refreshTimestamp
   if (hydrate !== undefined) annotations['argocd.argoproj.io/hydrate'] = hydrate
+  if (hydrateTimestamp !== undefined) annotations['argocd.argoproj.io/hydrate-timestamp'] = hydrateTimestamp
   if (plan.owner?.stages !== undefined) annotations['kargo.akuity.io/authorized-stage'] = plan.owner.stages
   if (plan.hydration === 'skips') annotations['argocd.argoproj.io/manifest-generate-paths'] = '.'
   return annotations
@@ -187,7 +192,11 @@ export function createSpec(
       isHydrated && first !== undefined
         ? {
             drySource: { repoURL: first.repoURL, targetRevision: first.targetRevision, path: first.path },
-            syncSource: { repoURL: undefined, targetBranch: hydratedBranch(plan), path: first.path },
+            syncSource: {
+              repoURL: undefined,
+              targetBranch: hydratedBranch(plan),
+              path: plan.sources[0]?.path,
+            },
           }
         : undefined,
     destination: { server: 'https://kubernetes.default.svc', namespace: destination },

@@ -23,6 +23,8 @@ export interface Scenario {
   readonly kills?: readonly Kill[]
   /** So many times somebody else begins a sync just before that of the gate arrives. */
   readonly rivals?: number
+  /** What it is a drill of. */
+  readonly drill?: string
 }
 
 /** So many milliseconds after the run began, or when it is known that it may be synced, when a sync is sent, has been heard, or was answered. */
@@ -117,8 +119,16 @@ export type Step = { readonly at: number } & (
   /** What runs is Degraded for a while. */
   | { readonly kind: 'degrade'; readonly application: number; readonly takes: number }
   | { readonly kind: 'drift'; readonly application: number }
-  /** A Pod of a CronJob has ended, with an older image. */
-  | { readonly kind: 'cronjob'; readonly application: number }
+  /** A Pod of a CronJob has ended, with an older image, or that of what runs; or its Job has failed. */
+  | {
+      readonly kind: 'cronjob'
+      readonly application: number
+      readonly how?: 'fails' | 'as what runs'
+    }
+  /** A Pod is evicted, and another one takes so long to take its place. */
+  | { readonly kind: 'evict'; readonly application: number; readonly takes: number }
+  /** Somebody restarts a rollout for which no Pod may be made; now they may, and that takes so long. */
+  | { readonly kind: 'restart'; readonly application: number; readonly takes: number }
   | { readonly kind: 'delete'; readonly application: number; readonly takes: number }
   | { readonly kind: 'create'; readonly application: number }
   | { readonly kind: 'relabel'; readonly application: number }
@@ -131,7 +141,12 @@ export type Fault = {
   readonly from: number
   readonly until: number
 } /** Single requests hang; asked once more, they are answered. */ & (
-  | { readonly kind: 'hang'; readonly requests: number }
+  | {
+      readonly kind: 'hang'
+      readonly requests: number
+      /** Hits requests of this kind only. */
+      readonly only?: 'look' | 'refresh'
+    }
   | {
       readonly kind: 'late'
       readonly requests: number

@@ -84,8 +84,8 @@ function matches(
   }
   // By the Git host, or by Argo CD's clone, which may not have learnt yet that a tag was made or has moved.
   if (wasTagged(git, wanted, revision, since, time.now())) return true
-  if (source.repoURL === REPOSITORY && pointedAt(git, refOf(source, wanted), revision, since, time.now()))
-    return true
+  const isTag = git.tags.has(wanted) && source.repoURL === REPOSITORY
+  if (isTag && pointedAt(git, refOf(source, wanted), revision, since, time.now())) return true
   if (revisionPolicy === 'at-least') return isDeployedAfter(world, deployments, i, revision, wanted)
   if (revisionPolicy !== 'equivalent') return false
   const other = [...git.commits.keys()].find((sha) => isSame(wanted, sha)) ?? wanted
@@ -141,6 +141,10 @@ export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: Se
   )
     return false
   // Where a dry commit is skipped that changes nothing, the branch is ahead of what was hydrated, for good.
+  // What an observed commit was hydrated from is told of the last hydration only (rule 5); the next comparison follows.
+  const [observed = ''] = status.revisions
+  const isLast = status.hydrator.last?.hydratedSHA === observed
+  if (plan.hydration !== 'none' && !isLast && !texts.some((text) => isSame(text, observed))) return false
   const [source] = spec.sources
   const dry = git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.dry
   if (plan.hydration === 'skips' && source !== undefined && texts.includes(source.targetRevision))

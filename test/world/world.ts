@@ -78,6 +78,7 @@ export interface Annotations {
   readonly refresh?: string
   readonly refreshTimestamp?: string
   readonly hydrate?: string
+  readonly hydrateTimestamp?: string
 }
 
 export interface Operation {
@@ -172,6 +173,15 @@ export function later({ time }: World, subject: Subject, delay: number, action: 
   })
 }
 
+/** Whether specs say the same of what is compared: one that is changed and changed back is the same again. */
+export function sameSpec(a: Spec | undefined, b: Spec): boolean {
+  return a === b || (a !== undefined && a.destination === b.destination && sameSources(a.sources, b.sources))
+}
+
+export function sameSources(a: Spec['sources'] | undefined, b: Spec['sources']): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
 /** The ref that a source tracks. */
 export function refOf({ repoURL }: Pick<SourcePlan, 'repoURL'>, targetRevision: string): string {
   return `${repoURL}@${targetRevision}`
@@ -186,7 +196,7 @@ export function hydratedBranch({ name, namespace }: ApplicationPlan): string {
 export function syncedSource({ plan }: Subject, { sources }: Spec, place: number) {
   const source = sources[place]
   if (source === undefined || plan.hydration === 'none') return source
-  return { ...source, targetRevision: hydratedBranch(plan) }
+  return { ...source, targetRevision: hydratedBranch(plan), path: plan.sources[place]?.path }
 }
 
 /** Whether its sync windows let nobody sync it now. */
