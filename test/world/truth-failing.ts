@@ -22,7 +22,9 @@ export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isRele
   const { operationState, revisions, syncStatus } = status
   // A dry run has taken the place of what failed.
   if (operationState?.operation.isDryRun === true) return false
-  const isOfObserved = operationState?.synced?.join() === revisions.join()
+  // While the next attempt is under way, its results are those of none yet.
+  const operated = operationState?.synced ?? operationState?.operation.revisions
+  const isOfObserved = operated?.join() === revisions.join()
   return (
     isReleased &&
     (isOfObserved || (live.hasFailedHook && syncStatus === 'Synced' && operationState?.failed === 'hook'))
