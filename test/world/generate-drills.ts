@@ -136,21 +136,14 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     steps: [{ at: startsAt + random.integer(-2500, 100), kind: 'respec', application: 0, change: 'path' }],
   }),
 
-  /** A hydration fails, and is tried again after two minutes; what is wanted comes of it, or was there before. */
+  /** What is wanted cannot be rendered, or what came after it. */
   'hydration that fails': ({ random, startsAt, push }) => {
-    const at = startsAt + random.integer(-500, 3000)
+    const at = startsAt + random.integer(-3000, 1000)
     return {
       plan: { hydration: 'always' },
       policy: { failAfter: random.integer(1000, 8000) },
       wanted: shaOf(random.pick([0, 1])),
-      steps: [push(1, at - 50, {}), { at, kind: 'webhook' }],
-      faults: [
-        {
-          kind: 'comparison error',
-          from: at + random.integer(100, 600),
-          until: at + random.integer(7000, 14_000),
-        },
-      ],
+      steps: [push(1, at - 50, { renders: false }), { at, kind: 'webhook' }],
     }
   },
 
