@@ -9,6 +9,7 @@ import {
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
+  lostInGap,
   mostRequests,
   noWithin,
   ONE_LOOK,
@@ -143,6 +144,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    if (world.lostInGapAt > since - lostInGap(asked.size)) allowed += lostInGap(asked.size)
     if (policy.watch) allowed += Math.max(leftAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval) - since, 0)
     // A sync whose answer is lost is waited for, and looked for.
     if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE

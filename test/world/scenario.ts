@@ -106,7 +106,11 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'tag'; readonly name: string; readonly commit: number }
   /** The Git host tells Argo CD of a push. */
   | { readonly kind: 'webhook' }
-  | { readonly kind: 'sync'; readonly application: number; readonly how: 'plain' | 'dry run' | 'local' }
+  | {
+      readonly kind: 'sync'
+      readonly application: number
+      readonly how: 'plain' | 'dry run' | 'some resources' | 'local'
+    }
   | { readonly kind: 'rollback'; readonly application: number }
   | { readonly kind: 'terminate'; readonly application: number }
   /** Somebody else asks for a refresh; `old`: by the annotation alone, without a timestamp. */
