@@ -234,7 +234,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       for (const revision of subject.status.revisions)
         if (!one.seenAt.has(revision)) one.seenAt.set(revision, Math.max(time.now(), startsAt))
       one.truth = truthOf(world, subject, one.wanted, startsAt, one.seenAt)
-      if (one.failingOf !== one.truth.observed) {
+      // While a comparison fails, the revision is not known, which is not another one.
+      const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
+      if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })

@@ -88,6 +88,8 @@ export interface Content {
   readonly hasSecret: boolean
   /** Whether the API server takes the manifests. */
   readonly applies: boolean
+  /** Whether the hydrator can render them. @default true */
+  readonly renders?: boolean
 }
 
 /** What somebody does at some time; applications and commits by their numbers. */

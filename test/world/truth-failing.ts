@@ -23,7 +23,9 @@ export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isRele
   // A dry run, or a sync of local manifests or of some resources, has taken the place of what failed.
   const { isDryRun, isLocal, isPartial } = operationState?.operation ?? {}
   if (isDryRun === true || isLocal === true || isPartial === true) return false
-  const isOfObserved = operationState?.synced?.join() === revisions.join()
+  // While the next attempt is under way, its results are those of none yet.
+  const operated = operationState?.synced ?? operationState?.operation.revisions
+  const isOfObserved = operated?.join() === revisions.join()
   return (
     isReleased &&
     (isOfObserved || (live.hasFailedHook && syncStatus === 'Synced' && operationState?.failed === 'hook'))
