@@ -29,7 +29,7 @@ export function adviceFor(
   if (result.verified || result.reason === 'Interrupted') return undefined
   const { applications, policy, target, visible } = knowledge
   if (result.reason === 'NotFound' && target.kind === 'selector')
-    return selectorAdvice(target.selector, visible)
+    return applications.size === 0 ? selectorAdvice(target.selector, visible) : undefined
   const named = namedIn(result)
   const known = [...applications.values()].find((one) => isSame(one, named))
   if (known === undefined || named === undefined) return undefined
@@ -50,7 +50,9 @@ export function adviceFor(
     case 'OutOfSync':
       return check !== undefined && isFailing(check)
         ? `auto-sync does not try this revision again: mend the cause, then argocd app sync ${name}`
-        : `does it sync by itself, is a sync window closed, or is its sync still to come? argocd app sync ${name}, or ${longer(policy)}`
+        : policy.sync !== undefined
+          ? syncAdvice(known, policy)
+          : `does it sync by itself, is a sync window closed, or is its sync still to come? argocd app sync ${name}, or ${longer(policy)}`
     case 'StatusStale':
       return (application?.status.operationState?.operation.sync?.manifests ?? 0) > 0
         ? `argocd app sync ${name}`
@@ -68,7 +70,10 @@ export function adviceFor(
     case 'NotStable':
       return `it was still to prove itself: KPCEA_TIMEOUT must hold the way there and KPCEA_STABLE_FOR; try ${longer(policy)}`
     case 'OperationFailed':
-      return operationAdvice(application, name)
+      return operationAdvice(
+        application,
+        policy.sync === undefined ? `argocd app sync ${name}` : anew(policy),
+      )
     case 'NotHealthy':
       return check !== undefined && !isFailing(check) && application?.status.health.status === 'Progressing'
         ? `it was still under way: try ${longer(policy)}`
@@ -165,16 +170,29 @@ function imageAdvice(known: Known, policy: Policy): string {
 
 // ---- What has failed
 
-function operationAdvice(application: Application | undefined, name: string): string {
+function operationAdvice(application: Application | undefined, again: string): string {
   const hook =
     application === undefined ? undefined : failedResults(application).find(({ hookType }) => hookType)
   const isRetrying = application?.status.operationState?.phase === 'Running'
-  const then = isRetrying ? 'Argo CD tries again by itself' : `argocd app sync ${name}`
+  const then = isRetrying ? 'Argo CD tries again by itself' : again
   const kind = hook?.kind === 'Job' ? 'job' : undefined
   const [jobName, namespace] = [word(hook?.name), word(hook?.namespace)]
   if (kind !== undefined && jobName !== undefined && namespace !== undefined)
     return `kubectl -n ${namespace} logs ${kind}/${jobName} says why, while it is there; mend it, and ${isRetrying ? then : `then ${then}`}`
   return `mend what failed, and ${isRetrying ? then : `then ${then}`}`
+}
+
+/** A run that is to sync goes by its id, and starts nothing anew for one that has failed. */
+function anew({ sync }: Policy): string {
+  return sync?.id === undefined
+    ? 'start this again'
+    : 'start this again with another KPCEA_SYNC_ID (--sync-id), which this one has used up'
+}
+
+function syncAdvice({ syncing: { refusal } }: Known, policy: Policy): string | undefined {
+  return refusal?.kind === 'closed'
+    ? `${longer(policy)}, or start this again when the window is open`
+    : undefined
 }
 
 function logAdvice(resource: UnhealthyResource | undefined): string | undefined {

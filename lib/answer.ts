@@ -182,7 +182,7 @@ const HEAD_OF_PAGE = 16 * 1024
 
 /** Looked for step by step: a pattern for all of it would begin anew at each of many titles that do not end. */
 function titleOf(html: string): string {
-  const head = html.slice(0, HEAD_OF_PAGE)
+  const head = cut(html, HEAD_OF_PAGE)
   const tag = head.search(/<title/i)
   const start = tag < 0 ? -1 : head.indexOf('>', tag)
   if (start < 0) return ''

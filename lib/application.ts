@@ -271,13 +271,23 @@ export function completed(streamed: Application, whole: Application | undefined)
 type OperationState = Application['status']['operationState']
 
 function isOneAttempt(a: OperationState, b: OperationState): boolean {
-  const of = (state: OperationState) =>
-    JSON.stringify([state?.phase, state?.startedAt, state?.finishedAt, state?.retryCount, state?.message])
-  return of(a) === of(b)
+  return (
+    a?.phase === b?.phase &&
+    a?.startedAt === b?.startedAt &&
+    a?.finishedAt === b?.finishedAt &&
+    a?.retryCount === b?.retryCount &&
+    a?.message === b?.message
+  )
 }
 
 function isOfOneComparison(a: Application, b: Application): boolean {
-  const of = ({ status: { sync, health } }: Application) =>
-    JSON.stringify([sync.status, sync.revision, sync.revisions, health.status, health.message])
-  return of(a) === of(b)
+  const [{ sync, health }, other] = [a.status, b.status]
+  return (
+    sync.status === other.sync.status &&
+    sync.revision === other.sync.revision &&
+    sync.revisions.length === other.sync.revisions.length &&
+    sync.revisions.every((revision, i) => revision === other.sync.revisions[i]) &&
+    health.status === other.health.status &&
+    health.message === other.health.message
+  )
 }

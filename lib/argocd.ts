@@ -10,15 +10,23 @@ import { describeCertificate, verifies } from './certificate.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
-import { MOST_APPLICATIONS } from './promises.ts'
+import { MOST_APPLICATIONS, ZONES_TIMEOUT } from './promises.ts'
 import { compareManifests } from './rendering.ts'
 import { createRepeats } from './repeats.ts'
 import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
 import { gathered, readEvents } from './stream.ts'
-import { sortSyncRefusal, syncBody } from './sync-request.ts'
-import type { SyncAnswer, SyncOrder, SyncWindows } from './syncs.ts'
+import {
+  projectSchema,
+  readProject,
+  readWindows,
+  sortSyncRefusal,
+  syncBody,
+  windowsSchema,
+} from './sync-request.ts'
+import { withKnownZones } from './sync-windows.ts'
+import type { SyncAnswer, SyncOrder, SyncWindow, SyncWindows } from './syncs.ts'
 import { cut, oneLine } from './text.ts'
 import { createTransport } from './transport.ts'
 import { WATCH_FIELDS } from './watch-fields.ts'
@@ -57,7 +65,11 @@ export interface ArgoCD {
   compare(ref: ApplicationRef, comparison: Comparison, how: How): Promise<Rendering>
   /** Whether the account may sync what policies call by this name. */
   maySync(object: string, how: How): Promise<boolean>
-  syncWindows(ref: ApplicationRef, how: How): Promise<SyncWindows>
+  /**
+   * @param zonesOf the project whose windows they are, to look into it for their time zones, where they are closed;
+   * that takes another permission, and is done without where it is missing
+   */
+  syncWindows(ref: ApplicationRef, zonesOf: string | undefined, how: How): Promise<SyncWindows>
   /** Starts a sync: the one call that changes something. Where it rejects, it may have been heard all the same. */
   sync(ref: ApplicationRef, order: SyncOrder, how: How): Promise<SyncAnswer>
 }
@@ -87,18 +99,6 @@ const treeSchema = lazily(() => {
 const manifestsSchema = lazily(() => z.object({ manifests: z.nullish(z.array(z.string())) }))
 
 const permissionSchema = lazily(() => z.object({ value: z.enum(['yes', 'no']) }))
-const windowsSchema = lazily(() => {
-  const text = z.nullish(z.string())
-  const windows = z.nullish(
-    z.array(z.object({ kind: text, schedule: text, duration: text, manualSync: z.nullish(z.boolean()) })),
-  )
-  return z.object({
-    canSync: z.nullish(z.boolean()),
-    activeWindows: windows,
-    assignedWindows: windows,
-  })
-})
-
 /** What a client needs besides the connection. */
 export interface ClientOptions {
   readonly version: string
@@ -195,6 +195,17 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     return answer.manifests ?? []
   }
 
+  /** The windows of a project with their time zones; none where it may not be seen, or takes too long. */
+  async function windowsOfProject(project: string, { signal }: How): Promise<readonly SyncWindow[]> {
+    try {
+      const how = { signal: AbortSignal.any([signal, AbortSignal.timeout(ZONES_TIMEOUT)]) }
+      const answer = await getJson(`projects/${encodeURIComponent(project)}`, {}, projectSchema(), how)
+      return answer === undefined ? [] : readProject(answer)
+    } catch {
+      return []
+    }
+  }
+
   return {
     look: (ref, how) => getApplication(ref, undefined, how),
     async refresh(ref, type, isRead, how) {
@@ -279,22 +290,18 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         throw new RequestFailure('Unreachable', `${host} does not say whether ${object} may be synced`)
       return answer.value === 'yes'
     },
-    async syncWindows(ref, how) {
-      const answer = await getJson(`${pathOf(ref)}/syncwindows`, identity(ref), windowsSchema(), how)
+    async syncWindows(ref, zonesOf, how) {
+      const searchParams = identity(ref)
+      const answer = await send(`${pathOf(ref)}/syncwindows`, { searchParams }, how, async (response) => ({
+        ...parseAnswer(await readJson(response, host, mask), windowsSchema(), host),
+        at: Date.parse(response.headers.get('date') ?? ''),
+      }))
       if (answer === undefined)
         throw new RequestFailure('Unreachable', `${host} does not show the sync windows of ${ref.name}`)
-      const read = (windows: typeof answer.activeWindows) =>
-        (windows ?? []).map(({ kind, schedule, duration, manualSync }) => ({
-          kind: kind ?? '',
-          schedule: schedule ?? '',
-          duration: duration ?? '',
-          isManual: manualSync ?? false,
-        }))
-      return {
-        canSync: answer.canSync ?? false,
-        active: read(answer.activeWindows),
-        assigned: read(answer.assignedWindows),
-      }
+      const { at, ...told } = answer
+      const windows = readWindows(told, Number.isNaN(at) ? Date.now() : at)
+      if (windows.canSync || zonesOf === undefined) return windows
+      return withKnownZones(windows, await windowsOfProject(zonesOf, how))
     },
     async sync(ref, order, { signal }) {
       try {

@@ -1,6 +1,7 @@
 /** Bodies of answers: inflated as they are read, and counted as they come out. */
 
 import { RequestFailure } from './failure.ts'
+import { cut } from './text.ts'
 
 /**
  * An answer, or a message of a stream, that is larger than this, in bytes, is not held in memory: ten thousand
@@ -28,17 +29,17 @@ export const ACCEPTED_ENCODING = 'gzip'
 export async function* bytesOf(response: Response, host: string): AsyncGenerator<Uint8Array> {
   const { headers, body } = response
   if (body === null || headers.get('content-length') === '0') return
-  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? ''
+  const named = headers.get('content-encoding')?.trim() ?? ''
+  const encoding = named.toLowerCase()
   if (encoding === '' || encoding === 'identity') {
     yield* body
     return
   }
   if (encoding !== 'gzip' && encoding !== 'x-gzip') {
     await body.cancel()
-    const named = JSON.stringify(encoding.slice(0, LONGEST_NAME))
     throw new RequestFailure(
       'NotArgoCD',
-      `${host} answered with a body that is compressed as ${named}, where only gzip was asked for; does a proxy in front do that?`,
+      `${host} answered with a body that is compressed as ${JSON.stringify(cut(named, LONGEST_NAME))}, where only gzip was asked for; does a proxy in front do that?`,
     )
   }
   try {
@@ -124,11 +125,11 @@ export async function readBeginning(response: Response, host: string, most: numb
   let text = ''
   try {
     for await (const chunk of bytesOf(response, host)) {
-      text += decoder.decode(chunk.subarray(0, most - text.length), { stream: true })
-      if (text.length >= most) break
+      text += decoder.decode(chunk.subarray(0, most + 1 - text.length), { stream: true })
+      if (text.length > most) break
     }
   } catch {
     // What came until then is what there is.
   }
-  return text
+  return cut(text, most)
 }

@@ -1,9 +1,11 @@
 /** Goes to the root of a no: which resources are not healthy, down to the Pod. Pure; it changes no verdict. */
 
+import type { Application } from './application.ts'
 import { isMet } from './check.ts'
 import { applicationOf, type Known } from './knowledge.ts'
-import { failedResults, hasDryRun, resultsNeeded } from './operation-rules.ts'
+import { failedResults, mayHideFailure, resultsNeeded } from './operation-rules.ts'
 import { remembered } from './remembered.ts'
+import { parseTime } from './time.ts'
 
 /** A resource that is not as it should be. */
 export interface UnhealthyResource {
@@ -89,8 +91,15 @@ export function describeResource({ kind, name, health, status, message }: Unheal
 export function lacksResults(known: Known): boolean {
   const application = applicationOf(known)
   if (application === undefined || !areResultsNeeded(application)) return false
-  // What a dry run has taken the place of, no request tells any more.
-  return known.whole === undefined || !hasDryRun(known.whole)
+  const { whole } = known
+  // What another operation has taken the place of, no request tells any more.
+  const isGone = whole !== undefined && mayHideFailure(whole) && !(startOf(whole) < startOf(application))
+  return !isGone
+}
+
+/** When its last operation began, by the server's clock. */
+function startOf({ status: { operationState } }: Application): number {
+  return parseTime(operationState?.startedAt)
 }
 
 /** Asked of each application, each time that something has happened to one of them. */

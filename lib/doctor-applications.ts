@@ -8,7 +8,7 @@ import { asFailure, RequestFailure } from './failure.ts'
 import { type Finding, type Subject, works } from './finding.ts'
 import { few } from './phrase.ts'
 import type { ApplicationRef } from './requests.ts'
-import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-rules.ts'
+import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-access.ts'
 import { wholeMinutes } from './validity.ts'
 import { namesOf, whereabouts } from './whereabouts.ts'
 

@@ -3,7 +3,7 @@
 import { type Check, isFailing, isMet } from './check.ts'
 import { formatDuration } from './duration.ts'
 import type { RequestFailure } from './failure.ts'
-import type { Knowledge, Known } from './knowledge.ts'
+import { type Knowledge, type Known, NEVER } from './knowledge.ts'
 import type { Ended } from './run.ts'
 import type { Policy } from './wanted.ts'
 
@@ -23,10 +23,18 @@ export type Ending =
 /** How a run ended and what it knew then. */
 export type Outcome = Ended<Knowledge, Ending>
 
-/** The checks of an application with NotStable, where *stable for* is asked, as the last of them. */
-export function checksOf({ checks, met, provenAt }: Known, { stableFor }: Policy): readonly Check[] {
+/**
+ * The checks of an application with NotStable, where *stable for* is asked, as the last of them.
+ *
+ * @param from everything has not held before, whatever this application did
+ */
+export function checksOf(
+  { checks, met, provenAt }: Known,
+  { stableFor }: Policy,
+  from = NEVER,
+): readonly Check[] {
   if (stableFor === 0 || checks.length === 0) return checks
-  const held = met === undefined ? 0 : Math.max(met.until, provenAt) - met.since
+  const held = met === undefined ? 0 : Math.max(met.until, provenAt) - Math.max(met.since, from)
   const stable = met !== undefined && held >= stableFor
   const message = stable
     ? `everything has held for ${formatDuration(stableFor)}`

@@ -3,8 +3,13 @@
 import { COMMON_NAME_ONLY } from './certificate.ts'
 import { MOST_APPLICATIONS } from './promises.ts'
 
-/** Why the server could not be asked. */
-export type FailureReason = 'Unreachable' | 'Unauthorized' | 'InvalidSettings' | 'NotArgoCD'
+/** Why the server could not be asked; or why, though it could, nothing was started: the owner has not said so. */
+export type FailureReason =
+  | 'Unreachable'
+  | 'Unauthorized'
+  | 'InvalidSettings'
+  | 'NotArgoCD'
+  | 'StageNotAuthorized'
 
 interface FailureOptions {
   readonly fatal?: boolean

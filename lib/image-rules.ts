@@ -4,6 +4,7 @@ import type { Application } from './application.ts'
 import { type Finding, met, pending } from './check.ts'
 import type { Evidence } from './evidence.ts'
 import { formatImage, type ImageReference, isWantedImage, parseImage } from './image.ts'
+import { remembered } from './remembered.ts'
 import { endedImages } from './tree.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -13,21 +14,23 @@ interface RunningImage {
   readonly reference: ImageReference
 }
 
-function runningImages({ status: { summary } }: Application): readonly RunningImage[] {
-  return summary.images.flatMap((text) => {
+const runningImages = remembered(({ status: { summary } }: Application): readonly RunningImage[] =>
+  summary.images.flatMap((text) => {
     const reference = parseImage(text)
     return reference === undefined ? [] : [{ text, reference }]
-  })
-}
+  }),
+)
 
 /** Whether each wanted image runs, whatever runs beside it. */
 export function imagesRun(application: Application, { images }: Wanted): boolean {
-  const running = runningImages(application)
-  return images.every((image) => running.some(({ reference }) => isWantedImage(image, reference)))
+  return images.every((image) =>
+    runningImages(application).some(({ reference }) => isWantedImage(image, reference)),
+  )
 }
 
 /** The running images of a wanted repository that are not wanted. */
 function besideImages(application: Application, { images }: Wanted): readonly RunningImage[] {
+  if (images.length === 0) return []
   return runningImages(application).filter(
     ({ reference }) =>
       images.some(({ repository }) => repository === reference.repository) &&

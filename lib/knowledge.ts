@@ -41,6 +41,8 @@ export interface Failing extends Streak {
   readonly revisions: string
   /** Since when an error condition has been part of it; `undefined`: none is. */
   readonly errorSince: number | undefined
+  /** When the last look was asked for whose answer showed it; of the one that showed it first, when that came. */
+  readonly shownAt: number
 }
 
 /** The refreshes of an application that this run asked for. */
@@ -54,6 +56,8 @@ export interface Refreshes {
   readonly firstAnsweredAt: number
   /** When the last one that was answered had been asked for. */
   readonly servedAskedAt: number
+  /** How many in a row were lost on the way since the last answer. */
+  readonly lost: number
   /** How many answers were no fresh evidence though Git had been read, or were not read. */
   readonly futile: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
@@ -74,6 +78,7 @@ export const NO_REFRESHES: Refreshes = {
   answeredAt: NEVER,
   firstAnsweredAt: NEVER,
   servedAskedAt: NEVER,
+  lost: 0,
   futile: 0,
   reconciledAt: undefined,
   operation: undefined,
@@ -195,6 +200,8 @@ export interface Knowledge {
   readonly applications: ReadonlyMap<string, Known>
   /** What was started of applications that a selector matches no longer: they may come back. */
   readonly departed: ReadonlyMap<string, Syncing>
+  /** When an application last left what a selector matches that was not met: until then all of it was not. */
+  readonly leftUnmetAt: number
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
@@ -231,6 +238,7 @@ export function initialKnowledge(
     deadline: now + (policy.timeout === 0 ? ONE_LOOK_LIMIT : policy.timeout),
     applications,
     departed: new Map(),
+    leftUnmetAt: NEVER,
     serverNamespace: undefined,
     undecided: new Map(),
     streams: {
@@ -320,6 +328,15 @@ export function aliveSince(knowledge: Knowledge, now: number): number | undefine
   return openedAt !== undefined && now < lostAt(knowledge) ? openedAt : undefined
 }
 
+/** The last failure of a question about an application, where it has not been answered since. */
+export function lastFailure(
+  { failures }: Knowledge,
+  question: 'look' | 'refresh' | 'tree',
+  { key }: Pick<Known, 'key'>,
+): Failure | undefined {
+  return failures.size === 0 ? undefined : failures.get(`${question}:${key}`)
+}
+
 /** When the stream counts as lost: it ended, has been silent for too long, or has kept to itself what it should tell. */
 export function lostAt(knowledge: Knowledge): number {
   const { endedAt, heardAt } = knowledge.streams
@@ -328,12 +345,14 @@ export function lostAt(knowledge: Knowledge): number {
 
 /** When the stream counts as deaf: it had the time to tell what a request has shown, and has not. */
 export function deafAt({ streams }: Knowledge): number {
-  return Math.min(...streams.unheard.values(), Number.POSITIVE_INFINITY) + LONGEST_LAG
+  let since = Number.POSITIVE_INFINITY
+  for (const one of streams.unheard.values()) since = Math.min(since, one)
+  return since + LONGEST_LAG
 }
 
 /** When everything had become met; `undefined` where something is not. */
-export function allMetSince({ applications }: Knowledge): number | undefined {
-  let since = NEVER
+export function allMetSince({ applications, leftUnmetAt }: Knowledge): number | undefined {
+  let since = leftUnmetAt
   for (const { met } of applications.values()) {
     if (met === undefined) return undefined
     since = Math.max(since, met.since)

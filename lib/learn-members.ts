@@ -1,13 +1,11 @@
 /** What is learnt of which applications a selector matches: `(knowledge, what came, now) → knowledge`. Pure. */
 
-import type { Application } from './application.ts'
-import { type RequestFailure, TooManyApplications } from './failure.ts'
+import { type Application, applicationKey } from './application.ts'
 import type { Knowledge, Known, Sighting } from './knowledge.ts'
-import { keyOf, newMember } from './members.ts'
+import { keyOf } from './members.ts'
+import { bounded, member, withDeparted } from './membership.ts'
 import { sighted } from './observe.ts'
-import { MOST_APPLICATIONS } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
-import { syncLost } from './sync-learn.ts'
 
 /** All that a selector matches was listed. */
 export function listed(
@@ -39,46 +37,10 @@ export function named(
 ): Knowledge {
   const next = new Map<string, Known>()
   for (const ref of refs) {
-    const fresh = newMember(knowledge.target, ref, now)
-    if (fresh !== undefined)
-      next.set(fresh.key, knowledge.applications.get(fresh.key) ?? returning(knowledge, fresh))
+    const known = member(knowledge, applicationKey(ref.name, ref.namespace), ref, now)
+    if (known !== undefined) next.set(known.key, known)
   }
   return bounded(withMembers({ ...knowledge, listedAt: startedAt }, next, startedAt, now))
-}
-
-/** An application that a selector matches: the one that is known, or a new one. */
-export function member(
-  knowledge: Knowledge,
-  key: string,
-  ref: { name: string; namespace: string | undefined },
-  now: number,
-) {
-  const { applications, target } = knowledge
-  const known = applications.get(key)
-  if (known !== undefined) return known
-  const fresh = newMember(target, { ...ref, project: target.project }, now)
-  return fresh === undefined ? undefined : returning(knowledge, fresh)
-}
-
-/** One that comes back is not synced a second time. */
-function returning({ departed }: Knowledge, fresh: Known): Known {
-  const syncing = departed.get(fresh.key)
-  return syncing === undefined ? fresh : { ...fresh, syncing }
-}
-
-/** What was started of those that have gone. */
-export function withDeparted(
-  knowledge: Knowledge,
-  before: Knowledge['applications'],
-  now: number,
-): Knowledge {
-  const gone: [string, Known['syncing']][] = []
-  for (const [key, known] of before) {
-    if (knowledge.applications.has(key) || known.syncing.orders === 0) continue
-    // Its request, where one was under way, ends with its going.
-    gone.push([key, known.syncing.isOrdering ? syncLost(known, now) : known.syncing])
-  }
-  return gone.length === 0 ? knowledge : { ...knowledge, departed: new Map([...knowledge.departed, ...gone]) }
 }
 
 /**
@@ -96,15 +58,4 @@ function withMembers(
     if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)
   }
   return withDeparted({ ...knowledge, applications: listed }, knowledge.applications, now)
-}
-
-/** More applications than one run verifies end it. */
-export function bounded(knowledge: Knowledge): Knowledge {
-  if (knowledge.applications.size <= MOST_APPLICATIONS) return knowledge
-  return refused(knowledge, new TooManyApplications())
-}
-
-/** Asking is of no use any more. */
-export function refused(knowledge: Knowledge, refusal: RequestFailure): Knowledge {
-  return { ...knowledge, server: { ...knowledge.server, refusal } }
 }

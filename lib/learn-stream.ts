@@ -2,8 +2,8 @@
 
 import type { Application } from './application.ts'
 import { areFew, deafAt, type Knowledge, lostAt, NEVER, type Sighting, type Streams } from './knowledge.ts'
-import { bounded, member, withDeparted } from './learn-members.ts'
 import { isUndecided, keyOf } from './members.ts'
+import { bounded, member, withDeparted } from './membership.ts'
 import { confirmed, digest, sighted } from './observe.ts'
 import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG } from './promises.ts'
 import { refreshObserved } from './refreshes.ts'

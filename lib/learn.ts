@@ -3,15 +3,17 @@
 import type { Application } from './application.ts'
 import { asFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import type { Knowledge, Known, Sighting } from './knowledge.ts'
-import { listed, named, refused } from './learn-members.ts'
+import { listed, named } from './learn-members.ts'
 import { changed, downSince, heard, listening, opened, streamGivenUp, streamStarted } from './learn-stream.ts'
 import { needsServerNamespace } from './members.ts'
+import { refused } from './membership.ts'
 import { assessed, looked, refreshed } from './observe.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request } from './requests.ts'
 import { LATE } from './run.ts'
 import { answered, failed, failureOf } from './server.ts'
 import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
+import { withKnownZones } from './sync-windows.ts'
 
 /** Takes one event into account. */
 export function learn(knowledge: Knowledge, event: Event, now: number): Knowledge {
@@ -127,7 +129,7 @@ function brought(
       return request.kind === 'windows'
         ? learntOfSync(knowledge, request.application, now, ({ syncing }) => ({
             ...syncing,
-            windows: news.windows,
+            windows: withKnownZones(news.windows, syncing.windows?.assigned ?? []),
             windowsAt: now,
           }))
         : knowledge

@@ -1,12 +1,12 @@
 /** The live view of a run on a terminal: one line an application, failing ones first, and why below it. Pure. */
 
 import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
-import { nameOf } from './progress.ts'
 import { type Gate, joined, type Paint, padded, part, type Shown, told } from './shown.ts'
 import {
   awaitedCheck,
   byUrgency,
   causeOf,
+  nameOf,
   retryOf,
   seconds,
   silentFor,

@@ -32,6 +32,7 @@ export function needOf<T>(
     if (at <= now) due.push({ at, thing })
     else if (at < wakeAt) wakeAt = at
   }
+  if (due.length === 0) return { tasks: NOTHING.tasks, wakeAt }
   due.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
   let others = 0
   const wanted =
@@ -41,10 +42,13 @@ export function needOf<T>(
 
 /** All of several needs, the most urgent first. */
 export function union(needs: readonly Need[]): Need {
-  return {
-    tasks: needs.flatMap(({ tasks }) => tasks),
-    wakeAt: Math.min(...needs.map(({ wakeAt }) => wakeAt)),
+  const all: Request[] = []
+  let next = Number.POSITIVE_INFINITY
+  for (const { tasks, wakeAt } of needs) {
+    for (const task of tasks) all.push(task)
+    next = Math.min(next, wakeAt)
   }
+  return { tasks: all, wakeAt: next }
 }
 
 /** When a question that is not answered is asked again elsewhere: after some times of what is usual, and then later. */

@@ -2,13 +2,14 @@
 
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
-import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { failsAt } from './failing.ts'
+import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
-import { hasOwnSyncFailed } from './sync-checks.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -89,7 +90,6 @@ function unanswered<T extends { readonly key: string }>(
 
 /** Each commit once, and again after a failure. */
 function commits(asking: readonly Known[], { knowledge, now, isOneLook }: Moment): Need {
-  const hedges = hedgesOf(knowledge)
   const asked = unanswered(
     asking,
     'commit',
@@ -104,7 +104,7 @@ function commits(asking: readonly Known[], { knowledge, now, isOneLook }: Moment
       kind: 'commit',
       lane: 'commit',
       timeout: REQUEST_TIMEOUT,
-      hedges,
+      hedges: hedgesOf(knowledge),
       application: known.key,
       ref: known.ref,
       commit: one,
@@ -191,8 +191,9 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
 }
 
 /** Whether a tree was asked for and nothing has come of it yet. */
-function isUnderWay({ key, treeAsOf, treeAskedAt }: Known, { failures }: Knowledge): boolean {
-  return treeAskedAt > treeAsOf && (failures.get(`tree:${key}`)?.at ?? NEVER) < treeAskedAt
+function isUnderWay(known: Known, knowledge: Knowledge): boolean {
+  const { treeAsOf, treeAskedAt } = known
+  return treeAskedAt > treeAsOf && (lastFailure(knowledge, 'tree', known)?.at ?? NEVER) < treeAskedAt
 }
 
 function isIll(checks: Known['checks']): boolean {
@@ -201,18 +202,18 @@ function isIll(checks: Known['checks']): boolean {
   )
 }
 
-function treeDueAt({ treeAsOf, failing }: Known, { knowledge }: Moment): number {
+function treeDueAt(known: Known, { knowledge }: Moment): number {
+  const { treeAsOf } = known
   const due = treeAsOf + TREE_INTERVAL
   // An early no rests on what was seen when *fail after* had passed.
-  const failsAt = failing === undefined ? NOT : failing.since + knowledge.policy.failAfter
-  return failsAt > treeAsOf ? Math.min(due, failsAt) : due
+  const dueAt = failsAt(known, knowledge.policy)
+  return dueAt > treeAsOf ? Math.min(due, dueAt) : due
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */
 function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
-  const { failing } = known
   if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
-  return failing !== undefined && now >= failing.since + knowledge.policy.failAfter
+  return now >= failsAt(known, knowledge.policy)
 }
 
 function isKnown(found: object | undefined): boolean {

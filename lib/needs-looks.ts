@@ -1,7 +1,8 @@
 /** Why an application is asked for by itself. Pure. */
 
 import { lacksResults } from './diagnosis.ts'
-import { type Failure, isAlone, type Known, NEVER } from './knowledge.ts'
+import { failsAt } from './failing.ts'
+import { type Failure, isAlone, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
@@ -15,27 +16,27 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
-import { failureOf } from './server.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
 /** Looks that are due: each application for the most urgent reason. */
 export function looksNeeded(moment: Moment): Need {
   const { knowledge } = moment
-  const hedges = hedgesOf(knowledge)
+  const latest = latestToFail(knowledge)
   let failing = 0
   return needOf(
     knowledge.applications.values(),
     (known) => {
-      if (known.failing !== undefined) failing++
-      return lookDueAt(known, moment, failing <= FEW)
+      const since = known.failing?.since ?? NOT
+      const isFirst = since < latest || (since === latest && ++failing <= FEW)
+      return lookDueAt(known, moment, isFirst)
     },
     ({ key, ref }) => ({
       key: `look:${key}`,
       kind: 'look',
       lane: 'look',
       timeout: REQUEST_TIMEOUT,
-      hedges,
+      hedges: hedgesOf(knowledge),
       application: key,
       ref,
     }),
@@ -45,7 +46,7 @@ export function looksNeeded(moment: Moment): Need {
 
 function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): number {
   const { knowledge, isOneLook } = moment
-  const failure = failureOf(knowledge, 'look', known.key)
+  const failure = lastFailure(knowledge, 'look', known)
   if (isOneLook) return failure === undefined ? Math.min(firstLook(known, moment), proof(known, moment)) : NOT
   const due = Math.min(
     firstLook(known, moment),
@@ -119,12 +120,20 @@ function atOnce({ lookedAt, sighting }: Known): number {
   return lookedAt < (sighting?.at ?? NEVER) ? NEVER : lookedAt + SHORTEST_PAUSE
 }
 
-/** An early no rests on what was seen when *fail after* had passed. */
-function lastFailing({ failing, lookedAt }: Known, { knowledge }: Moment): number {
-  if (failing === undefined) return NOT
-  const dueAt = failing.since + knowledge.policy.failAfter
-  // What rests on the tree is not moved on by a look, so one is enough.
-  return failing.until < dueAt && lookedAt < dueAt && dueAt > failing.since ? dueAt : NOT
+/** An early no rests on a look that was asked for when it was due; one that shows something else is not the last. */
+function lastFailing(known: Known, { knowledge }: Moment): number {
+  const { failing, lookedAt } = known
+  const dueAt = failsAt(known, knowledge.policy)
+  if (failing === undefined || failing.shownAt >= dueAt) return NOT
+  return lookedAt < dueAt ? dueAt : lookedAt + SHORTEST_PAUSE
+}
+
+/** Since when those have been failing that are looked at before a no: one of them is enough, so it takes but a few. */
+function latestToFail({ applications }: Knowledge): number {
+  if (applications.size <= FEW) return NOT
+  const since: number[] = []
+  for (const { failing } of applications.values()) if (failing !== undefined) since.push(failing.since)
+  return since.sort((a, b) => a - b)[FEW - 1] ?? NOT
 }
 
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */

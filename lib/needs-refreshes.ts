@@ -2,7 +2,7 @@
 
 import { REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isMet } from './check.ts'
-import { type Failure, jitter, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
@@ -11,8 +11,7 @@ import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT 
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
-import { failureOf } from './server.ts'
-import { isAutomated } from './sync-rules.ts'
+import { isAutomated } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -39,7 +38,7 @@ const due = new WeakMap<Known, { readonly knowledge: Part; readonly at: number }
 type Part = Pick<Knowledge, 'policy' | 'seed'> & { readonly failure: Failure | undefined }
 
 function rememberedDueAt(known: Known, knowledge: Knowledge): number {
-  const failure = failureOf(knowledge, 'refresh', known.key)
+  const failure = lastFailure(knowledge, 'refresh', known)
   const before = due.get(known)
   if (
     before !== undefined &&
@@ -76,12 +75,14 @@ function refresh({ key, ref, refreshes, sighting, wanted }: Known, moment: Momen
 }
 
 function refreshDueAt(known: Known, knowledge: Knowledge): number {
-  const { sighting, refreshes, met, key } = known
+  const { sighting, refreshes, met } = known
   const application = sighting?.application
   if (application === undefined) return NOT
   if (refreshes.isUnderWay) return NEVER
+  // Whoever has asked for one, it is under way as long as the annotation is there.
+  if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
   if (met !== undefined || isCommitAwaited(known)) return NOT
-  const failure = failureOf(knowledge, 'refresh', key)
+  const failure = lastFailure(knowledge, 'refresh', known)
   const due = Math.min(
     staleness(known),
     // One that was not answered says nothing, so the same reasons hold; what differs is the pause.
@@ -96,8 +97,6 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
           confirmation(known, knowledge),
         ),
   )
-  // Whoever has asked for one, it is under way as long as the annotation is there.
-  if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
   return Math.max(due, failure?.retryAt ?? NEVER)
 }
 
@@ -111,11 +110,12 @@ function isUnanswered({ refreshes: { startedAt, servedAskedAt } }: Known): boole
   return startedAt > servedAskedAt
 }
 
-/** Again, soon after a failure, and after the usual pauses where nobody knows what became of it. */
-function unanswered({ refreshes: { asked, startedAt }, key }: Known, knowledge: Knowledge): number {
-  const failure = failureOf(knowledge, 'refresh', key)
+/** Again, soon after a failure, and after the usual pauses, from the first on, where it was lost on the way. */
+function unanswered(known: Known, knowledge: Knowledge): number {
+  const { lost, startedAt } = known.refreshes
+  const failure = lastFailure(knowledge, 'refresh', known)
   if (failure !== undefined && failure.at >= startedAt) return failure.retryAt
-  return startedAt + pauseAfter(asked, key, knowledge)
+  return startedAt + pauseAfter(Math.max(lost, 1), known.key, knowledge)
 }
 
 /** An operation that ended after the last reconciliation leaves health from before it. */

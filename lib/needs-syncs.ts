@@ -4,18 +4,13 @@ import { RequestFailure } from './failure.ts'
 import { applicationOf, type Failure, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
+import { checkApplication } from './predicates.ts'
 import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import type { Request } from './requests.ts'
-import { idOf, isOutOfSight } from './sync-learn.ts'
-import {
-  isAuthorized,
-  type Judgement,
-  judge,
-  policyLine,
-  policyObject,
-  STAGE_ANNOTATION,
-} from './sync-rules.ts'
+import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-access.ts'
+import { idOf, isOutOfSight } from './sync-operation.ts'
+import { type Judgement, judge } from './sync-rules.ts'
 import type { SyncOrder } from './syncs.ts'
 import type { Sync } from './wanted.ts'
 
@@ -30,7 +25,7 @@ export type Stand =
   | { readonly kind: 'unseen'; readonly lookAt: number }
 
 const judged = remembered(({ whole, wanted, evidence }: Known): Judgement | undefined =>
-  whole === undefined ? undefined : judge(whole, wanted, evidence),
+  whole === undefined ? undefined : judge(whole, wanted, evidence, checkApplication(whole, wanted, evidence)),
 )
 
 /** How an application stands at a moment. */
@@ -176,7 +171,7 @@ function permissionRequest({ key, whole, ref }: Known, { knowledge }: Moment): R
   }
 }
 
-function windowsRequest({ key, ref }: Known): Request {
+function windowsRequest({ key, ref, whole, syncing }: Known): Request {
   return {
     key: `windows:${key}`,
     kind: 'windows',
@@ -185,6 +180,7 @@ function windowsRequest({ key, ref }: Known): Request {
     hedges: [],
     application: key,
     ref,
+    zonesOf: syncing.windows === undefined ? (whole?.spec.project ?? ref.project ?? 'default') : undefined,
   }
 }
 
@@ -230,7 +226,7 @@ function unauthorized(strangers: readonly Known[], stage: string): RequestFailur
         ? ', which has no such annotation'
         : `, which has ${JSON.stringify(value)}`
   return new RequestFailure(
-    'Unauthorized',
+    'StageNotAuthorized',
     `the Stage ${stage} is not authorized to sync ${few(strangers.map(nameOf), ', ')}${found}; ` +
       `add the annotation ${STAGE_ANNOTATION}: ${stage} (several Stages with commas between them, without *)`,
     { fatal: true },

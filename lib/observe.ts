@@ -3,6 +3,7 @@
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
+import { restsOnTree } from './failing.ts'
 import {
   type Failing,
   type Knowledge,
@@ -12,7 +13,7 @@ import {
   type Sighting,
   type Streak,
 } from './knowledge.ts'
-import { failedOperation, withoutDryRun } from './operation-rules.ts'
+import { failedOperation, withHiddenFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -52,7 +53,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
       ? alone(seen.application)
       : completed(seen.application, known.whole)
   const failed = failedOperation(told, known.failedOperation)
-  const application = withoutDryRun(told, failed)
+  const application = withHiddenFailure(told, failed)
   const after = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
@@ -60,7 +61,8 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     failedOperation: failed,
     isDoubtful: false,
   }
-  return assessed({ ...after, syncing: syncObserved(after, seen, context) }, now, context)
+  const checks = () => checkApplication(application, after.wanted, after.evidence)
+  return assessed({ ...after, syncing: syncObserved(after, seen, checks, context) }, now, context)
 }
 
 /** Which Pods have ended, the tree of an earlier operation does not tell. */
@@ -92,12 +94,19 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   }
   const told = sighting.application
   const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
+  const both = assessed({ ...known, whole, syncing, sighting: detailed }, now, context)
   return {
-    ...assessed({ ...known, whole, syncing, sighting: detailed }, now, context),
+    ...both,
     ...counted,
+    failing: both.failing && after.failing && shownBy(both.failing, after.failing),
     provenAt: is ? Math.max(known.provenAt, provenAt) : NEVER,
     isDoubtful: false,
   }
+}
+
+/** Of one and the same streak, what a look has shown, though the stream has told something since. */
+function shownBy(told: Failing, looked: Failing): Failing {
+  return told.since === looked.since ? { ...told, shownAt: Math.max(told.shownAt, looked.shownAt) } : told
 }
 
 /**
@@ -142,8 +151,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
+  const isAnswer = at === now && sighting.source === 'look'
   const failing =
-    failed.length === 0 ? undefined : failingOf(known, failed, now, until, { policy, applications })
+    failed.length === 0
+      ? undefined
+      : failingOf(known, failed, { now, until, isAnswer }, { policy, applications })
   return {
     ...known,
     evidence,
@@ -152,7 +164,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     judged: { application, evidence, syncing },
     met,
     failing,
-    provenAt: provenAt(known, met, at === now && sighting.source === 'look', applications.size === 1),
+    provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
 }
@@ -164,8 +176,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
 function failingOf(
   { sighting, failing: last }: Known,
   failed: readonly Check[],
-  now: number,
-  until: number,
+  { now, until, isAnswer }: { readonly now: number; readonly until: number; readonly isAnswer: boolean },
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
@@ -174,11 +185,16 @@ function failingOf(
   const isKnown = observed.every(({ revision }) => revision !== '')
   const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
   const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
+  const begins = before === undefined || before.since !== streak.since
   const hasError = failed.some(({ code }) => code === 'Conditions')
   return {
     ...streak,
     revisions: before?.revisions ?? revisions,
     errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
+    shownAt: Math.max(
+      begins ? NEVER : before.shownAt,
+      isAnswer ? (begins ? now : (sighting?.asOf ?? NEVER)) : NEVER,
+    ),
   }
 }
 
@@ -197,15 +213,14 @@ function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOn
 
 /** It was seen that nothing has changed. */
 export function confirmed(known: Known, now: number): Known {
-  const { met, failing, treeAsOf, checks } = known
+  const { met, failing, treeAsOf } = known
   if (met === undefined && failing === undefined) return known
-  const restsOnTree = checks.every((check) => !isFailing(check) || check.basis === 'tree')
   return {
     ...known,
     met: met && { ...met, until: now },
     failing: failing && {
       ...failing,
-      until: restsOnTree ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
+      until: restsOnTree(known) ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
     },
   }
 }
@@ -236,7 +251,10 @@ export function isRequested({ source }: Sighting): boolean {
 
 /** What a stream tells of at once when it changes: two texts differ where something that matters has changed. */
 export function digest(application: Application | undefined): string {
-  if (application === undefined) return ''
+  return application === undefined ? '' : digestOf(application)
+}
+
+const digestOf = remembered((application: Application): string => {
   const { metadata, spec, operation, status } = application
   const { sync, health, operationState, conditions, summary, sourceHydrator } = status
   const last = operationState
@@ -257,7 +275,7 @@ export function digest(application: Application | undefined): string {
     sourceHydrator.lastSuccessfulOperation?.drySHA,
     spec.source?.targetRevision,
   ].join('|')
-}
+})
 
 /** What a hydrated revision came of is remembered: the status only tells it of the last. */
 function withHydration(evidence: Known['evidence'], { status }: Application): Known['evidence'] {

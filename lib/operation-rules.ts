@@ -3,6 +3,7 @@
 import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { because, nameOf, some } from './phrase.ts'
+import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
 import { parseTime } from './time.ts'
 
@@ -14,6 +15,8 @@ const ENDED_PHASES: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'Error
 
 const hasEnded = ({ phase }: OperationState): boolean => ENDED_PHASES.has(phase ?? '')
 const isDryRun = ({ operation }: OperationState): boolean => operation.sync?.dryRun === true
+/** Of some resources only. Argo CD runs no hooks then, and writes no history (`skipHooks`, `persistRevisionHistory`). */
+const isPartial = ({ operation }: OperationState): boolean => (operation.sync?.resources ?? 0) > 0
 
 /**
  * Whether an attempt of the operation in progress has failed. Argo CD waits to retry with phase Running and
@@ -41,32 +44,44 @@ export function noOperationInProgress({ operation, status: { operationState } }:
   return met('no operation is in progress')
 }
 
-/** Whether the last operation on record was a dry run. */
-export function hasDryRun({ status: { operationState } }: Application): boolean {
-  return operationState !== undefined && isDryRun(operationState)
+/** Whether the last operation on record may have taken the place of one that failed, without making up for it. */
+export function mayHideFailure({ status: { operationState: state } }: Application): boolean {
+  return state !== undefined && (isDryRun(state) || isPartial(state))
 }
 
 /**
  * A dry run takes the place of the operation before it in the Application, and mends nothing: one that failed counts
- * on until another that was no dry run is seen.
+ * on until another that was no dry run is seen. So does one of some resources only, where a hook had failed: it runs
+ * no hooks.
  *
  * @param failed the last operation that ended, where it failed, and what `failedOperation` said of earlier Applications
  */
-export function withoutDryRun(application: Application, failed: OperationState | undefined): Application {
+export function withHiddenFailure(application: Application, failed: OperationState | undefined): Application {
   const { operationState } = application.status
-  if (failed === undefined || operationState === undefined) return application
-  if (!isDryRun(operationState) || !hasEnded(operationState)) return application
+  if (failed === undefined || operationState === undefined || !hasEnded(operationState)) return application
+  const isHiding =
+    isDryRun(operationState) || (isPartial(operationState) && operationState.phase === 'Succeeded')
+  if (!isHiding) return application
   return { ...application, status: { ...application.status, operationState: failed } }
 }
 
-/** The last operation that ended and was no dry run, where it failed; `before`: while there is no later one. */
+/**
+ * The last operation that ended and was no dry run, where it failed; `before`: while there is no later one. Where one
+ * of its hooks failed, or its results are not known, one of some resources only is no later one.
+ */
 export function failedOperation(
   { status: { operationState } }: Application,
   before: OperationState | undefined,
 ): OperationState | undefined {
   if (operationState === undefined || isDryRun(operationState) || !hasEnded(operationState)) return before
+  if (before !== undefined && isPartial(operationState) && mayHaveFailedHook(before)) return before
   const isLocal = (operationState.operation.sync?.manifests ?? 0) !== 0
   return operationState.phase === 'Succeeded' || isLocal ? undefined : operationState
+}
+
+function mayHaveFailedHook(state: OperationState): boolean {
+  if (state.syncResult === undefined || isPartial(state)) return false
+  return state.syncResult.resources === undefined || failedOf(state).some(isHook)
 }
 
 /** What else decides whether a failed sync is held against the application. */
@@ -139,7 +154,11 @@ export function resultsNeeded({ status: { operationState: state } }: Application
 
 /** The results of the last operation that made it fail: hooks that failed, resources that could not be applied. */
 export function failedResults({ status: { operationState } }: Application) {
-  return (operationState?.syncResult?.resources ?? []).filter(
+  return operationState === undefined ? [] : failedOf(operationState)
+}
+
+function failedOf({ syncResult }: OperationState) {
+  return (syncResult?.resources ?? []).filter(
     ({ status, hookPhase }) => status === 'SyncFailed' || hookPhase === 'Failed' || hookPhase === 'Error',
   )
 }
@@ -170,10 +189,10 @@ function operationIsForOtherRevisions(application: Application): boolean {
  * The operation that ended after the last reconciliation, by when it finished; `undefined` where there is none.
  * Both times are the server's, so its clock may be off by hours.
  */
-export function staleOperation({ status }: Application): string | undefined {
+export const staleOperation = remembered(({ status }: Application): string | undefined => {
   const { operationState, reconciledAt } = status
   if (operationState === undefined || !hasEnded(operationState) || isDryRun(operationState)) return undefined
   const finished = parseTime(operationState.finishedAt)
   const reconciled = parseTime(reconciledAt)
   return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
-}
+})

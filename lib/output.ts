@@ -169,4 +169,4 @@ function codeOf(error: unknown): Shown {
 }
 
 /** For what the system says of itself. */
-const withoutSecrets = createGate({ mask: (text) => text, longest: () => 0 })
+const withoutSecrets = createGate({ mask: (text) => text })

@@ -79,7 +79,7 @@ async function* ask(client: ArgoCD, request: Request, how: How): AsyncGenerator<
       yield { kind: 'permission', isPermitted: await client.maySync(request.object, how) }
       return
     case 'windows':
-      yield { kind: 'windows', windows: await client.syncWindows(request.ref, how) }
+      yield { kind: 'windows', windows: await client.syncWindows(request.ref, request.zonesOf, how) }
       return
   }
 }

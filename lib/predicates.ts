@@ -90,7 +90,7 @@ export function checkApplication(
     ['ImageMismatch', wanted.images.length > 0, imagesMatch(application, wanted, evidence)],
     ['NotHealthy', true, healthy(application, wanted, evidence, identified)],
   ]
-  return checks.flatMap(([code, asked, finding]) => (asked ? [{ code, ...finding }] : []))
+  return checks.filter(([, asked]) => asked).map(([code, , finding]) => ({ code, ...finding }))
 }
 
 /** Whether an operation was for what is observed now. */

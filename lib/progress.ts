@@ -1,6 +1,6 @@
 /** From what is known before and after something to what a log says of it: an entry when something changes, none while nothing does. */
 
-import { applicationKey, REFRESH_ANNOTATION } from './application.ts'
+import { REFRESH_ANNOTATION } from './application.ts'
 import { FEW } from './asked.ts'
 import type { Check } from './check.ts'
 import { formatDuration } from './duration.ts'
@@ -8,7 +8,16 @@ import { applicationOf, type Knowledge, type Known } from './knowledge.ts'
 import { refreshDecides } from './revision-needs.ts'
 import { asJson, ours, type Shown, type ShownDeep, told } from './shown.ts'
 import { syncNews } from './sync-telling.ts'
-import { awaitedCheck, byUrgency, seconds, silentAt, silentFor, timing, unsaidReasons } from './waiting.ts'
+import {
+  awaitedCheck,
+  byUrgency,
+  nameOf,
+  seconds,
+  silentAt,
+  silentFor,
+  timing,
+  unsaidReasons,
+} from './waiting.ts'
 import type { Policy } from './wanted.ts'
 
 /** One entry of the log. */
@@ -244,12 +253,6 @@ function about(known: Known, { event, message }: Pick<LogEntry, 'event' | 'messa
 function times(known: Known | undefined, knowledge: Knowledge, now: number): string {
   const text = known === undefined ? undefined : timing(known, knowledge, now)
   return text === undefined ? '' : ` (${text})`
-}
-
-/** The name of an application as a person would write it. */
-export function nameOf(known: Known): string {
-  const application = applicationOf(known)
-  return applicationKey(known.ref.name, application?.metadata.namespace ?? known.ref.namespace)
 }
 
 function describe(known: Known, awaited: Check | undefined, { stableFor, failAfter }: Policy): string {

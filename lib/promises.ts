@@ -110,5 +110,7 @@ export const SYNC_PATIENCE = 15_000
 export const SYNC_ANEW = [1000, 2000, 5000, 10_000, 30_000] as const
 /** How often it is asked whether a closed sync window has opened. */
 export const WINDOWS_INTERVAL = 10_000
+/** So long it may take to be told of the time zones of sync windows, which are for a sentence only. */
+export const ZONES_TIMEOUT = 3000
 /** So long after a sync has ended the application has been compared, where no refresh tells. */
 export const SYNC_OVER = 10_000

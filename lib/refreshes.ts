@@ -44,6 +44,7 @@ export function refreshServed(
     answeredAt: now,
     firstAnsweredAt: refreshes.answered === 0 ? now : refreshes.firstAnsweredAt,
     servedAskedAt: startedAt,
+    lost: 0,
   }
   if (application === undefined) return { ...served, futile: refreshes.futile + 1 }
   const { reconciledAt } = application.status
@@ -81,5 +82,5 @@ export function refreshObserved(known: Known): Refreshes {
     sighting.source === 'look' &&
     sighting.asOf > refreshes.startedAt + REFRESH_LOST &&
     !(REFRESH_ANNOTATION in annotations)
-  return isLost ? { ...refreshes, isUnderWay: false } : refreshes
+  return isLost ? { ...refreshes, isUnderWay: false, lost: refreshes.lost + 1 } : refreshes
 }

@@ -74,7 +74,13 @@ export type Question =
       readonly object: string
     }
   /** Whether sync windows let it be synced at the moment. */
-  | { readonly kind: 'windows'; readonly application: string; readonly ref: ApplicationRef }
+  | {
+      readonly kind: 'windows'
+      readonly application: string
+      readonly ref: ApplicationRef
+      /** The project to ask for their time zones; `undefined`: these have been asked for. */
+      readonly zonesOf: string | undefined
+    }
 
 /** A question that ought to be under way. */
 export type Request = Task & Question

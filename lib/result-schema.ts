@@ -13,6 +13,7 @@ const reason = z.enum([
   'Unauthorized',
   'InvalidSettings',
   'NotArgoCD',
+  'StageNotAuthorized',
   'Interrupted',
 ])
 

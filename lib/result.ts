@@ -43,8 +43,9 @@ export function createResult({ server, outcome, times, mask }: ResultInput): Res
   const { decision: ending, knowledge } = outcome
   const verified = ending.kind === 'verified'
   const moment = momentOf(knowledge, outcome.endedAt)
-  // A thousand applications say mostly the same.
-  const shown = onceEach((text) => cut(mask(text), LONGEST_MESSAGE))
+  // A thousand applications say mostly the same. What is masked gets shorter, hardly ever by half; and a fleet of long
+  // messages would take its time.
+  const shown = onceEach((text) => cut(mask(cut(text, 2 * LONGEST_MESSAGE)), LONGEST_MESSAGE))
   const byKey = new Map(
     [...knowledge.applications.values()].map((known) => [
       known.key,
@@ -105,7 +106,7 @@ function applicationResult(
   const orNull = (text: string | undefined) => (text === undefined ? null : shown(text))
   const { ref, key } = known
   const application = applicationOf(known)
-  const checks = checksOf(known, knowledge.policy)
+  const checks = checksOf(known, knowledge.policy, knowledge.leftUnmetAt)
   const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === key)
   const verified = checks.length > 0 && naming === undefined
   const failure = lastFailureOf(knowledge, `look:${key}`)?.failure ?? knowledge.server.failure
@@ -290,6 +291,12 @@ function refusal(
           ? `: ${NOTHING_SEEN}`
           : `; this account sees ${few(namesOf(visible))}`
     const message = `no application matches the selector ${JSON.stringify(target.selector)}${when}${sees}`
+    return { reason: 'NotFound', message }
+  }
+  if (target.kind === 'selector' && failure === undefined && applications.length < target.min) {
+    const names = applications.map(({ name }) => name)
+    const what = `${names.length} of at least ${target.min} applications match the selector ${JSON.stringify(target.selector)}`
+    const message = `only ${what}${when}: ${few(names)}; are the others still to come, or is KPCEA_SELECTOR_MIN (--selector-min) too high?`
     return { reason: 'NotFound', message }
   }
   const { reason, message } = failureOf(ending, failure)

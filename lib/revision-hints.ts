@@ -2,9 +2,9 @@
 
 import type { Application } from './application.ts'
 import { canBeTag, commitOf } from './commits.ts'
-import { changedLastBy } from './equivalence.ts'
 import { deployedAfter, wasDeployed } from './history.ts'
 import { hydratedOf } from './hydration.ts'
+import { changedLastBy } from './monorepo.ts'
 import { isSha, sameRevision } from './revision.ts'
 import { type ObservedSource, type RevisionContext, tracks } from './sources.ts'
 

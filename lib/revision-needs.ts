@@ -5,7 +5,7 @@ import { canBeTag, commitKey } from './commits.ts'
 import { anyComparisons, eachComparison } from './equivalence.ts'
 import type { CommitRequest, Comparison, Evidence } from './evidence.ts'
 import type { WantedRevision } from './revision.ts'
-import { anySourceMatches, entryMatches, matchSource } from './revision-rules.ts'
+import { anySourceMatches, entryMatches, matchSource } from './revision-match.ts'
 import { isGit, isNamed, type ObservedSource, observedSources, revisionContext, tracks } from './sources.ts'
 import type { Wanted } from './wanted.ts'
 

@@ -1,20 +1,12 @@
 /** When the revision that an application runs is the one that was asked for: the rules of docs/verification.md. */
 
 import { type Finding, failing, met, pending } from './check.ts'
-import { canBeTag, commitOf } from './commits.ts'
-import { anyComparisons, changedLastBy, eachComparison, judge } from './equivalence.ts'
-import { deployedAfter } from './history.ts'
-import { hydratedFrom, hydratedOf } from './hydration.ts'
-import { formatWantedRevision, type SourceRevision, sameRevision, type WantedRevision } from './revision.ts'
+import { anyComparisons, eachComparison, judge } from './equivalence.ts'
+import { changedLastBy } from './monorepo.ts'
+import { formatWantedRevision, type WantedRevision } from './revision.ts'
 import { type Hint, hint } from './revision-hints.ts'
-import {
-  describeSource,
-  isNamed,
-  isTwin,
-  type ObservedSource,
-  type RevisionContext,
-  tracks,
-} from './sources.ts'
+import { anySourceMatches, entryMatches, haveOneRevision, matchSource, twinsOf } from './revision-match.ts'
+import { describeSource, isNamed, type ObservedSource, type RevisionContext } from './sources.ts'
 
 /** Whether each wanted revision is what its source, or any source, runs; the sentence says expected and found. */
 export function matchRevisions(context: RevisionContext, wanted: WantedRevision): Finding {
@@ -47,15 +39,6 @@ function matchAnySource(context: RevisionContext, wanted: string): Finding {
     pending(`revision is ${found}, not ${wanted}${rendered.message}${more?.says ?? ''}`),
     more === undefined ? [] : [more],
   )
-}
-
-/** How some source, and every twin of it, runs the wanted revision; `undefined` where none does. */
-export function anySourceMatches(context: RevisionContext, wanted: string): string | undefined {
-  for (const source of context.observed) {
-    const how = matchSource(context, source, wanted)
-    if (how !== undefined && haveOneRevision(twinsOf(context, source))) return how
-  }
-  return undefined
 }
 
 function matchEachSource(
@@ -97,57 +80,6 @@ function matchEachSource(
 function withNext(finding: Finding, hints: readonly Hint[]): Finding {
   if (hints.length === 0) return finding
   return { ...finding, next: hints.find(({ next }) => next !== null)?.next ?? null }
-}
-
-/** Whether every source that an entry means runs its revision. */
-export function entryMatches(context: RevisionContext, { source: name, revision }: SourceRevision): boolean {
-  const candidates = context.observed.filter((one) => isNamed(one, name))
-  return candidates.every(
-    (one) =>
-      matchSource(context, one, revision) !== undefined &&
-      haveOneRevision(candidates.filter((other) => isTwin(one, other))),
-  )
-}
-
-/** Argo CD resolves each source in its own call, and a push can fall in between. */
-function twinsOf({ observed }: RevisionContext, source: ObservedSource): readonly ObservedSource[] {
-  return observed.filter((other) => other.index === source.index || isTwin(source, other))
-}
-
-function haveOneRevision(sources: readonly ObservedSource[]): boolean {
-  return new Set(sources.map(({ revision }) => revision.toLowerCase())).size <= 1
-}
-
-/** By which rule a source runs the wanted revision, as a sentence; `undefined` where it does not. */
-export function matchSource(
-  context: RevisionContext,
-  observed: ObservedSource,
-  wanted: string,
-): string | undefined {
-  const { application, policy, evidence } = context
-  const { index, source, revision } = observed
-  if (revision === '') return undefined
-  if (sameRevision(wanted, revision)) return `revision is ${revision}`
-  if (tracks(source, wanted) && evidence.refreshed)
-    return `revision is ${revision}, where ${wanted} points after a refresh`
-  if (hydratedFrom(application, revision, wanted, evidence))
-    return `revision is ${revision}, hydrated from ${wanted}`
-  const commit = commitOf(evidence, observed)
-  if (
-    canBeTag(context, observed, wanted) &&
-    commit !== undefined &&
-    'tags' in commit &&
-    commit.tags.includes(wanted)
-  )
-    return `revision is ${revision}, tagged ${wanted}`
-  if (policy === 'at-least') {
-    const names = [wanted, ...hydratedOf(application, wanted, evidence)]
-    if (names.some((name) => sameRevision(name, revision)))
-      return `revision is ${revision}, which ${wanted} was hydrated to`
-    if (deployedAfter(application, index, revision, names))
-      return `revision is ${revision}, deployed after ${wanted}`
-  }
-  return undefined
 }
 
 function shown({ revision, shown: raw }: ObservedSource): string {

@@ -1,30 +1,37 @@
 /** Keeps secrets out of whatever is shown. */
 
 import type { Connection } from './access.ts'
+import { type Reading, readingOf, unescaped } from './escapes.ts'
 import { settings } from './settings.ts'
 
 /** The shortest text that is masked: shorter ones are no secrets, and would turn up in any sentence. */
 const SHORTEST_SECRET = 4
 /** Likewise for a part of a header's value, such as what follows `Bearer`. */
 const SHORTEST_PART = 8
-
-/** Tokens are made of such characters; no way of writing a text in another escapes any of them. */
-const PLAIN = /^[\w.-]+$/
+/** Likewise for what is left of a secret in Base64. */
+const SHORTEST_CODED = 8
 
 const MASK = '***'
+
+/** What a text ends with that was cut. */
+const CUT = '…'
+
+/** So many layers of escapes are taken off a text: a proxy's log of a server's JSON about a URL has three. */
+const MOST_LAYERS = 6
+
+/** What escapes begin with. */
+const ESCAPES: ReadonlySet<string> = new Set('%&\\')
+
+/** The longest part of an escape that a cut may leave, in characters. */
+const LONGEST_ESCAPE = 10
 
 /** What may hold a user and password. */
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy', 'http_proxy', 'all_proxy']
 
 /** The secrets of a run: those of its settings, and those that it is given while it lasts. */
 export class Secrets {
-  // Longer ones first, so that one that holds another is masked whole.
-  #texts: readonly string[] = []
-  #patterns: readonly RegExp[] = []
-  #longest = 0
-
-  /** The length from which a text may hold a part of a secret, in whatever way it is written, in characters. */
-  readonly longest = (): number => this.#longest
+  /** What is looked for: the secrets, as they are meant, and what is made of them. */
+  #needles: readonly string[] = []
 
   /** Adds what is secret among variables, also where the settings turn out to be unusable. */
   addEnvironment(env: Readonly<Record<string, string | undefined>>): void {
@@ -44,10 +51,13 @@ export class Secrets {
     for (const [, value] of headers) this.addHeader(value)
   }
 
-  /** Adds a header's value: all of it, and its parts that are long enough. */
+  /** Adds a header's value: all of it, its parts that are long enough, such as cookies, and a password in it. */
   addHeader(value: string): void {
     this.add(value)
-    for (const part of value.split(/\s+/)) if (part.length >= SHORTEST_PART) this.add(part)
+    const parts = [...value.split(/\s+/), ...value.split(/[\s;,="]+/)]
+    for (const part of parts) if (part.length >= SHORTEST_PART) this.add(part)
+    const [scheme = '', credentials = ''] = value.split(/\s+/)
+    if (scheme.toLowerCase() === 'basic') this.#addPair(Buffer.from(credentials, 'base64').toString())
   }
 
   /** Adds the credentials in the address of a proxy, as they stand there, as they are meant, and as they are sent. */
@@ -58,31 +68,130 @@ export class Secrets {
     const raw = address.slice(start < 0 ? 0 : start + 3, at)
     const meant = decoded(raw)
     for (const text of [raw, meant]) {
-      this.add(text)
-      this.add(text.slice(text.indexOf(':') + 1))
+      this.#addPair(text)
       this.add(Buffer.from(text).toString('base64'))
     }
+  }
+
+  /** Adds what may be a user and a password with a colon between them. */
+  #addPair(text: string): void {
+    this.add(text)
+    this.add(text.slice(text.indexOf(':') + 1))
   }
 
   /** Adds a secret that was learnt later: the token of a session, or of a Secret that was rotated. */
   add(secret: string): void {
     if (secret.trim().length < SHORTEST_SECRET) return
-    if (PLAIN.test(secret)) this.#texts = byLength([...this.#texts, secret], (text) => text)
-    else this.#patterns = byLength([...this.#patterns, patternOf(secret)], ({ source }) => source)
-    this.#longest = Math.max(this.#longest, secret.length * LONGEST_FORM)
+    const meant = meaningOf(secret)
+    const different = new Set([...this.#needles, secret, ...codingsOf(secret)])
+    // One that is mostly escapes would be a word of any sentence.
+    if (meant.trim().length >= SHORTEST_SECRET) different.add(meant)
+    this.#needles = [...different]
   }
 
-  /** Replaces the secrets in a text. Texts are cut after this, or the beginning of a secret would be left. */
+  /**
+   * Replaces the secrets in a text, in whatever way they are written there, and the beginning of one where the text
+   * was cut inside it.
+   */
   readonly mask = (text: string): string => {
-    // Those first that may hold another.
-    const masked = this.#patterns.reduce((all, pattern) => all.replace(pattern, MASK), text)
-    return this.#texts.reduce((all, secret) => all.replaceAll(secret, MASK), masked)
+    const isCut = text.includes(CUT)
+    const needles = isCut ? this.#needles : this.#needles.filter(({ length }) => length <= text.length)
+    const placesIn = (one: string) => needles.flatMap((needle) => placesOf(needle, one, isCut))
+    if (needles.length === 0) return text
+    const places = placesIn(text)
+    if (OTHERWISE.test(text))
+      for (const { text: meant, starts, ends } of readingsOf(text))
+        for (const [start, end] of placesIn(meant)) places.push([starts[start] ?? 0, ends[end - 1] ?? 0])
+    return withoutPlaces(text, places)
   }
 }
 
-function byLength<T>(values: readonly T[], textOf: (value: T) => string): readonly T[] {
-  const different = new Map(values.map((value) => [textOf(value), value]))
-  return [...different.values()].sort((a, b) => textOf(b).length - textOf(a).length)
+/** Whether a text may mean something else than it says: it has escapes, other white space than a blank, or what hides. */
+const OTHERWISE = /[%&\\+]|\s{2}|[^\S ]|[\p{Cc}\p{Cf}]/u
+
+/** Where something begins in a text, and where it ends. */
+type Place = readonly [start: number, end: number]
+
+/** Where a secret stands in a text, and what is left of it where the text was cut inside it. */
+function placesOf(needle: string, text: string, isCut: boolean): Place[] {
+  const places: Place[] = []
+  for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + needle.length))
+    places.push([at, at + needle.length])
+  if (isCut && text.includes(needle.slice(0, SHORTEST_SECRET))) places.push(...cutPlacesOf(needle, text))
+  return places
+}
+
+/** Step by step (Knuth, Morris and Pratt): a text may be cut as often as it likes. */
+function cutPlacesOf(needle: string, text: string): Place[] {
+  const places: Place[] = []
+  const borders = bordersOf(needle)
+  let matched = 0
+  // How much was matched where the last escape began, which a cut may have left in pieces.
+  let broken = { at: -LONGEST_ESCAPE, matched: 0 }
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at] ?? ''
+    if (character === CUT) {
+      const end = at - broken.at <= LONGEST_ESCAPE && broken.matched > matched ? broken : { at, matched }
+      if (end.matched >= SHORTEST_SECRET) places.push([end.at - end.matched, at])
+    }
+    if (ESCAPES.has(character)) broken = { at, matched }
+    while (matched > 0 && needle[matched] !== character) matched = borders[matched - 1] ?? 0
+    if (needle[matched] === character) matched++
+    if (matched === needle.length) matched = borders[matched - 1] ?? 0
+  }
+  return places
+}
+
+/** Of each beginning of a text, how much of it is its end as well. */
+function bordersOf(text: string): Uint32Array {
+  const borders = new Uint32Array(text.length)
+  for (let at = 1, matched = 0; at < text.length; at++) {
+    while (matched > 0 && text[matched] !== text[at]) matched = borders[matched - 1] ?? 0
+    if (text[matched] === text[at]) matched++
+    borders[at] = matched
+  }
+  return borders
+}
+
+function withoutPlaces(text: string, places: readonly Place[]): string {
+  let masked = ''
+  let done = 0
+  for (const [start, end] of places.toSorted(([a], [b]) => a - b)) {
+    if (start >= done) masked += `${text.slice(done, start)}${MASK}`
+    done = Math.max(done, end)
+  }
+  return masked + text.slice(done)
+}
+
+/** A text as it stands, and with one layer of escapes less each. */
+function* readingsOf(text: string): Generator<Reading> {
+  let reading: Reading | undefined = readingOf(text)
+  for (let layer = 0; layer <= MOST_LAYERS && reading !== undefined; layer++) {
+    yield reading
+    reading = unescaped(reading)
+  }
+}
+
+/** A secret as it comes out where all escapes are undone, also those that only look like some. */
+function meaningOf(secret: string): string {
+  return [...readingsOf(secret)].at(-1)?.text ?? secret
+}
+
+/** What there is of a secret in Base64, wherever it stands in what is written so: a Secret of Kubernetes, a header. */
+function codingsOf(secret: string): readonly string[] {
+  const bytes = Buffer.from(secret)
+  return (['base64', 'base64url'] as const)
+    .flatMap((encoding) =>
+      [0, 1, 2].map((before) => {
+        const coded = Buffer.concat([Buffer.alloc(before), bytes])
+          .toString(encoding)
+          .replace(/={1,2}$/, '')
+        // What stands around it has a part in the characters at the ends.
+        const last = (before + bytes.length) % 3 === 0 ? coded.length : coded.length - 1
+        return coded.slice(before === 0 ? 0 : before + 1, last)
+      }),
+    )
+    .filter(({ length }) => length >= SHORTEST_CODED)
 }
 
 function decoded(text: string): string {
@@ -91,55 +200,4 @@ function decoded(text: string): string {
   } catch {
     return text
   }
-}
-
-/** The longest way of writing a character below, in characters. */
-const LONGEST_FORM = 12
-
-/** The names of characters in HTML. */
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': 'amp',
-  '<': 'lt',
-  '>': 'gt',
-  '"': 'quot',
-  "'": 'apos',
-}
-
-/** A secret in any way in which it may be echoed: as it is, in JSON, in a URL, in HTML, with other white space. */
-function patternOf(secret: string): RegExp {
-  const parts = [...secret.matchAll(/\s+|\S/gu)].map(([text]) =>
-    text.trim() === '' ? '(?:\\s|\\+|%20|%09|%0[AaDd]|\\\\[nrt]|&nbsp;){1,20}' : formsOf(text),
-  )
-  return new RegExp(parts.join(''), 'gu')
-}
-
-function formsOf(character: string): string {
-  if (PLAIN.test(character)) return literal(character)
-  const code = character.codePointAt(0) ?? 0
-  const hex = code.toString(16)
-  const bytes = [...Buffer.from(character)].map((byte) => `%${anyCase(byte.toString(16).padStart(2, '0'))}`)
-  const units = Array.from(
-    { length: character.length },
-    (_, i) => `\\\\u${anyCase(character.charCodeAt(i).toString(16).padStart(4, '0'))}`,
-  )
-  const entity = ENTITIES[character]
-  const forms = [
-    ...(entity === undefined ? [] : [`&${entity};`]),
-    `&#0?${code};`,
-    `&#[xX]0?${anyCase(hex)};`,
-    units.join(''),
-    // In JSON a quote, a backslash and a slash may have a backslash in front.
-    `\\\\${literal(character)}`,
-    bytes.join(''),
-    literal(character),
-  ]
-  return `(?:${forms.join('|')})`
-}
-
-function anyCase(hex: string): string {
-  return hex.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`)
-}
-
-function literal(character: string): string {
-  return /[\\^$.*+?()[\]{}|/]/.test(character) ? `\\${character}` : character
 }

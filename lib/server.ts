@@ -130,15 +130,9 @@ export function subjectOf(request: Request): string {
   }
 }
 
-/** The last failure of a question, or of one that is asked of each application, where it has not been answered since. */
-export function failureOf(
-  { failures }: Pick<Knowledge, 'failures'>,
-  kind: string,
-  application?: string,
-): Failure | undefined {
-  // Asked of thousands of applications each turn, nearly always for nothing.
-  if (failures.size === 0) return undefined
-  return failures.get(application === undefined ? kind : `${kind}:${application}`)
+/** The last failure of a question, where it has not been answered since. */
+export function failureOf({ failures }: Knowledge, subject: string): Failure | undefined {
+  return failures.get(subject)
 }
 
 function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {

@@ -19,19 +19,18 @@ export type Gate = (text: string, most?: number) => Shown
 export type Paint = (style: 'green' | 'red' | 'yellow' | 'dim' | 'bold', text: Shown) => Shown
 
 /** More of a text than this, in characters, is not even looked at: whoever writes so much says nothing with it. */
-const LONGEST_LOOK = 64 * 1024
+const LONGEST_LOOK = 16 * 1024
 
 /**
  * A gate. What has passed it is one line without characters that steer a terminal, hide, or turn the direction of
  * writing; holds no secret and no command of a CI's; and is no longer than it may be.
  */
-export function createGate({ mask, longest }: Pick<Secrets, 'mask' | 'longest'>): Gate {
+export function createGate({ mask }: Pick<Secrets, 'mask'>): Gate {
   return (text, most = LONGEST_LINE) => {
-    const isWhole = text.length <= LONGEST_LOOK
-    // Masked before and after: what is taken away may have stood inside a secret, or belong to one.
-    const line = mask(oneLine(mask(isWhole ? text : text.slice(0, LONGEST_LOOK))))
-    // Where a look ends, it may end inside a secret.
-    return cut(disarmed(isWhole ? line : line.slice(0, Math.max(line.length - longest(), 0))), most) as Shown
+    const masked = mask(cut(text, LONGEST_LOOK))
+    const line = oneLine(masked)
+    // What was taken away may have stood inside a secret.
+    return cut(disarmed(line === masked ? line : mask(line)), most) as Shown
   }
 }
 

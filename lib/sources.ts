@@ -2,6 +2,7 @@
 
 import { type Application, observedRevisions, type Source, sourcesOf } from './application.ts'
 import type { Evidence } from './evidence.ts'
+import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
 import { withoutSlashesBehind } from './text.ts'
 import type { RevisionPolicy } from './wanted.ts'
@@ -50,7 +51,7 @@ const NO_SOURCE: Source = {
  * sync of local manifests, Argo CD shows the raw `targetRevision` instead, which says nothing. An application
  * without a spec still has a revision; there is just no source that could be named or tracked.
  */
-export function observedSources(application: Application): readonly ObservedSource[] {
+export const observedSources = remembered((application: Application): readonly ObservedSource[] => {
   const sources = sourcesOf(application)
   const dryRepoURL = application.spec.sourceHydrator?.drySource.repoURL
   return observedRevisions(application).map((shown, index) => {
@@ -58,7 +59,7 @@ export function observedSources(application: Application): readonly ObservedSour
     const revision = isGit(source) && !isFullSha(shown) ? '' : shown
     return { index, source, revision, shown, dryRepoURL }
   })
-}
+})
 
 /** A chart is known by its version, an OCI artifact by its digest; the rest is Git. */
 export function isGit({ chart, repoURL }: Source): boolean {

@@ -5,6 +5,7 @@ import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
 import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
+import { type ObservedSource, observedSources } from './sources.ts'
 
 /** Deleting: an application on its way out verifies nothing, however healthy it still is. */
 export function notDeleting({ metadata }: Application): Finding {
@@ -49,6 +50,13 @@ export function statusIsFresh(application: Application): Finding {
       'the last operation synced manifests from a local directory (argocd app sync --local), so Synced says ' +
         'nothing about what is in Git; sync the application from Git',
     )
+  const uncompared =
+    status.sync.status === 'Synced' ? observedSources(application).find(isUnknown) : undefined
+  if (uncompared !== undefined)
+    return pending(
+      `Argo CD shows the revision ${uncompared.shown}, which is no commit, as ` +
+        'after a sync of local manifests (argocd app sync --local), so Synced says nothing about what is in Git',
+    )
   if (staleOperation(application) !== undefined)
     return pending(
       `health is from before the end of the last operation (${status.operationState?.finishedAt ?? 'end unknown'}; ` +
@@ -56,6 +64,9 @@ export function statusIsFresh(application: Application): Finding {
     )
   return met('the status is about the present spec and the last operation')
 }
+
+/** What is in Git is compared at a commit; of anything else the comparison was not with Git. */
+const isUnknown = ({ revision, shown }: ObservedSource): boolean => revision === '' && shown !== ''
 
 const ERROR_CONDITIONS: ReadonlySet<string> = new Set(['ComparisonError', 'InvalidSpecError', 'UnknownError'])
 

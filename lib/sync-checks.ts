@@ -4,8 +4,7 @@ import type { Application } from './application.ts'
 import { type Check, type Code, failing, isMet, pending } from './check.ts'
 import type { Known } from './knowledge.ts'
 import { because } from './phrase.ts'
-import { isAfterOwn, isDoneByOther } from './sync-learn.ts'
-import { hasEnded } from './sync-rules.ts'
+import { hasEnded, isAfterOwn, isDoneByOther } from './sync-operation.ts'
 
 /** The checks of an application of which a run may have started, or adopted, an operation. */
 export function withOwnSync(
@@ -46,16 +45,6 @@ export function withOwnSync(
   return before !== undefined && !isMet(before)
     ? checks
     : replaced(checks, 'OperationInProgress', pending(`${what} has not been seen under way yet`))
-}
-
-/** Whether the run's own operation failed, and Argo CD will not try it again: nothing is gained by waiting. */
-export function hasOwnSyncFailed({ syncing: { own }, checks }: Known): boolean {
-  return (
-    own !== undefined &&
-    hasEnded(own.phase) &&
-    own.phase !== 'Succeeded' &&
-    checks.some(({ code, state }) => code === 'OperationFailed' && state === 'failing')
-  )
 }
 
 function replaced(

@@ -1,9 +1,12 @@
-/** A sync as Argo CD's API takes it, and what it says where it does not start one. Pure. */
+/** A sync as Argo CD's API takes it, and what it says where it does not start one: refusals, and sync windows. Pure. */
+
+import * as z from 'zod/mini'
 
 import type { Refusal } from './answer.ts'
+import { lazily } from './lazily.ts'
 import type { ApplicationRef } from './requests.ts'
-import { INFO_NAME } from './sync-rules.ts'
-import type { SyncAnswer, SyncOrder } from './syncs.ts'
+import { INFO_NAME } from './sync-operation.ts'
+import type { SyncAnswer, SyncOrder, SyncWindow, SyncWindows } from './syncs.ts'
 
 /** For a person who looks at the operation in Argo CD. */
 const REASON = 'a promotion, started and verified by kpcea'
@@ -47,4 +50,63 @@ export function sortSyncRefusal({ status, code, said }: Refusal): SyncAnswer | u
     return action === undefined ? undefined : { kind: 'denied', action, message: said }
   }
   return status === 400 && code !== undefined ? { kind: 'refused', message: said } : undefined
+}
+
+const windowSchema = lazily(() => {
+  const text = z.nullish(z.string())
+  return z.object({
+    kind: text,
+    schedule: text,
+    duration: text,
+    manualSync: z.nullish(z.boolean()),
+    timeZone: text,
+  })
+})
+
+/** The answer to `GET /api/v1/applications/{name}/syncwindows`. */
+export const windowsSchema = lazily(() => {
+  const windows = z.nullish(z.array(windowSchema()))
+  return z.object({ canSync: z.nullish(z.boolean()), activeWindows: windows, assignedWindows: windows })
+})
+
+/** What is read of the answer to `GET /api/v1/projects/{name}`. */
+export const projectSchema = lazily(() =>
+  z.object({ spec: z.nullish(z.object({ syncWindows: z.nullish(z.array(windowSchema())) })) }),
+)
+
+/** @param at when it was told, by the server's clock, in milliseconds since 1970 */
+export function readWindows(
+  { canSync, activeWindows, assignedWindows }: z.output<ReturnType<typeof windowsSchema>>,
+  at: number,
+): SyncWindows {
+  return {
+    canSync: canSync ?? false,
+    active: (activeWindows ?? []).map(readWindow),
+    assigned: (assignedWindows ?? []).map(readWindow),
+    at,
+  }
+}
+
+/** The windows of a project; one without a time zone is in UTC. */
+export function readProject({ spec }: z.output<ReturnType<typeof projectSchema>>): readonly SyncWindow[] {
+  return (spec?.syncWindows ?? []).map((window) => ({
+    ...readWindow(window),
+    timeZone: window.timeZone ?? '',
+  }))
+}
+
+function readWindow({
+  kind,
+  schedule,
+  duration,
+  manualSync,
+  timeZone,
+}: z.output<ReturnType<typeof windowSchema>>): SyncWindow {
+  return {
+    kind: kind ?? '',
+    schedule: schedule ?? '',
+    duration: duration ?? '',
+    isManual: manualSync ?? false,
+    timeZone: timeZone ?? undefined,
+  }
 }

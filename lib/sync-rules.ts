@@ -1,14 +1,12 @@
-/** Whether an application needs a sync, to which revisions, and whose an operation is. Pure; docs/sync.md in words. */
+/** Whether an application needs a sync, and to which revisions. Pure; docs/sync.md in words. */
 
 import { type Application, hasMultipleSources } from './application.ts'
 import { type Check, type Code, isFailing, isMet } from './check.ts'
-import { type Evidence, NO_EVIDENCE } from './evidence.ts'
+import type { Evidence } from './evidence.ts'
 import { imagesRun } from './image-rules.ts'
-import { operatedRevisions } from './operation-rules.ts'
-import { checkApplication } from './predicates.ts'
-import { isSha, sameRevision } from './revision.ts'
+import { isSha } from './revision.ts'
+import { matchSource } from './revision-match.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
-import { matchSource } from './revision-rules.ts'
 import {
   describeSource,
   isGit,
@@ -19,8 +17,9 @@ import {
   revisionContext,
   tracks,
 } from './sources.ts'
+import { isAutomated, isUnderWay } from './sync-operation.ts'
 import type { SyncTarget } from './syncs.ts'
-import type { Stage, Wanted } from './wanted.ts'
+import type { Wanted } from './wanted.ts'
 
 /** Whether a sync is needed, as far as one Application tells. */
 export type Judgement =
@@ -34,9 +33,17 @@ export type Judgement =
   /** What is wanted fits none of its sources, or more than one. */
   | { readonly kind: 'misfit'; readonly message: string }
 
-/** Judges an Application that a request has brought whole: streams leave out its sync policy. */
-export function judge(application: Application, wanted: Wanted, evidence: Evidence): Judgement {
-  const checks = checkApplication(application, wanted, evidence)
+/**
+ * Judges an Application that a request has brought whole: streams leave out its sync policy.
+ *
+ * @param checks its checks by the same evidence
+ */
+export function judge(
+  application: Application,
+  wanted: Wanted,
+  evidence: Evidence,
+  checks: readonly Check[],
+): Judgement {
   const unmet = (code: Code): Check | undefined =>
     checks.find((check) => check.code === code && !isMet(check))
   if (unmet('Deleting') !== undefined) return { kind: 'nothing' }
@@ -91,21 +98,6 @@ function isAwaited(application: Application, wanted: Wanted, evidence: Evidence)
     commitsNeeded(application, wanted, evidence).some(({ key }) => !evidence.commits.has(key)) ||
     comparisonsNeeded(application, wanted, evidence).some(({ key }) => !evidence.renderings.has(key))
   )
-}
-
-/** Argo CD's own test (`SyncPolicy.IsAutomatedSyncEnabled`). */
-export function isAutomated({ spec: { syncPolicy } }: Application): boolean {
-  return syncPolicy.automated !== undefined && syncPolicy.automated.enabled !== false
-}
-
-/** Whether an operation is asked for, or has not ended. */
-export function isUnderWay({ operation, status: { operationState } }: Application): boolean {
-  return operation !== undefined || (operationState !== undefined && !hasEnded(operationState.phase))
-}
-
-/** Whether an operation in this phase has ended for good. */
-export function hasEnded(phase: string | undefined): boolean {
-  return phase === 'Succeeded' || phase === 'Failed' || phase === 'Error'
 }
 
 function isLocalSync({ status: { operationState } }: Application): boolean {
@@ -171,84 +163,4 @@ function meantByOne(context: RevisionContext, wanted: string, isMatched: boolean
     (one) => one === first || isTwin(one, first),
   )
   return isOne ? of(observed.filter((one) => one === first || isTwin(one, first))) : undefined
-}
-
-/** Under this name a run's id stands in the `info` of an operation. */
-export const INFO_NAME = 'kpcea'
-
-/** Whether what somebody wrote into an operation carries an id. */
-export function carries(
-  info: readonly { readonly name: string | undefined; readonly value: string | undefined }[],
-  id: string,
-): boolean {
-  return info.some(({ name, value }) => name === INFO_NAME && value === id)
-}
-
-/** Whether the operation under way is a sync of everything to the revisions of a target. */
-export function isForTarget(application: Application, target: SyncTarget): boolean {
-  const state = application.status.operationState
-  const sync = state?.operation.sync
-  if (sync === undefined || sync.dryRun === true || sync.resources > 0 || sync.manifests > 0) return false
-  return areSame(application, operatedRevisions(application), target)
-}
-
-/** Whether revisions of an operation are those of a target: named ones, and else what is compared with. */
-function areSame(application: Application, operated: readonly string[], target: SyncTarget): boolean {
-  const context = revisionContext(application, 'exact', NO_EVIDENCE)
-  return context.observed.every(({ index, revision, source }) => {
-    const done = operated[index] ?? ''
-    const named = target.revisions.find((one) => one.index === index)?.revision
-    if (named !== undefined) return sameRevision(named, done)
-    return done === '' || sameRevision(done, revision) || tracks(source, done)
-  })
-}
-
-/** By this annotation the owner of an application lets Stages of Kargo change it. */
-export const STAGE_ANNOTATION = 'kargo.akuity.io/authorized-stage'
-
-/**
- * Whether an application's annotation lets a Stage change it, exactly as Kargo reads it (pkg/api/stage.go): entries
- * `project:stage` with commas between them, spaces ignored; where one is malformed or has a `*`, it lets nobody.
- */
-export function isAuthorized({ metadata }: Application, stage: Stage): boolean {
-  const value = metadata.annotations[STAGE_ANNOTATION] ?? ''
-  const entries = value
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '')
-  const stages = entries.map((entry) => {
-    const at = entry.indexOf(':')
-    const [project, name] = [entry.slice(0, Math.max(at, 0)).trim(), entry.slice(at + 1).trim()]
-    const isWellFormed = at > 0 && project !== '' && name !== '' && !entry.includes('*')
-    return isWellFormed ? { project, name } : undefined
-  })
-  return (
-    stages.every((one) => one !== undefined) &&
-    stages.some((one) => one?.project === stage.project && one.name === stage.name)
-  )
-}
-
-/**
- * An application as Argo CD's policies name it: `project/name`, and in another namespace than the control plane's
- * `project/namespace/name` (Argo CD, `security.RBACName`).
- *
- * @param serverNamespace where the control plane is, as far as it is known besides what the application tells
- */
-export function policyObject(
-  { metadata: { name, namespace }, spec, status }: Application,
-  serverNamespace: string | undefined,
-): string {
-  const project = spec.project ?? 'default'
-  const home = status.controllerNamespace ?? serverNamespace
-  const isElsewhere = namespace !== undefined && home !== undefined && namespace !== home
-  return isElsewhere ? `${project}/${namespace}/${name}` : `${project}/${name}`
-}
-
-/**
- * The line that a policy of Argo CD needs for something that an account may not do yet.
- *
- * @param subject an account or a role
- */
-export function policyLine(action: string, object: string, subject = 'role:kpcea'): string {
-  return `p, ${subject}, applications, ${action}, ${object}, allow`
 }

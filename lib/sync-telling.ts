@@ -5,9 +5,9 @@ import { applicationOf, type Known } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { orderOf, standOf } from './needs-syncs.ts'
 import { SYNC_SETTLE } from './promises.ts'
-import { revisionsOf } from './sync-learn.ts'
-import { hasEnded } from './sync-rules.ts'
-import type { OwnSync, SyncTarget, SyncWindow, SyncWindows } from './syncs.ts'
+import { hasEnded, revisionsOf } from './sync-operation.ts'
+import { describeClosed } from './sync-windows.ts'
+import type { OwnSync, SyncTarget } from './syncs.ts'
 
 /** The operation that a run started or adopted, as the result tells of it. */
 export interface StartedSync {
@@ -80,7 +80,7 @@ export function syncClause(known: Known, moment: Moment): string | undefined {
   if (moment.isOneLook)
     return `--sync would start ${what}${orderOf(known, stand.target, moment).prune ? ', which prunes' : ''}${after}`
   if (stand.isUnderWay) return `${what} is needed${after}`
-  if (refusal?.kind === 'closed') return `${what} is needed, and ${closed(windows, refusal.message)}`
+  if (refusal?.kind === 'closed') return `${what} is needed, and ${describeClosed(windows, refusal.message)}`
   if (refusal?.kind === 'refused')
     return `${what} is needed, and Argo CD did not start it: ${refusal.message}`
   if (refusal?.kind === 'busy') return `${what} is needed, once the operation under way has ended`
@@ -125,22 +125,6 @@ function namesOf({ revisions }: SyncTarget): readonly string[] {
   return revisions.map(({ revision }) => revision)
 }
 
-/** Why sync windows do not let an application be synced, and when they will. */
-export function closed(windows: SyncWindows | undefined, said: string): string {
-  const denying = windows?.active.filter(({ kind }) => kind === 'deny') ?? []
-  const allowing = windows?.assigned.filter(({ kind }) => kind === 'allow') ?? []
-  if (denying.length > 0)
-    return `a closed sync window is in the way: it opens when ${denying.map(describeWindow).join(' and ')} ends`
-  if (allowing.length > 0)
-    return `a closed sync window is in the way: it opens at ${allowing.map(describeWindow).join(' or ')}`
-  return `a closed sync window is in the way (${said})`
-}
-
-/** As Argo CD tells of it, which leaves the time zone out. */
-function describeWindow({ kind, schedule, duration }: SyncWindow): string {
-  return `the ${kind} window "${schedule}" (cron, in the time zone of the window) for ${duration}`
-}
-
 /** What happened to the syncing of an application: sentences without its name, the newest last. */
 export function syncNews(was: Known | undefined, known: Known): readonly SyncNews[] {
   const [before, now] = [was?.syncing, known.syncing]
@@ -159,7 +143,7 @@ export function syncNews(was: Known | undefined, known: Known): readonly SyncNew
   if (now.refusal !== before?.refusal && now.refusal?.kind === 'refused')
     say(`Argo CD did not start the sync: ${now.refusal.message}`, 'warning')
   if (now.refusal?.kind === 'closed' && now.windows !== undefined && now.windows !== before?.windows)
-    if (!now.windows.canSync) say(`waiting: ${closed(now.windows, now.refusal.message)}`)
+    if (!now.windows.canSync) say(`waiting: ${describeClosed(now.windows, now.refusal.message)}`)
   const { own } = now
   if (own === undefined) return news
   if (own.isAdopted && before?.own === undefined) say(`adopted: ${ownClause(own, known)}`)

@@ -30,7 +30,7 @@ export type SyncAnswer =
   /** It cannot be done now, for another reason; nothing was started. */
   | { readonly kind: 'refused'; readonly message: string }
 
-/** A sync window, as Argo CD tells of it: its time zone is not among that. */
+/** A sync window. */
 export interface SyncWindow {
   /** `allow` or `deny`. */
   readonly kind: string
@@ -39,6 +39,11 @@ export interface SyncWindow {
   /** As Go writes it (`1h30m`). */
   readonly duration: string
   readonly isManual: boolean
+  /**
+   * The name of a time zone; empty: UTC. Who may see the application is told everything else of a window; this shows
+   * in the project only, and is `undefined` where that may not be seen.
+   */
+  readonly timeZone: string | undefined
 }
 
 /** The sync windows of an application. */
@@ -46,6 +51,8 @@ export interface SyncWindows {
   readonly canSync: boolean
   readonly active: readonly SyncWindow[]
   readonly assigned: readonly SyncWindow[]
+  /** When that was told, by the server's clock, in milliseconds since 1970. */
+  readonly at: number
 }
 
 /** The operation that a run started or adopted. Times of the run's clock are in milliseconds, others are the server's. */

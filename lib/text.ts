@@ -18,7 +18,8 @@ export const LONGEST_MESSAGE = 1500
 export const LONGEST_LINE = 4096
 
 /**
- * A text cut to a length, never inside a character.
+ * A text cut to a length, never inside a character. Whatever of others is cut is cut by this: where a secret is cut
+ * in two, the ellipsis tells those that look for it.
  *
  * @param most characters, the ellipsis not counted
  */

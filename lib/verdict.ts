@@ -3,15 +3,15 @@
  * milliseconds of a local monotonic clock; the server's clock plays no part.
  */
 
-import { isFailing, isMet } from './check.ts'
+import { isMet } from './check.ts'
 import { lacksResults } from './diagnosis.ts'
 import type { Ending } from './ending.ts'
+import { failsAt, hasFailed } from './failing.ts'
 import { type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
 import { isProven, type Moment, momentOf } from './moment.ts'
 import { syncRefusal } from './needs-syncs.ts'
-import { LONGEST_DIAGNOSIS, OWN_COMPARISON } from './promises.ts'
-import { hasOwnSyncFailed } from './sync-checks.ts'
-import type { Policy } from './wanted.ts'
+import { LONGEST_DIAGNOSIS } from './promises.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
 
 /** What follows from what is known; `undefined`: it is not decided yet. */
 export function decide(knowledge: Knowledge, now: number): Ending | undefined {
@@ -44,21 +44,9 @@ function failedKey(moment: Moment): string | undefined {
   return failed !== undefined && isExplained(failed, moment) ? failed.key : undefined
 }
 
-/** Whether an application has been failing for long enough to end the run. */
-export function hasFailed(known: Known, { failAfter }: Policy): boolean {
-  const { failing, checks, refreshes } = known
-  if (hasOwnSyncFailed(known)) return true
-  if (failing === undefined || lasted(failing) < failAfter) return false
-  // A comparison error may be a blip at the moment of the last comparison: a later one must have confirmed it.
-  const { errorSince = NEVER, until } = failing
-  const isConfirmed = refreshes.servedAskedAt >= errorSince || until - errorSince >= OWN_COMPARISON
-  return isConfirmed || checks.some((check) => isFailing(check) && check.code !== 'Conditions')
-}
-
 /** Whether what explains a no is known, or is not to be had soon. */
 function isExplained(known: Known, { knowledge, now }: Moment): boolean {
-  const patience = hasOwnSyncFailed(known) ? 0 : knowledge.policy.failAfter
-  const since = (known.failing?.since ?? now) + patience
+  const since = hasOwnSyncFailed(known) ? (known.failing?.since ?? now) : failsAt(known, knowledge.policy)
   if (now >= Math.min(since + LONGEST_DIAGNOSIS, knowledge.deadline)) return true
   const isIll = known.checks.some(
     (check) => !isMet(check) && (check.code === 'NotHealthy' || check.code === 'OperationFailed'),
@@ -76,7 +64,8 @@ export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableA
   for (const known of applications.values()) {
     const { failing } = known
     if (failing === undefined) continue
-    times.push(failing.since + policy.failAfter, failing.since + policy.failAfter + LONGEST_DIAGNOSIS)
+    const dueAt = failsAt(known, policy)
+    times.push(dueAt, dueAt + LONGEST_DIAGNOSIS)
     if (hasOwnSyncFailed(known)) times.push(failing.since + LONGEST_DIAGNOSIS)
   }
   return times.reduce((next, time) => (time > now && time < next ? time : next), Number.POSITIVE_INFINITY)

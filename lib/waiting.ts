@@ -1,5 +1,6 @@
 /** What a run waits for, in the words for those who follow it: the log, and the live view. Pure. */
 
+import { applicationKey } from './application.ts'
 import type { Check } from './check.ts'
 import { describeResource, tellingResource, unhealthyResources } from './diagnosis.ts'
 import { formatDuration } from './duration.ts'
@@ -22,6 +23,12 @@ export function byUrgency(applications: Iterable<Known>): readonly Known[] {
     if (known.checks.length > 0)
       (known.met !== undefined ? ready : known.failing !== undefined ? failing : waiting).push(known)
   return [...failing, ...waiting, ...ready]
+}
+
+/** The name of an application as a person would write it. */
+export function nameOf(known: Known): string {
+  const application = applicationOf(known)
+  return applicationKey(known.ref.name, application?.metadata.namespace ?? known.ref.namespace)
 }
 
 /** How an application stands in time: how long it has held, or when it is given up. */

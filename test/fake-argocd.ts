@@ -150,7 +150,7 @@ export class FakeArgoCD implements ArgoCD {
   }
 
   isPermitted = true
-  windows: SyncWindows = { canSync: true, active: [], assigned: [] }
+  windows: SyncWindows = { canSync: true, active: [], assigned: [], at: 0 }
   /** What a sync brings, by name; a sync that is accepted changes nothing by itself. */
   onSync: (name: string, order: SyncOrder) => SyncAnswer = () => ({ kind: 'accepted' })
   readonly orders: { readonly name: string; readonly order: SyncOrder }[] = []
@@ -160,7 +160,7 @@ export class FakeArgoCD implements ArgoCD {
     return this.isPermitted
   }
 
-  async syncWindows(ref: ApplicationRef, { signal }: How): Promise<SyncWindows> {
+  async syncWindows(ref: ApplicationRef, _: string | undefined, { signal }: How): Promise<SyncWindows> {
     await this.#ask('syncWindows', ref.name, signal)
     return this.windows
   }

@@ -1,14 +1,15 @@
 /** Words of others: on no way out do they steer a terminal, command a CI, forge a line, or show a secret. */
 
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
-import { connect, type Environment, run, start, temporaryDirectory, waitFor } from './executable.ts'
+import { connect, type Environment, start, temporaryDirectory, waitFor } from './executable.ts'
 import { answers, http, oneOfFew, TOKEN, WEB, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
 import { offence } from './gate.ts'
+import { everything } from './ways-out.ts'
 
 /** All that a text can do, and a word by which it is found again. */
 const HOSTILE = [
@@ -19,28 +20,6 @@ const HOSTILE = [
   'a\u202eb\u2066c\u200bd\u200ee\ufefff\u2028g\u2029h\u00adi\u{e0041}j',
 ].join(' ')
 const AT_THE_START = `::add-mask::marker`
-
-/** Everything that a run writes, by where; the result as text and the log as JSON, or the other way round. */
-async function everything(env: Environment, formats: readonly ('text' | 'json')[] = ['text']) {
-  const directory = temporaryDirectory()
-  const files = {
-    KPCEA_RESULT_FILE: 'result.json',
-    KPCEA_TERMINATION_LOG: 'termination-log',
-    GITHUB_STEP_SUMMARY: 'summary.md',
-  }
-  const paths = Object.entries(files).map(([name, file]) => [name, join(directory, file)] as const)
-  const all: { where: string; text: string }[] = []
-  for (const format of formats) {
-    const both = { KPCEA_OUTPUT: format, KPCEA_LOG_FORMAT: format === 'text' ? 'json' : 'text' }
-    const { stdout, stderr } = await oneOfFew(() =>
-      run({ ...WEB, ...both, ...Object.fromEntries(paths), ...env }),
-    )
-    all.push({ where: `stdout (${format})`, text: stdout }, { where: `stderr (${format})`, text: stderr })
-  }
-  for (const [where, path] of paths)
-    if (existsSync(path)) all.push({ where, text: readFileSync(path, 'utf8') })
-  return all
-}
 
 /** Runs the executable and finds the words of others wherever they are told, and nothing that they could do. */
 async function isHarmless(env: Environment, formats?: readonly ('text' | 'json')[]) {
@@ -174,92 +153,6 @@ test.concurrent('twenty megabytes of a key are told in a few words', async () =>
   server.fault({}, { kind: 'answer', status: 200, body })
   const all = await everything(connect(server, { KPCEA_TIMEOUT: '0' }))
   for (const { text } of all) expect(text.length).toBeLessThan(20_000)
-})
-
-describe('a secret is masked however it is echoed', () => {
-  const PASSWORD = 'c0rrect "h<o>r&e"  \\battery\'s+staple/é%20'
-  const html = PASSWORD.replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&#34;')
-    .replaceAll("'", '&#39;')
-  const ECHOES = {
-    raw: PASSWORD,
-    'in JSON': JSON.stringify(PASSWORD).slice(1, -1),
-    'in JSON of Go': JSON.stringify(PASSWORD)
-      .slice(1, -1)
-      .replaceAll('<', '\\u003c')
-      .replaceAll('>', '\\u003e')
-      .replaceAll('&', '\\u0026'),
-    'in a URL': encodeURIComponent(PASSWORD),
-    'in a form': new URLSearchParams({ p: PASSWORD }).toString().slice(2),
-    'in HTML': html,
-    'in HTML with names': html.replaceAll('&#34;', '&quot;').replaceAll('&#39;', '&apos;'),
-    'in one line': PASSWORD.replaceAll(/\s+/g, ' '),
-  }
-  const login = { ARGOCD_API_TOKEN: '', ARGOCD_API_USERNAME: 'kargo', ARGOCD_API_PASSWORD: PASSWORD }
-  test.concurrent.each(Object.entries(ECHOES))('%s', async (_, echo) => {
-    for (const status of [401, 500]) {
-      await using server = await WireServer.start(
-        answers(() => http(`${status} No`, [], `you sent ${echo}!`)),
-      )
-      for (const { text } of await everything({ ...login, ARGOCD_SERVER: server.url }))
-        for (const part of ['c0rrect', 'battery', 'staple']) expect(text).not.toContain(part)
-    }
-  })
-
-  test.concurrent('in the place where it leads', async () => {
-    const location = `/login?a=b#${TOKEN}`
-    const path = `https://sso.example.com/${encodeURIComponent(TOKEN)}/x`
-    for (const Location of [location, path]) {
-      await using server = await WireServer.start(answers(() => http('302 Found', [`Location: ${Location}`])))
-      const env = { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: TOKEN, KPCEA_TIMEOUT: '0' }
-      for (const { text } of await everything(env)) expect(text).not.toContain(TOKEN)
-    }
-  })
-
-  test.concurrent('in names, and in the address that is made of them', async () => {
-    const one = application({ name: `a${TOKEN}`, revision: SHA.b })
-    await using server = await WireServer.start(
-      answers((head) =>
-        head.includes('/stream/') ? http('503 No', []) : http('200 OK', [], JSON.stringify({ items: [one] })),
-      ),
-    )
-    const env = {
-      ARGOCD_SERVER: server.url,
-      ARGOCD_API_TOKEN: TOKEN,
-      KPCEA_SELECTOR: 'a=b',
-      ARGOCD_APP_NAME: '',
-      KPCEA_TIMEOUT: '0',
-    }
-    for (const { text } of await everything(env)) expect(text).not.toContain(TOKEN)
-  })
-
-  test.concurrent('where it stands in the wrong setting', async () => {
-    const env = { ARGOCD_SERVER: 'http://127.0.0.1:1', ARGOCD_API_TOKEN: TOKEN, KPCEA_TIMEOUT: '0' }
-    for (const wrong of [{ ARGOCD_APP_NAME: `${TOKEN}!` }, { KPCEA_TIMEOUT: TOKEN }])
-      for (const { text } of await everything({ ...env, ...wrong })) expect(text).not.toContain(TOKEN)
-  })
-
-  test.concurrent('of a proxy', async () => {
-    const basic = btoa('me:pr0xy-secret')
-    await using proxy = await WireServer.start(
-      answers(() => http('500 No', [], `not you, me:pr0xy-secret, with ${basic}`)),
-    )
-    const env = {
-      ARGOCD_SERVER: 'http://argocd.example.com',
-      KPCEA_PLAINTEXT: 'true',
-      ARGOCD_API_TOKEN: TOKEN,
-      HTTP_PROXY: proxy.url.replace('//', '//me:pr0xy-secret@'),
-      KPCEA_TIMEOUT: '0',
-    }
-    const all = await everything(env)
-    expect(all.map(({ text }) => text).join('\n')).toContain('not you')
-    for (const { text } of all) {
-      expect(text).not.toContain('pr0xy-secret')
-      expect(text).not.toContain(basic)
-    }
-  })
 })
 
 test.concurrent('the live view shows nothing that steers but its own', () =>

@@ -231,6 +231,18 @@ describe('a selector', () => {
     expect(scene.ending).toEqual(VERIFIED)
   })
 
+  test('one that was never good is no part of it any more, but what it kept from holding has not held', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ stableFor: 20 * SECOND, timeout: 100 * SECOND }, SELECTED).pass(18)
+    scene.argocd.present.delete('b')
+    await scene.pass(20)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(3)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
   test('a list from the cache, older than what the refresh found, is not believed after it', async () => {
     const scene = new Scene()
     const old = scene.put('a', SHA.a, reconciledAt(0))
@@ -394,4 +406,308 @@ test('a failure that is certain just before the deadline is told as one, however
   await scene.start({ failAfter: 29 * SECOND, timeout: 30 * SECOND, interval: SECOND }).pass(31)
   expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
   expect(scene.outcome?.endedAt).toBeLessThanOrEqual(30 * SECOND)
+})
+
+describe('an early no', () => {
+  test('does not rest on what a stream has told of, however long, where no look says so too', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, progressing)
+    scene.argocd.refuse = ({ call }) => {
+      if (call === 'look' && scene.clock.now() > SECOND) throw new RequestFailure('Unreachable', '503')
+    }
+    const policy = { watch: true, failAfter: 20 * SECOND, timeout: 300 * SECOND }
+    await scene.start(policy).pass(2)
+    const broken = scene.put('web', SHA.b, { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } })
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: broken })
+    await scene.pass(60)
+    expect(scene.ending).toBeUndefined()
+    scene.argocd.refuse = () => {}
+    await scene.pass(10)
+    expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
+  })
+
+  test('does not rest on a look of long ago that something else makes count', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, degraded)
+    scene.argocd.delay = ({ call }) => (call === 'commit' ? scene.clock.sleep(4 * SECOND) : Promise.resolve())
+    scene.argocd.commits.set(SHA.b, { message: 'm', author: undefined, tags: ['v1'] })
+    scene.argocd.delay = ({ call }) =>
+      call === 'commit' ? scene.clock.sleep(14 * SECOND) : Promise.resolve()
+    scene.start({ interval: 60 * SECOND, timeout: 600 * SECOND }, following('v1'))
+    await scene.pass(1)
+    scene.put('web', SHA.b, degraded)
+    await scene.pass(20)
+    expect(scene.ending).toBeUndefined()
+    scene.put('web', SHA.b)
+    await scene.pass(60)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+})
+
+describe('a selector', () => {
+  test('the first message of a stream that is opened again is not all that match', async () => {
+    const scene = new Scene()
+    const a = scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ watch: true, interval: 60 * SECOND }, SELECTED).pass(5)
+    scene.argocd.streamBegins = false
+    scene.argocd.delay = ({ call }) => (call === 'list' ? scene.clock.sleep(SECOND) : Promise.resolve())
+    scene.argocd.streams[0]?.end()
+    scene.put('c', SHA.a)
+    const b = scene.put('b', SHA.b)
+    await scene.clock.advance(600)
+    const stream = scene.argocd.streams.at(-1)
+    stream?.keepAlive()
+    stream?.send({ type: 'ADDED', application: a })
+    stream?.send({ type: 'ADDED', application: b })
+    await settled()
+    expect(scene.ending).toBeUndefined()
+    stream?.send({ type: 'ADDED', application: scene.put('c', SHA.b) })
+    await scene.pass(5)
+    expect(scene.ending).toEqual(VERIFIED)
+    expect([...(scene.outcome?.knowledge.applications.keys() ?? [])].sort()).toEqual([
+      'argocd/a',
+      'argocd/b',
+      'argocd/c',
+    ])
+  })
+
+  test('a list that was read before does not throw out what the stream has brought since', async () => {
+    const scene = new Scene()
+    scene.argocd.streamBegins = false
+    const a = scene.put('a', SHA.b)
+    const unready = scene.put('b', SHA.b, progressing)
+    const list = scene.argocd.list.bind(scene.argocd)
+    scene.argocd.list = async (query, how) => {
+      const answer = await list(query, how)
+      await scene.clock.sleep(2 * SECOND)
+      return answer
+    }
+    await scene.start({ watch: true }, SELECTED).pass(1)
+    const stream = scene.argocd.streams[0]
+    const c = scene.put('c', SHA.a)
+    const b = scene.put('b', SHA.b)
+    stream?.keepAlive()
+    stream?.send(
+      { type: 'ADDED', application: a },
+      { type: 'ADDED', application: unready },
+      { type: 'ADDED', application: c },
+    )
+    await scene.pass(3)
+    stream?.send({ type: 'MODIFIED', application: b })
+    await settled()
+    expect(scene.ending).toBeUndefined()
+    stream?.send({ type: 'MODIFIED', application: scene.put('c', SHA.b) })
+    await scene.pass(5)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('one that lost its label without a word is let go before a deadline of thirty seconds', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.a)
+    await scene.start({ watch: true, timeout: 30 * SECOND }, SELECTED).pass(2)
+    scene.argocd.present.delete('b')
+    await scene.pass(30)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('a list from the cache, older than what the refresh found, is not believed after it', async () => {
+    const scene = new Scene()
+    const old = scene.put('a', SHA.a, reconciledAt(0))
+    let isCached = false
+    let refreshes = 0
+    const list = scene.argocd.list.bind(scene.argocd)
+    scene.argocd.list = async (query, how) => {
+      const answer = await list(query, how)
+      return isCached ? [old] : answer
+    }
+    scene.argocd.delay = ({ call }) => (call === 'refresh' ? scene.clock.sleep(2400) : Promise.resolve())
+    // What the branch points at is known by the second refresh, and the cache is behind it.
+    scene.argocd.onRefresh = () => {
+      isCached = ++refreshes === 2
+      scene.put('a', SHA.b, merge(reconciledAt(refreshes * 5), progressing))
+    }
+    const target: Target = {
+      kind: 'selector',
+      selector: 'a=b',
+      min: 1,
+      namespace: undefined,
+      project: undefined,
+      wanted: wanting({ revision: 'main' }),
+    }
+    await scene.start({ refresh: 'normal' }, target).pass(11)
+    expect(refreshes).toBe(2)
+    expect(scene.ending).toBeUndefined()
+    isCached = false
+    scene.put('a', SHA.b, reconciledAt(10))
+    await scene.pass(5)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+})
+
+describe('a refresh', () => {
+  test('of an application that was deleted says nothing of the one created in its place', async () => {
+    const scene = new Scene()
+    let refreshes = 0
+    scene.argocd.onRefresh = (name) => {
+      const application = scene.argocd.present.get(name)
+      refreshes++
+      if (application === undefined) return
+      const status = { ...application.status, reconciledAt: reconciledAt(refreshes).status.reconciledAt }
+      scene.argocd.present.set(name, { ...application, status })
+    }
+    scene.put('web', SHA.a, merge(reconciledAt(0), progressing))
+    await scene.start({ refresh: 'normal' }, following('main')).pass(4)
+    // Where the branch points is known of this one.
+    expect(refreshes).toBe(2)
+    expect(scene.ending).toBeUndefined()
+    scene.argocd.present.delete('web')
+    await scene.pass(5)
+    let refreshed = () => {}
+    scene.argocd.delay = ({ call }) =>
+      call === 'refresh'
+        ? new Promise((resolve) => {
+            refreshed = resolve
+          })
+        : Promise.resolve()
+    scene.put('web', SHA.c, reconciledAt(refreshes))
+    await scene.pass(5)
+    expect(scene.argocd.count('refresh')).toBe(3)
+    refreshed()
+    await scene.pass(2)
+    expect(scene.ending).toBeUndefined()
+    expect(scene.argocd.count('refresh')).toBe(4)
+    refreshed()
+    await scene.pass(1)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('that hangs does not keep those of other applications from their turn', async () => {
+    const scene = new Scene()
+    const names = Array.from({ length: 9 }, (_, i) => `a${i}`)
+    for (const name of names) scene.put(name, SHA.a)
+    scene.argocd.delay = ({ call, name }) =>
+      call === 'refresh' && name !== 'a8' ? new Promise(() => {}) : Promise.resolve()
+    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }, named(...names)).pass(60)
+    const asked = (of: string) =>
+      scene.argocd.requests.filter(({ call, name }) => call === 'refresh' && name === of).length
+    expect(asked('a8')).toBeGreaterThanOrEqual(1)
+    // No annotation tells of those that hang, so they count as lost, and are asked for again more and more seldom.
+    await scene.pass(539)
+    for (const name of names) expect(asked(name)).toBeWithin(4, 10)
+  })
+
+  test('that hangs while its annotation is there is under way, and not asked for again', async () => {
+    const scene = new Scene()
+    const asked = { metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } } }
+    scene.put('web', SHA.a)
+    scene.argocd.delay = ({ call }) => {
+      if (call !== 'refresh') return Promise.resolve()
+      scene.put('web', SHA.a, asked)
+      return new Promise(() => {})
+    }
+    await scene.start({ refresh: 'normal', timeout: 600 * SECOND }).pass(59)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    await scene.pass(300)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    scene.put('web', SHA.b)
+    await scene.pass(5)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('is asked for again by a sync that leaves the status stale while one is under way', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a)
+    scene.argocd.delay = ({ call }) =>
+      call === 'refresh' ? scene.clock.sleep(2 * SECOND) : Promise.resolve()
+    await scene.start({ refresh: 'normal', watch: true, timeout: 600 * SECOND }).pass(1)
+    const stale = scene.put('web', SHA.b, {
+      status: {
+        reconciledAt: '2030-01-01T00:00:00Z',
+        operationState: { finishedAt: '2030-01-01T00:00:01Z' },
+      },
+    })
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: stale })
+    await scene.pass(4)
+    expect(scene.argocd.count('refresh')).toBe(2)
+    // Once for that sync; the others come when they would have come without it, after pauses that grow.
+    await scene.pass(10)
+    expect(scene.argocd.count('refresh')).toBe(2)
+    await scene.pass(286)
+    expect(scene.ending).toBeUndefined()
+    expect(scene.argocd.count('refresh')).toBe(6)
+  })
+})
+
+test('a stream that is never answered is given up like one that is silent, and opened again', async () => {
+  const scene = new Scene()
+  scene.put('web', SHA.a)
+  let hangs = true
+  scene.argocd.delay = ({ call }) => (call === 'watch' && hangs ? new Promise(() => {}) : Promise.resolve())
+  await scene.start({ watch: true, interval: 60 * SECOND, timeout: 600 * SECOND }).pass(39)
+  expect(scene.argocd.count('watch')).toBe(1)
+  hangs = false
+  await scene.pass(3)
+  expect(scene.argocd.count('watch')).toBe(2)
+  scene.argocd.streams.at(-1)?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b) })
+  await scene.pass(1)
+  expect(scene.ending).toEqual(VERIFIED)
+})
+
+test('Retry-After holds for names that the stream does not mention, up to half a minute', async () => {
+  const scene = new Scene()
+  scene.put('other', SHA.a)
+  scene.argocd.refuse = ({ call }) => {
+    if (call === 'look') throw new RequestFailure('Unreachable', '429', { retryAfter: 55 * SECOND })
+  }
+  const policy = { watch: true, interval: SECOND, timeout: 300 * SECOND }
+  await scene.start(policy, named('web', 'api')).pass(30)
+  expect(scene.argocd.count('look')).toBe(2)
+  await scene.pass(5)
+  expect(scene.argocd.count('look')).toBe(4)
+})
+
+test('a failure that is certain just before the deadline is told as one, however long its diagnosis hangs', async () => {
+  const scene = new Scene()
+  scene.put('web', SHA.b, degraded)
+  scene.argocd.delay = ({ call }) => (call === 'tree' ? scene.clock.sleep(60 * SECOND) : Promise.resolve())
+  await scene.start({ failAfter: 29 * SECOND, timeout: 30 * SECOND, interval: SECOND }).pass(31)
+  expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
+  expect(scene.outcome?.endedAt).toBeLessThanOrEqual(30 * SECOND)
+})
+
+describe('an early no', () => {
+  test('does not rest on what a stream has told of, however long, where no look says so too', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, progressing)
+    scene.argocd.refuse = ({ call }) => {
+      if (call === 'look' && scene.clock.now() > SECOND) throw new RequestFailure('Unreachable', '503')
+    }
+    const policy = { watch: true, failAfter: 20 * SECOND, timeout: 300 * SECOND }
+    await scene.start(policy).pass(2)
+    const broken = scene.put('web', SHA.b, { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } })
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: broken })
+    await scene.pass(60)
+    expect(scene.ending).toBeUndefined()
+    scene.argocd.refuse = () => {}
+    await scene.pass(10)
+    expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
+  })
+
+  test('does not rest on a look of long ago that something else makes count', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, degraded)
+    const commit = scene.argocd.commit.bind(scene.argocd)
+    scene.argocd.commit = async (...asked) => {
+      const answer = await commit(...asked)
+      await scene.clock.sleep(4 * SECOND)
+      return answer
+    }
+    scene.argocd.commits.set(SHA.b, { message: 'release', author: 'a', tags: ['v1'] })
+    await scene.start({ failAfter: 0, timeout: 300 * SECOND }, following('v1')).pass(2)
+    scene.put('web', SHA.b)
+    await scene.pass(3)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
 })

@@ -72,6 +72,14 @@ const NO: readonly Case[] = [
     { status: { reconciledAt: SECONDS(1), operationState: { finishedAt: SECONDS(2) } } },
   ],
   [
+    'Synced at no commit: a dry run after a sync of local manifests',
+    'StatusStale',
+    'pending',
+    { status: { operationState: { operation: { sync: { dryRun: true } } } } },
+    { revision: 'main', targetRevision: 'main', images: ['acme/web:1'] },
+    { KPCEA_TARGET_REVISION: '', KPCEA_TARGET_IMAGES: 'acme/web:1' },
+  ],
+  [
     'ComparisonError',
     'Conditions',
     'failing',
@@ -303,7 +311,7 @@ const NO: readonly Case[] = [
   ],
   [
     'a branch where the revision should be',
-    'RevisionMismatch',
+    'StatusStale',
     'pending',
     {},
     { revision: 'main' },
@@ -637,5 +645,33 @@ describe('with what a run learns', () => {
     expect((await running.finished).code).toBe(0)
     expect(own.refreshes).toHaveLength(2)
     await own.stop()
+  })
+  test.each([
+    ['some resources only, which runs no hooks', { resources: [{ kind: 'ConfigMap', name: 'web' }] }],
+    ['a dry run', { dryRun: true }],
+  ])('a failed hook is not made up for by a sync of %s', async (_, sync) => {
+    const at = (second: number) => `2020-01-01T00:00:0${second}Z`
+    const operation = {
+      startedAt: at(1),
+      finishedAt: at(2),
+      operation: { sync: { revision: SHA.a } },
+    }
+    const hook = { kind: 'Job', name: 'smoke-test', hookType: 'PostSync', hookPhase: 'Failed' }
+    const failed = { ...operation, phase: 'Failed', syncResult: { revision: SHA.a, resources: [hook] } }
+    server.apply(application({ name: 'web', revision: SHA.a }, { status: { operationState: failed } }))
+    const env = { ARGOCD_APP_NAME: 'web', KPCEA_TARGET_REVISION: SHA.a, KPCEA_TIMEOUT: '30' }
+    const running = start(connect(server, { ...env, KPCEA_FAIL_AFTER: '4', KPCEA_OUTPUT: 'json' }))
+    await waitFor(() => running.said().includes('smoke-test'))
+    const operationState = {
+      phase: 'Succeeded',
+      startedAt: at(3),
+      finishedAt: at(4),
+      operation: { sync: { revision: SHA.a, ...sync } },
+      syncResult: { revision: SHA.a, resources: [] },
+    }
+    server.update('web', { status: { operationState } })
+    const { code, stdout } = await running.finished
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ reason: 'OperationFailed', timedOut: false })
   })
 })

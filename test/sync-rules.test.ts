@@ -3,8 +3,11 @@
 import { describe, expect, test } from 'bun:test'
 import { commitKey } from '../lib/commits.ts'
 import type { Evidence } from '../lib/evidence.ts'
+import { checkApplication } from '../lib/predicates.ts'
+import { isAuthorized, policyObject } from '../lib/sync-access.ts'
+import { isForTarget } from '../lib/sync-operation.ts'
 import { sortSyncRefusal, syncBody } from '../lib/sync-request.ts'
-import { isAuthorized, isForTarget, judge, policyObject } from '../lib/sync-rules.ts'
+import { judge } from '../lib/sync-rules.ts'
 import type { ApplicationOptions, JsonObject } from './argocd/server.ts'
 import { knowing, NO_EVIDENCE, parsed, REFRESHED, SHA, wanting } from './fixtures.ts'
 
@@ -282,7 +285,8 @@ const CASES: readonly Case[] = [
 describe('what is needed', () => {
   for (const { what, is, with: overrides = {}, wants, knows = NO_EVIDENCE, says } of CASES)
     test(`${what}: ${typeof says === 'string' ? says : `a sync to ${JSON.stringify(says)}`}`, () => {
-      const judgement = judge(parsed(is, overrides), wanting(wants), knows)
+      const [application, wanted] = [parsed(is, overrides), wanting(wants)]
+      const judgement = judge(application, wanted, knows, checkApplication(application, wanted, knows))
       if (says === 'under way') expect(judgement).toMatchObject({ kind: 'needed', isUnderWay: true })
       else if (typeof says === 'string') expect(judgement.kind).toBe(says as 'nothing')
       else {

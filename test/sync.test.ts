@@ -298,8 +298,11 @@ describe('the Stage of Kargo', () => {
     'does not sync what has %p: the run ends at once and shows the annotation',
     async (value) => {
       manual({}, stage(value))
-      const { code, result, elapsed } = await runJson(env({ KPCEA_KARGO_STAGE: 'shop:prod' }))
+      const { code, result, elapsed } = await runJson(
+        env({ KPCEA_KARGO_STAGE: 'shop:prod', KPCEA_DETAILED_EXITCODE: 'true' }),
+      )
       expect(code).toBe(1)
+      expect(result.reason).toBe('StageNotAuthorized')
       expect(elapsed).toBeLessThan(10_000)
       expect(result.message).toContain('kargo.akuity.io/authorized-stage: shop:prod')
       expect(result.timedOut).toBe(false)
@@ -373,13 +376,28 @@ describe('several applications', () => {
 })
 
 describe('what stands in the way', () => {
+  /** A deny window that began an hour ago by the clock of its time zone, 5:30 ahead of UTC, and ends in two. */
+  function closedForTwoHours() {
+    const now = new Date(Date.now() + 5.5 * 3_600_000)
+    const began = new Date(now.getTime() - 3_600_000)
+    const schedule = `${began.getUTCMinutes()} ${began.getUTCHours()} * * *`
+    const window = { kind: 'deny', schedule, duration: '3h', manualSync: false }
+    server.syncWindows('web', { canSync: false, activeWindows: [window], assignedWindows: [window] })
+    server.project('default', [{ ...window, timeZone: 'Asia/Kolkata' }])
+    const opensAt = Math.floor(began.getTime() / 60_000) * 60_000 - 5.5 * 3_600_000 + 3 * 3_600_000
+    return { schedule, opensAt: `${new Date(opensAt).toISOString().slice(0, 19)}Z` }
+  }
+
   test('a closed sync window is waited for, and the message says when it opens', async () => {
     manual({}, OUT_OF_SYNC)
-    const window = { kind: 'deny', schedule: '0 22 * * *', duration: '8h', manualSync: false }
-    server.syncWindows('web', { canSync: false, activeWindows: [window], assignedWindows: [window] })
-    const short = await run(env({ KPCEA_TIMEOUT: '2' }))
+    const { schedule, opensAt } = closedForTwoHours()
+    const token = server.createToken({ sync: ['*'], projects: ['default'] })
+    const short = await run(env({ KPCEA_TIMEOUT: '2', ARGOCD_API_TOKEN: token }))
     expect(short.code).toBe(1)
-    expect(short.stdout).toContain('the deny window "0 22 * * *"')
+    expect(short.stdout).toContain(
+      `it opens at ${opensAt}, when the deny window "${schedule}" for 3h (Asia/Kolkata) ends`,
+    )
+    expect(short.stderr).toContain(`waiting: a closed sync window is in the way: it opens at ${opensAt}`)
     expect(server.operations.syncs).toEqual([])
     const { finished, said } = start(env({ KPCEA_TIMEOUT: '40' }))
     await waitFor(() => said().includes('closed sync window'))
@@ -388,10 +406,25 @@ describe('what stands in the way', () => {
     expect(server.operations.syncs).toHaveLength(1)
   }, 60_000)
 
+  test.each(['403', 'hang'])(
+    'where the project may not be seen, or hangs (%s), the window is told of without its time zone',
+    async (how) => {
+      manual({}, OUT_OF_SYNC)
+      const { schedule } = closedForTwoHours()
+      if (how === 'hang') server.fault({ route: 'project' }, { kind: 'hang' })
+      const { stdout, code } = await run(env({ KPCEA_TIMEOUT: '5' }))
+      expect(code).toBe(1)
+      expect(stdout).toContain(`it opens when the deny window "${schedule}" for 3h ends, at `)
+      expect(stdout).toContain('in its time zone')
+      expect(server.requests.filter(({ route }) => route === 'project')).toHaveLength(1)
+    },
+  )
+
   test('a missing permission ends the run at once, with the policy line', async () => {
     manual({}, OUT_OF_SYNC)
     const { code, result, elapsed } = await runJson(env({ KPCEA_DETAILED_EXITCODE: 'true' }, { sync: [] }))
     expect(code).toBe(3)
+    expect(result.reason).toBe('Unauthorized')
     expect(result.message).toContain('p, role:kpcea, applications, sync, default/web, allow')
     expect(elapsed).toBeLessThan(10_000)
     expect(posts()).toEqual([])
@@ -432,6 +465,19 @@ describe('what stands in the way', () => {
     expect(result.applications[0]?.started).toMatchObject({ phase: 'Failed' })
     expect(elapsed).toBeLessThan(15_000)
     expect(posts()).toHaveLength(1)
+  })
+
+  test('where it failed, the next step is another id; where a window is closed, more time', async () => {
+    manual({}, OUT_OF_SYNC)
+    server.operations.onSync = () => ({ phase: 'Failed', message: 'one or more objects failed to apply' })
+    expect((await run(env({ KPCEA_SYNC_ID: 'promotion-1' }))).stdout).toContain(
+      'Next: mend what failed, and then start this again with another KPCEA_SYNC_ID',
+    )
+    manual({}, OUT_OF_SYNC)
+    closedForTwoHours()
+    expect((await run(env({ KPCEA_TIMEOUT: '1' }))).stdout).toContain(
+      'Next: a longer KPCEA_TIMEOUT, or start this again when the window is open',
+    )
   })
 
   test('one that Argo CD retries follows fail after', async () => {

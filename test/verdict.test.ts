@@ -579,6 +579,10 @@ describe('fail after', () => {
       expect(history.decide(60 * SECOND)).toBeUndefined()
       expect(history.planned(60 * SECOND, 'refresh')).toHaveLength(1)
       history.refresh(60 * SECOND, 61 * SECOND, 'web', broken)
+      // The answer to a refresh comes from a cache.
+      expect(history.decide(61 * SECOND)).toBeUndefined()
+      expect(history.planned(61 * SECOND, 'look')).toHaveLength(1)
+      history.look(61 * SECOND, 'web', broken)
       expect(history.decide(61 * SECOND)?.kind).toBe('failed')
     })
     test('not by a refresh from before it, whatever was failing then', () => {
@@ -595,8 +599,20 @@ describe('fail after', () => {
       history.look(29 * SECOND, 'web', broken).look(31 * SECOND, 'web', broken)
       expect(history.decide(31 * SECOND)).toBeUndefined()
       expect(history.planned(31 * SECOND, 'refresh')).toHaveLength(1)
-      history.refresh(31 * SECOND, 32 * SECOND, 'web', broken)
+      history.refresh(31 * SECOND, 32 * SECOND, 'web', broken).look(32 * SECOND, 'web', broken)
       expect(history.decide(32 * SECOND)?.kind).toBe('failed')
+    })
+    test('nor by one that shows it is gone, though a look from before that says otherwise', () => {
+      const history = failingFor(60).refreshStarts(60 * SECOND, 'web')
+      history.look(60_300, 'web', broken, 60_100)
+      history.refreshEnds(60 * SECOND, 60_400, 'web', found('web', 'pending'))
+      expect(history.decide(60_400)).toBeUndefined()
+      history.look(60_500, 'web', found('web', 'pending'), 60_400)
+      expect(history.decide(60_500)).toBeUndefined()
+      const met = failingFor(60).refreshStarts(60 * SECOND, 'web')
+      met.look(60_300, 'web', broken, 60_100).refreshEnds(60 * SECOND, 60_400, 'web', found('web', 'met'))
+      expect(met.decide(60_400)).toBeUndefined()
+      expect(met.planned(60_400, 'look')).toHaveLength(1)
     })
     test('or Argo CD has compared again by itself', () =>
       expect(failingFor(190).decide(190 * SECOND)?.kind).toBe('failed'))

@@ -13,6 +13,8 @@ export type TokenOptions = {
   /** Which of them it may sync, and sync to another revision than the tracked one where that needs `override`. */
   readonly sync?: readonly string[]
   readonly override?: readonly string[]
+  /** Globs over the projects that it may get. @default none */
+  readonly projects?: readonly string[]
   /** @default it does not expire */
   readonly seconds?: number
 }
@@ -23,6 +25,7 @@ export type Account = {
   readonly applications: readonly string[]
   readonly sync?: readonly string[] | undefined
   readonly override?: readonly string[] | undefined
+  readonly projects?: readonly string[] | undefined
 }
 
 const MAX_LOGIN_FAILURES = 5
@@ -44,8 +47,8 @@ export class Accounts {
     this.#timers = timers
   }
 
-  createToken({ account = 'kpcea', applications = ['*'], sync, override, seconds }: TokenOptions): string {
-    return this.#sign({ name: account, applications, sync, override }, 'apiKey', seconds)
+  createToken({ account = 'kpcea', seconds, ...grants }: TokenOptions): string {
+    return this.#sign({ applications: ['*'], ...grants, name: account }, 'apiKey', seconds)
   }
 
   revoke(token: string): void {
@@ -121,6 +124,11 @@ export class Accounts {
   /** Whether an account may get `project/name`, or `project/namespace/name`. */
   mayGetObject(account: Account, object: string): boolean {
     return account.applications.some((pattern) => globMatches(pattern, object))
+  }
+
+  /** Whether an account may get a project. */
+  mayGetProject({ projects }: Account, name: string): boolean {
+    return (projects ?? []).some((pattern) => globMatches(pattern, name))
   }
 
   /** Whether an account may do something with `project/name`, or `project/namespace/name`. */

@@ -100,6 +100,13 @@ export class Api {
       this.#send(exchange, 200, stringify({ value: may ? 'yes' : 'no' }))
       return
     }
+    if (route === 'project') {
+      if (!accounts.mayGetProject(account, name))
+        throw new ApiError(Code.permissionDenied, `permission denied: projects, get, ${name}`)
+      const syncWindows = this.#parts.details.projects.get(name) ?? []
+      this.#send(exchange, 200, stringify({ metadata: { name }, spec: { syncWindows } }))
+      return
+    }
     if (route === 'sync') {
       this.#send(exchange, 200, this.#sync(exchange, account, name).json)
       return
@@ -109,7 +116,7 @@ export class Api {
     } else if (route === 'application') {
       this.#getApplication(exchange, account, name, query)
     } else {
-      const isLive = route === 'metadata' || route === 'syncwindows'
+      const isLive = route === 'metadata' || route === 'manifests' || route === 'syncwindows'
       const applications = isLive ? store.live : store.cache
       const stored = this.#find(applications, account, name, query.get('project') ?? '', query)
       this.#send(exchange, 200, stringify(this.#detail(target, stored, query)))
@@ -178,6 +185,8 @@ export class Api {
         return details.chartOf(stored, revision, query)
       case 'resource-tree':
         return details.treeOf(stored)
+      case 'manifests':
+        return details.manifestsOf(stored, query)
       case 'events':
         return details.eventsOf(stored, query)
       default:

@@ -26,6 +26,8 @@ export class Controller {
   readonly #timers: Timers
   readonly #onRefresh: (app: Application, type: RefreshType) => void | Promise<void>
   readonly #reconciling = new Set<string>()
+  /** What it finds is not written, only that it is done: the API server takes one patch and not the other. */
+  losesStatus = false
   #running: boolean
 
   /** @param onRefresh what the controller finds, see `ArgoCDServer.onRefresh` */
@@ -96,7 +98,7 @@ export class Controller {
     // What the test did to the application meanwhile was done by somebody else, and stays.
     const found = now === before ? seen : copy(now.app)
     const reconciledAt = timestamp(new Date(Date.now() + this.#clockAheadMs))
-    const app = merge(found, { status: { reconciledAt } })
+    const app = this.losesStatus ? copy(now.app) : merge(found, { status: { reconciledAt } })
     const annotations = { [REFRESH]: undefined, [REFRESH_TIMESTAMP]: undefined, [HYDRATE]: undefined }
     const done = merge(app, { metadata: { annotations } })
     const askedAgain = at(now.app, 'metadata', 'annotations', REFRESH_TIMESTAMP) !== asked[REFRESH_TIMESTAMP]

@@ -19,8 +19,12 @@ const COMMIT_SHA = /^[0-9a-f]{7,}$/i
 export class Details {
   readonly charts = new Map<string, JsonObject>()
   readonly trees = new Map<string, JsonObject>()
+  /** The manifests that a revision renders. */
+  readonly manifests = new Map<string, readonly string[]>()
   readonly events = new Map<string, JsonObject[]>()
   readonly syncWindows = new Map<string, JsonObject>()
+  /** The sync windows of projects, with their time zones. */
+  readonly projects = new Map<string, JsonObject[]>()
   readonly #commits = new Map<string, Commit[]>()
   readonly #store: Store
 
@@ -75,6 +79,35 @@ export class Details {
       return { group, version, kind, namespace, name, uid, resourceVersion: '1', health, createdAt }
     })
     return nodes.length === 0 ? {} : { nodes }
+  }
+
+  /**
+   * What it renders: at `revision`, or with several sources at one of `revisions` for each of `sourcePositions`, which
+   * count from 1. Sources that are left out, and a plain `revision` of several, mean what is synced.
+   */
+  manifestsOf({ app }: Stored, query: URLSearchParams): JsonObject {
+    const several = array(at(app, 'spec', 'sources'))
+    const synced = object(at(app, 'status', 'sync'))
+    const positions = query.getAll('sourcePositions').map(Number)
+    const revisions = query.getAll('revisions')
+    if (positions.some((position) => position < 1 || position > several.length))
+      throw new ApiError(Code.unknown, 'source position is out of range')
+    const asked =
+      several.length === 0
+        ? [query.get('revision') || String(synced.revision ?? '')]
+        : several.map((_, i) => {
+            const place = positions.indexOf(i + 1)
+            return String((place < 0 ? array(synced.revisions)[i] : revisions[place]) ?? '')
+          })
+    const manifests = asked.flatMap((revision) => {
+      const rendered = this.manifests.get(revision)
+      if (rendered !== undefined) return rendered
+      throw new ApiError(
+        Code.unknown,
+        `failed to generate manifests: unable to resolve '${revision}' to a commit SHA`,
+      )
+    })
+    return manifests.length === 0 ? {} : { manifests: [...manifests] }
   }
 
   /** The events of the application itself, or of one resource in its tree. */

@@ -27,11 +27,13 @@ describe('faults', () => {
     metadata: `/api/v1/applications/shop/revisions/${SHA}/metadata`,
     chartdetails: '/api/v1/applications/shop/revisions/1.2.3/chartdetails',
     'resource-tree': '/api/v1/applications/shop/resource-tree',
+    manifests: '/api/v1/applications/shop/manifests',
     events: '/api/v1/applications/shop/events',
     syncwindows: '/api/v1/applications/shop/syncwindows',
     sync: '/api/v1/applications/shop/sync',
     userinfo: '/api/v1/session/userinfo',
     'can-i': '/api/v1/account/can-i/applications/get/default/shop',
+    project: '/api/v1/projects/shop',
     other: '/healthz',
   }
 

@@ -70,6 +70,8 @@ export type FaultMatch = {
   readonly route?: Route
   /** The application's name. */
   readonly name?: string
+  /** Only requests for a refresh, or only others. */
+  readonly refresh?: boolean
   /** How often. @default Infinity */
   readonly times?: number
   /** How many matching requests pass unharmed before that. @default 0 */
@@ -89,11 +91,12 @@ export class Faults {
     }
   }
 
-  pick(route: Route, name: string | undefined): Fault | undefined {
+  pick(route: Route, name: string | undefined, isRefresh: boolean): Fault | undefined {
     for (const entry of this.#entries) {
       const { match } = entry
       if (match.route !== undefined && match.route !== route) continue
       if (match.name !== undefined && match.name !== name) continue
+      if (match.refresh !== undefined && match.refresh !== isRefresh) continue
       entry.seen += 1
       const turn = entry.seen - (match.after ?? 0)
       if (turn >= 1 && turn <= (match.times ?? Number.POSITIVE_INFINITY)) return entry.fault

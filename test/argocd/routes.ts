@@ -9,11 +9,13 @@ export type Route =
   | 'metadata'
   | 'chartdetails'
   | 'resource-tree'
+  | 'manifests'
   | 'events'
   | 'syncwindows'
   | 'sync'
   | 'userinfo'
   | 'can-i'
+  | 'project'
   | 'other'
 
 /** What a path names. */
@@ -45,6 +47,9 @@ export function routeOf(path: string): Target {
       if (rest.length > 4 && name === 'can-i')
         return { route: 'can-i', permission: [part ?? '', revision, rest.slice(4).join('/')] }
       break
+    case 'projects':
+      if (rest.length === 2) return { route: 'project', name }
+      break
     case 'stream':
       if (rest.length === 2 && name === 'applications') return { route: 'stream' }
       break
@@ -53,7 +58,11 @@ export function routeOf(path: string): Target {
       if (rest.length === 2) return { route: 'application', name }
       if (
         rest.length === 3 &&
-        (part === 'resource-tree' || part === 'events' || part === 'syncwindows' || part === 'sync')
+        (part === 'resource-tree' ||
+          part === 'manifests' ||
+          part === 'events' ||
+          part === 'syncwindows' ||
+          part === 'sync')
       ) {
         return { route: part, name }
       }

@@ -21,6 +21,7 @@ describe('the answers are what the OpenAPI document promises', () => {
       { name: 'hydrated', drySHA: 'd'.repeat(40) },
     )
     server.commit('a'.repeat(40), { message: 'Promote', tags: ['v1'] })
+    server.manifests('a'.repeat(40), [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'git' } }])
     server.chart('1.2.3', { description: 'A web server' })
     const conforms = (json: Json, definition: string) =>
       expect(problems(json, { $ref: `#/definitions/${definition}` }, definitions)).toEqual([])
@@ -30,6 +31,8 @@ describe('the answers are what the OpenAPI document promises', () => {
       conforms((await call(server, `/applications/${name}?refresh=hard`)).json, 'v1alpha1Application')
       conforms((await call(server, `/applications/${name}/resource-tree`)).json, 'v1alpha1ApplicationTree')
       conforms((await call(server, `/applications/${name}/events`)).json, 'eventsEventList')
+      const manifests = (await call(server, `/applications/${name}/manifests`)).json
+      if (name === 'git') conforms(manifests, 'repositoryManifestResponse')
       const windows = (await call(server, `/applications/${name}/syncwindows`)).json
       conforms(windows, 'applicationApplicationSyncWindowsResponse')
     }

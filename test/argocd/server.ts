@@ -202,6 +202,17 @@ export class ArgoCDServer implements AsyncDisposable {
     this.#details.trees.set(`${namespace}/${name}`, tree)
   }
 
+  /** Tells which manifests a revision renders, as objects, or as texts that may be no JSON. */
+  manifests(revision: string, manifests: readonly (JsonObject | string)[]): void {
+    const texts = manifests.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)))
+    this.#details.manifests.set(revision, texts)
+  }
+
+  /** What changes from now on does not come into the cache: no stream and no list tells of it. */
+  loseChanges(): void {
+    this.#store.losesChanges = true
+  }
+
   /** Sets the Kubernetes events of an application and its resources. */
   events(name: string, events: JsonObject[], namespace = this.#namespace): void {
     this.#details.events.set(`${namespace}/${name}`, events)
@@ -210,6 +221,11 @@ export class ArgoCDServer implements AsyncDisposable {
   /** Sets an application's sync windows. @default it can sync */
   syncWindows(name: string, windows: JsonObject, namespace = this.#namespace): void {
     this.#details.syncWindows.set(`${namespace}/${name}`, windows)
+  }
+
+  /** Sets the sync windows that a project shows: with their time zones, and to whom may get it. @default none */
+  project(name: string, syncWindows: JsonObject[]): void {
+    this.#details.projects.set(name, syncWindows)
   }
 
   /** Makes a token that does not need a login. */
@@ -235,6 +251,11 @@ export class ArgoCDServer implements AsyncDisposable {
   /** The controller does nothing more, so that a refresh that is asked for hangs. */
   stopController(): void {
     this.#controller.stop()
+  }
+
+  /** From now on the controller removes the annotations that ask it for a refresh, and cannot write what it found. */
+  loseStatus(): void {
+    this.#controller.losesStatus = true
   }
 
   /** The controller works again, and does what was asked for meanwhile. */
@@ -276,7 +297,7 @@ export class ArgoCDServer implements AsyncDisposable {
     const within = path.startsWith(`${this.#root}/`) ? path.slice(this.#root.length) : undefined
     const named = routeOf(within ?? path)
     const { route, name = query.get('name') ?? undefined } = named
-    exchange.fault = this.#faults.pick(route, name)
+    exchange.fault = this.#faults.pick(route, name, query.has('refresh'))
     this.#requests.push({
       method,
       path,

@@ -63,6 +63,8 @@ export class Store {
   readonly #live = new Map<string, Stored>()
   readonly #cache = new Map<string, Stored>()
   readonly #subscribers = new Set<Subscriber>()
+  /** What changes does not come into the cache. */
+  losesChanges = false
   #version = 100_000
   #cacheVersion = this.#version
 
@@ -136,6 +138,7 @@ export class Store {
   }
 
   #publish(type: WatchEvent, stored: Stored): void {
+    if (this.losesChanges) return
     const publish = () => {
       if (type === 'DELETED') this.#cache.delete(stored.key)
       else this.#cache.set(stored.key, stored)

@@ -59,6 +59,14 @@ export function pointedAt(git: Git, ref: string, sha: string, from: number, to: 
   )
 }
 
+/** All that a branch or tag pointed at between two instants. */
+export function pointedBetween(git: Git, ref: string, from: number, to: number): string[] {
+  const pointed = git.refs.get(ref) ?? []
+  return pointed
+    .filter((one, i) => one.since <= to && (pointed[i + 1]?.since ?? Number.POSITIVE_INFINITY) > from)
+    .map(({ sha }) => sha)
+}
+
 /**
  * Argo CD fetches where it meets a commit that it does not have, and tags come with it.
  *

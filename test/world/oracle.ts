@@ -5,6 +5,7 @@ import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
+  controllerLag,
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
@@ -72,6 +73,8 @@ interface Asked {
   /** Since when there is no doubt about it. */
   hopelessSince: number | undefined
   failingOf: string
+  /** When the run could first see it at each revision. */
+  readonly seenAt: Map<string, number>
 }
 
 /** An oracle of a world whose run begins now. */
@@ -107,6 +110,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       hopelessSince: undefined,
       unidentifiedSince: undefined,
       failingOf: '',
+      seenAt: new Map(),
     })
     dirty.add(subject)
   }
@@ -116,8 +120,12 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   // Where a plain revision could be meant for several sources, nothing may be synced.
   const isAmbiguous = scenario.applications.some(({ hasSeveralSources }) => hasSeveralSources)
   const least = target.kind === 'names' ? target.applications.length : target.min
-  const isMember = ({ exists, labels }: Subject) =>
-    target.kind === 'names' || (exists && isSelected(target.selector, labels))
+  // What a selector matches only lists and streams tell, and both tell what the API server's cache holds.
+  const isMember = ({ number }: Subject) => {
+    if (target.kind === 'names') return true
+    const cached = world.store.cached.get(number)
+    return cached !== undefined && isSelected(target.selector, cached.labels)
+  }
   // A refresh of another run, or the wait for the next, is part of what a branch or a hydration takes.
   const needs = needsOf(world)
 
@@ -148,7 +156,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const isError = failings.some(
       ({ value }, i) => value === 'Conditions' && (failings[i + 1]?.at ?? now) >= hopelessSince,
     )
-    let allowed = failAfter + noWithin(policy, isError)
+    // Where refreshes are refused, or answered by nobody, Argo CD's own next comparison confirms an error.
+    const canRefresh = !scenario.faults.some(
+      ({ kind, from, until }) => kind === 'refresh refused' && from <= now && until >= hopelessSince,
+    )
+    let allowed = failAfter + noWithin(policy, isError, canRefresh)
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
     if (failedFor <= allowed) return undefined
     const reason = failings.at(-1)?.value
@@ -188,7 +200,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (one === undefined) continue
       const found = overdue(one) ?? unseen(one)
       if (found !== undefined) return found
-      one.truth = truthOf(world, subject, one.wanted, startsAt)
+      for (const revision of subject.status.revisions)
+        if (!one.seenAt.has(revision)) one.seenAt.set(revision, Math.max(time.now(), startsAt))
+      one.truth = truthOf(world, subject, one.wanted, startsAt, one.seenAt)
       if (one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
         one.hopelessSince = undefined
@@ -269,7 +283,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    if (lastTrue(real, ends.from - CONTROLLER_LAG, ends.to) === undefined)
+    if (lastTrue(real, ends.from - controllerLag(scenario, ends.to), ends.to) === undefined)
       return breach('never wrong', 'it was not so')
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)

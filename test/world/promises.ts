@@ -45,6 +45,14 @@ export function evidenceAgeOfNo(scenario: Scenario): number {
 /** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
 export const CONTROLLER_LAG = 10_000
 
+/** Nothing that Argo CD tells shows that its controller stands still, so its status is older by as long as that lasts. */
+export function controllerLag({ faults }: Scenario, now: number): number {
+  let lag = CONTROLLER_LAG
+  for (const { kind, from, until } of faults)
+    if (kind === 'controller down') lag += Math.max(Math.min(until, now) - Math.max(from, 0), 0)
+  return lag
+}
+
 /** What nobody notices who looks as often as is documented: a break that is shorter. */
 export function resolutionOf({ interval, stableFor, failAfter }: Policy): number {
   const asked = Math.max(stableFor, Number.isFinite(failAfter) ? failAfter : 0)
@@ -141,8 +149,12 @@ export function mostRequests(applications: number, { interval }: Policy): number
  * How long after *fail after* has passed a no comes at most, where nothing breaks: a tree has to be read, an error to be
  * confirmed by a refresh, and what explains it to be asked for.
  */
-export function noWithin({ interval, watch, refresh }: Policy, isError: boolean): number {
-  const confirmed = refresh === 'none' ? OWN_COMPARISON : CONFIRMED
+export function noWithin(
+  { interval, watch, refresh }: Policy,
+  isError: boolean,
+  canRefresh: boolean,
+): number {
+  const confirmed = refresh === 'none' || !canRefresh ? OWN_COMPARISON : CONFIRMED
   const looked = watch ? SELDOMEST : interval
   return looked + TREE_INTERVAL + LONGEST_DIAGNOSIS + 3000 + (isError ? confirmed : 0)
 }

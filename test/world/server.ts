@@ -16,7 +16,7 @@ import { SERVER_NAMESPACE } from './scenario.ts'
 import type { Change } from './store.ts'
 import { openStream } from './stream.ts'
 import { treeOf } from './tree.ts'
-import { refOf, rfc3339, type Subject, syncedSource, type World } from './world.ts'
+import { refOf, rfc3339, type Subject, serverTime, syncedSource, type World } from './world.ts'
 
 /** Told of each request: that it is sent, and that it has ended, whichever way. */
 export interface Watchdog {
@@ -149,7 +149,7 @@ function answer(
       bring({ kind: 'permission', isPermitted: true })
       return
     case 'windows':
-      bring({ kind: 'windows', windows: { canSync: true, active: [], assigned: [] } })
+      bring({ kind: 'windows', windows: { canSync: true, active: [], assigned: [], at: serverTime(world) } })
       return
     case 'compare':
       bring(compare(world, find(world, request.ref), request.comparison.wanted, request.comparison.observed))

@@ -44,11 +44,14 @@ export function write(world: World, subject: Subject): void {
     if (stored === undefined) {
       if (before === undefined) return
       store.cached.delete(subject.number)
+      world.changed(subject)
       tell(store, { type: 'DELETED', cached: before })
       return
     }
     const cached = { subject, application: stored, labels, version }
     store.cached.set(subject.number, cached)
+    // What a selector matches is another.
+    if (before?.labels !== labels) world.changed(subject)
     tell(store, { type: before === undefined ? 'ADDED' : 'MODIFIED', cached })
   })
 }

@@ -50,8 +50,13 @@ export function isExcused({ status, live, operation, lastReal }: Subject): boole
     operated.length > 0 &&
     lastReal.failed !== 'hook' &&
     syncStatus === 'Synced' &&
-    operated.some((one, i) => one !== revisions[i])
+    // After a local sync, and on an error, the status holds no commit: nothing says that it is another one.
+    operated.some((one, i) => one !== revisions[i] && isCommit(one) === isCommit(revisions[i] ?? ''))
   )
+}
+
+function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision)
 }
 
 /** What is held against this release; what an older one did is not. */

@@ -1,7 +1,8 @@
 /** Which revision an application really is at: by where refs really pointed, and what really was deployed. */
 
 import type { Wanted } from '../../lib/wanted.ts'
-import { contentAt, contentOf, headOf, pointedAt, wasTagged } from './git.ts'
+import { contentAt, contentOf, headOf, pointedAt, pointedBetween, wasTagged } from './git.ts'
+import { REPOSITORY } from './scenario.ts'
 import { refOf, type Subject, syncedSource, type World } from './world.ts'
 
 /** Whether the status's revisions are what is wanted, by where refs really pointed and what really was deployed. */
@@ -75,12 +76,16 @@ function matches(
     if (isSame(wanted, dry)) return true
     if (wanted === source.targetRevision && pointed(refOf(source, wanted), dry)) return true
     if (wanted === source.targetRevision && plan.hydration === 'skips') {
-      // Where a dry commit is skipped that changes nothing, the branch may be ahead of what was hydrated.
-      const head = headOf(git, refOf(source, wanted)) ?? ''
-      return contentAt(git, head, source.path) === contentAt(git, dry, source.path)
+      // Where a dry commit is skipped that changes nothing, the branch may be ahead of what was hydrated. As
+      // everywhere, what it pointed at during the run is what was asked for, though it points elsewhere by now.
+      const heads = pointedBetween(git, refOf(source, wanted), since, time.now())
+      return heads.some((head) => contentAt(git, head, source.path) === contentAt(git, dry, source.path))
     }
   }
+  // By the Git host, or by Argo CD's clone, which may not have learnt yet that a tag was made or has moved.
   if (wasTagged(git, wanted, revision, since, time.now())) return true
+  if (source.repoURL === REPOSITORY && pointedAt(git, refOf(source, wanted), revision, since, time.now()))
+    return true
   if (revisionPolicy === 'at-least') return isDeployedAfter(world, deployments, i, revision, wanted)
   if (revisionPolicy !== 'equivalent') return false
   const other = [...git.commits.keys()].find((sha) => isSame(wanted, sha)) ?? wanted
@@ -104,11 +109,14 @@ function isDeployedAfter(
   return wantedAt >= 0 && deployed.indexOf(revision) > wantedAt
 }
 
+/** When a run could first see an application at each revision. */
+export type SeenAt = ReadonlyMap<string, number>
+
 /**
  * Whether what makes the revision the wanted one can be seen: of a Secret nobody sees whether it is the same, a history
  * is cut, and without refreshes nobody tells where the branch of a dry source points.
  */
-export function shows(world: World, subject: Subject, wanted: Wanted): boolean {
+export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: SeenAt): boolean {
   const { git, scenario } = world
   const { status, spec, plan, live } = subject
   const { revision, revisionPolicy } = wanted
@@ -116,6 +124,12 @@ export function shows(world: World, subject: Subject, wanted: Wanted): boolean {
   const texts =
     revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)
   const tracked = spec.sources.map(({ targetRevision }) => targetRevision)
+  // The tags of a commit are asked for once: one that Argo CD's clone learns of later is not seen (rule 4).
+  const isUnseenTag = (text: string) =>
+    git.tags.has(text) &&
+    !tracked.includes(text) &&
+    !status.revisions.some((one) => wasTagged(git, text, one, seenAt.get(one) ?? 0, seenAt.get(one) ?? 0))
+  if (texts.some(isUnseenTag)) return false
   if (
     plan.hydration !== 'none' &&
     scenario.policy.refresh === 'none' &&

@@ -8,7 +8,7 @@ import { contentAt, sameContents } from './git.ts'
 import { liveHealth } from './live.ts'
 import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
-import { claims, shows } from './truth-revisions.ts'
+import { claims, type SeenAt, shows } from './truth-revisions.ts'
 import type { Subject, World } from './world.ts'
 
 /** What is true of an application, or is not. */
@@ -43,8 +43,15 @@ export const ABSENT: Truth = {
  * Judges an application.
  *
  * @param since when the run began: a branch that pointed somewhere before it and no more is not what was asked for
+ * @param seenAt when the run could first see it at each revision
  */
-export function truthOf(world: World, subject: Subject, wanted: Wanted, since: number): Truth {
+export function truthOf(
+  world: World,
+  subject: Subject,
+  wanted: Wanted,
+  since: number,
+  seenAt: SeenAt,
+): Truth {
   if (!subject.exists) return ABSENT
   const { status, live, spec, operation, deletingSince } = subject
   const { scenario } = world
@@ -73,9 +80,10 @@ export function truthOf(world: World, subject: Subject, wanted: Wanted, since: n
     (subject.plan.hydration === 'none' ||
       world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.spec === spec.number)
   const isVisible =
-    isStored && isReal && shows(world, subject, wanted) && (!hasFailed(subject) || isExcused(subject))
+    isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
-  const isReleased = isIdentified && shows(world, subject, wanted) && showsSome(wanted.images, subject)
+  const isReleased =
+    isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased)
   return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
 }

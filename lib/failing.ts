@@ -1,0 +1,43 @@
+/** When something that is failing ends a run. Pure. */
+
+import { isFailing } from './check.ts'
+import type { Known } from './knowledge.ts'
+import { OWN_COMPARISON } from './promises.ts'
+import { hasOwnSyncFailed } from './sync-operation.ts'
+import type { Policy } from './wanted.ts'
+
+const NOT = Number.POSITIVE_INFINITY
+
+/**
+ * From when on evidence makes a no of what is failing: when *fail after* has passed since that was first seen, and, of
+ * an error, when it was found twice. Then Argo CD has answered a refresh that was asked for after the first time: what
+ * the answer itself says comes from a cache. Without one, it has compared again by itself. `Infinity`: not yet.
+ */
+export function failsAt({ failing, checks, refreshes }: Known, { failAfter }: Policy): number {
+  if (failing === undefined) return NOT
+  const { since, errorSince } = failing
+  const dueAt = since + failAfter
+  if (errorSince === undefined || checks.some((check) => isFailing(check) && check.code !== 'Conditions'))
+    return dueAt
+  const isRefreshed = refreshes.servedAskedAt >= errorSince
+  return Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)
+}
+
+/**
+ * Whether an application has been failing for long enough to end the run. A stream, or a list, or the answer to a
+ * refresh, is fed by a cache, and what was seen may be over by the time that something else makes it count: so a no,
+ * as a yes does, rests on a look of the cluster that was asked for when it was due, and on such a tree where one is
+ * all that says so. Where a stream says otherwise meanwhile, neither is believed until another look.
+ */
+export function hasFailed(known: Known, policy: Policy): boolean {
+  if (hasOwnSyncFailed(known)) return true
+  const { failing, isDoubtful, treeAsOf } = known
+  if (failing === undefined || isDoubtful) return false
+  const dueAt = failsAt(known, policy)
+  return failing.shownAt >= dueAt && (!restsOnTree(known) || treeAsOf >= dueAt)
+}
+
+/** Whether all that is failing is so by the resource tree. */
+export function restsOnTree({ checks }: Pick<Known, 'checks'>): boolean {
+  return checks.every((check) => !isFailing(check) || check.basis === 'tree')
+}
