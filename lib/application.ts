@@ -22,16 +22,27 @@ const text = z.pipe(
 const list = <T extends z.ZodMiniType>(schema: T) =>
   z.pipe(
     z.nullish(z.array(schema)),
-    z.transform((value: z.output<T>[] | null | undefined) => value ?? []),
+    z.transform((value: z.output<T>[] | null | undefined): readonly z.output<T>[] => value ?? NOTHING),
   )
+/** One for all of thousands of applications. */
+const NOTHING: readonly never[] = []
 /** A whole number that Argo CD leaves out where it is 0. */
 const count = z.pipe(
   z.nullish(z.number()),
   z.transform((value: number | null | undefined) => value ?? 0),
 )
-const textMap = z.pipe(
-  z.nullish(z.record(z.string(), z.nullable(z.string()))),
-  z.transform((value: Record<string, string | null> | null | undefined) => value ?? {}),
+/** The part in front of annotations that are read. Others may hold anything, such as all of the application once more. */
+const ANNOTATIONS = ['argocd.argoproj.io/', 'mrp-controller.argoproj.io/', 'kargo.akuity.io/'] as const
+
+const annotations = z.pipe(
+  z.transform((value: unknown) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value ?? {}
+    const read: Record<string, unknown> = {}
+    for (const [name, text] of Object.entries(value))
+      if (ANNOTATIONS.some((prefix) => name.startsWith(prefix))) read[name] = text
+    return read
+  }),
+  z.record(z.string(), z.nullable(z.string())),
 )
 
 const orEmpty = z.transform((value: unknown) => (value === null || value === undefined ? {} : value))
@@ -138,7 +149,7 @@ export const applicationSchema = z.object({
     name: z.string().check(z.minLength(1)),
     namespace: text,
     deletionTimestamp: text,
-    annotations: textMap,
+    annotations,
   }),
   operation: optionalObject(z.looseObject({ info, sync: optionalObject(sync) })),
   spec: object({

@@ -3,7 +3,7 @@
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { applicationSchema } from './application.ts'
-import { bytesOf, checkValues, tooLarge } from './body.ts'
+import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
 import type { Repeats } from './repeats.ts'
 import type { WatchEvent } from './requests.ts'
@@ -41,8 +41,18 @@ export interface StreamLimits {
   readonly repeats: Repeats
 }
 
-/** All that a stream may leave behind, in characters of JSON: what was said last of each application. */
-const MOST_KNOWN = 48 * 1024 * 1024
+/**
+ * All that a stream may leave behind, in characters of JSON: what was said last of each application. A value counts as
+ * some more, since it takes memory of its own, however short it is written; 5,000 usual applications take all of it.
+ */
+const MOST_KNOWN = 64 * 1024 * 1024
+const CHARACTERS_OF_A_VALUE = 32
+
+/**
+ * After so much of it that was read, what reading it has left is cleared away. By itself that waits until it is as much
+ * as all that is kept, which of thousands of applications is the most that a run takes.
+ */
+const MOST_READ = 16 * 1024 * 1024
 
 /** Counts what a stream leaves behind. */
 function createCount(host: string, mostApplications: number): (event: WatchEvent, length: number) => void {
@@ -56,7 +66,7 @@ function createCount(host: string, mostApplications: number): (event: WatchEvent
     known += length
     lengths.set(key, length)
     if (lengths.size > mostApplications) throw new TooManyApplications()
-    if (known > MOST_KNOWN) throw tooLarge(host, `${MOST_KNOWN / 1024 / 1024} MiB in the stream of changes`)
+    if (known > MOST_KNOWN) throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
   }
 }
 
@@ -85,6 +95,7 @@ export async function* readEvents(
   let keptAlive = false
   const count = createCount(host, mostApplications)
   let isTooLarge = false
+  let read = 0
   let lines = 0
   const parser = createParser({
     // Counted by the parser itself: comments may interrupt a message, and do not end it.
@@ -94,9 +105,16 @@ export async function* readEvents(
     },
     onEvent({ data }) {
       lines = 0
-      const event = repeats.find(data) ?? parseMessage(data, host, repeats)
+      const repeated = repeats.find(data)
+      const event = repeated ?? parseMessage(data, host, repeats)
+      const weight = data.length + CHARACTERS_OF_A_VALUE * countValues(data)
+      if (repeated === undefined) read += weight
+      if (read > MOST_READ) {
+        read = 0
+        Bun.gc(true)
+      }
       if (event === undefined) return
-      count(event, data.length)
+      count(event, weight)
       batch.push(event)
     },
     onComment() {
