@@ -2,23 +2,29 @@
 
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
-import { applicationSchema } from './application.ts'
 import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
+import { lazily } from './lazily.ts'
 import type { Repeats } from './repeats.ts'
 import type { WatchEvent } from './requests.ts'
 import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
-const messageSchema = z.object({
-  result: z.nullish(z.object({ type: z.string(), application: z.unknown() })),
-  error: z.nullish(
-    z.object({
-      message: z.nullish(z.string()),
-      http_code: z.nullish(z.number()),
-      grpc_code: z.nullish(z.number()),
-    }),
-  ),
-})
+const messageSchema = lazily(() =>
+  z.object({
+    result: z.nullish(z.object({ type: z.string(), application: z.unknown() })),
+    error: z.nullish(
+      z.object({
+        message: z.nullish(z.string()),
+        http_code: z.nullish(z.number()),
+        grpc_code: z.nullish(z.number()),
+      }),
+    ),
+  }),
+)
+
+/** Loaded where there is one to read. */
+const applicationSchema = () =>
+  (require('./application-schema.ts') as typeof import('./application-schema.ts')).applicationSchema
 
 /** Types of content are short. */
 const LONGEST_TYPE = 100
@@ -194,7 +200,7 @@ function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent 
   } catch {
     throw unreadable()
   }
-  const message = messageSchema.safeParse(json)
+  const message = messageSchema().safeParse(json)
   if (!message.success) throw unreadable()
   const { error, result } = message.data
   if (error !== null && error !== undefined)
@@ -206,7 +212,7 @@ function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent 
   if (result === null || result === undefined) throw unreadable()
   // A kind of change that nobody knows says nothing; the application's state comes with the next one.
   if (!CHANGES.has(result.type)) return undefined
-  const application = applicationSchema.safeParse(result.application)
+  const application = applicationSchema().safeParse(result.application)
   if (!application.success) throw unreadable()
   repeats.keep(data, application.data)
   return { type: result.type as WatchEvent['type'], application: application.data }
