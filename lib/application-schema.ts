@@ -75,6 +75,9 @@ const source = z.looseObject({
   name: text,
 })
 
+/** What tells a source from others, whatever else changes of it. */
+const sourceName = z.object({ repoURL: text, path: text, chart: text, ref: text, name: text })
+
 const anyObject = z.record(z.string(), z.unknown())
 
 /** What an operation was asked to do, or did. */
@@ -183,7 +186,7 @@ export const applicationSchema = z.object({
     ),
     conditions: list(z.object({ type: text, message: text })),
     resources: list(resource),
-    history: list(z.object({ id: optional(z.number()), ...revisions })),
+    history: list(z.object({ id: optional(z.number()), ...revisions, sources: list(sourceName) })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({
       currentOperation: optionalObject(
@@ -205,6 +208,9 @@ export const applicationSchema = z.object({
 
 /** One source of an Application. */
 export const sourceSchema = source
+
+/** What tells a source from others. */
+export const sourceNameSchema = sourceName
 
 /** A commit, as Argo CD's revision metadata tells of it. */
 export const commitSchema = z.object({ message: text, author: text, tags: list(z.string()) })

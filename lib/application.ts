@@ -1,7 +1,7 @@
 /** What the gate reads of an Argo CD Application. How it reads it: {@link file://./application-schema.ts}. */
 
 import type * as z from 'zod/mini'
-import type { applicationSchema, commitSchema, sourceSchema } from './application-schema.ts'
+import type { applicationSchema, commitSchema, sourceNameSchema, sourceSchema } from './application-schema.ts'
 
 /** By this a refresh is asked for; the controller removes it when it is done. */
 export const REFRESH_ANNOTATION = 'argocd.argoproj.io/refresh'
@@ -9,11 +9,17 @@ export const REFRESH_ANNOTATION = 'argocd.argoproj.io/refresh'
 /** When it was asked for, where the server (3.6 and later) tells; it goes when that very refresh was done. */
 export const REFRESH_TIMESTAMP_ANNOTATION = 'argocd.argoproj.io/refresh-timestamp'
 
+/** Likewise for hydration. Without `spec.sourceHydrator` nobody ever removes it. */
+export const HYDRATE_ANNOTATION = 'argocd.argoproj.io/hydrate'
+
 /** An Application as the gate sees it: parsed, with lists and groups that are always there. */
 export type Application = z.output<typeof applicationSchema>
 
 /** One source of an Application. */
 export type Source = z.output<typeof sourceSchema>
+
+/** What tells a source from others. */
+export type SourceName = z.output<typeof sourceNameSchema>
 
 const NO_SOURCE: Source = {
   repoURL: undefined,

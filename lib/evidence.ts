@@ -35,6 +35,8 @@ export type Rendering =
 export interface Evidence {
   /** There is fresh evidence of where a tracked revision points, and the Application is from after it; or refreshing is off. */
   readonly refreshed: boolean
+  /** Since then the hydrator, where there is one, has looked as well, which takes it longer. */
+  readonly hydratorLooked: boolean
   /** Commits by `commitKey`, as far as they were asked for. */
   readonly commits: ReadonlyMap<string, Commit | Problem>
   /** By the key of a {@link Comparison}. */
@@ -48,6 +50,7 @@ export interface Evidence {
 /** Nothing learnt besides the Application. */
 export const NO_EVIDENCE: Evidence = {
   refreshed: false,
+  hydratorLooked: false,
   commits: new Map(),
   renderings: new Map(),
   tree: undefined,

@@ -1,6 +1,6 @@
 /** What the source hydrator's status says of which dry commit an application runs. */
 
-import type { Application } from './application.ts'
+import { type Application, HYDRATE_ANNOTATION } from './application.ts'
 import type { Evidence } from './evidence.ts'
 import { sameRevision } from './revision.ts'
 import { tracks } from './sources.ts'
@@ -22,7 +22,7 @@ export function hydratedFrom(
   application: Application,
   observed: string,
   wanted: string,
-  { refreshed }: Evidence,
+  { refreshed, hydratorLooked }: Evidence,
 ): boolean {
   const { spec, status } = application
   const dry = dryCommitOf(application, observed)
@@ -30,7 +30,17 @@ export function hydratedFrom(
   if (sameRevision(wanted, dry)) return true
   const { lastComparedDryRevision: compared, currentOperation } = status.sourceHydrator
   const isLast = compared === undefined ? currentOperation?.phase === 'Hydrated' : sameRevision(compared, dry)
-  return refreshed && tracks(spec.sourceHydrator.drySource, wanted) && isLast
+  return refreshed && hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast
+}
+
+/** Whether the hydrator has looked where the branch of the dry source points, once nobody asks it to any more. */
+export function hasHydratorLooked({ metadata }: Application): boolean {
+  return !(HYDRATE_ANNOTATION in metadata.annotations)
+}
+
+/** Whether a hydration goes on: one that is asked for meanwhile is answered by it, though it may have read Git before. */
+export function isHydrating({ spec, status }: Application): boolean {
+  return spec.sourceHydrator !== undefined && status.sourceHydrator.currentOperation?.phase === 'Hydrating'
 }
 
 /** The hydrated revisions that are known to have come of a wanted dry commit. */

@@ -2,6 +2,7 @@
 
 import { REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isMet } from './check.ts'
+import { isHydrating } from './hydration.ts'
 import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
@@ -130,13 +131,14 @@ const MOST_FUTILE = 3
 
 /**
  * Where a tracked revision decides, it takes a refresh that is asked for after another one was answered; a second
- * later, so that `reconciledAt` can tell that it was compared anew. While Git cannot be read, there is none to be had.
+ * later, so that `reconciledAt` can tell that it was compared anew. While Git cannot be read, or a hydration goes on,
+ * there is none to be had.
  */
 function evidence({ sighting, refreshes, wanted }: Known): number {
   const application = sighting?.application
   if (application === undefined || refreshes.fresh !== undefined || !refreshDecides(application, wanted))
     return NOT
-  if (refreshes.futile > MOST_FUTILE || !isFromGit(application)) return NOT
+  if (refreshes.futile > MOST_FUTILE || !isFromGit(application) || isHydrating(application)) return NOT
   return refreshes.answeredAt + RECONCILED_STEP
 }
 

@@ -4,6 +4,7 @@ import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } fr
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
+import { hasHydratorLooked } from './hydration.ts'
 import {
   type Failing,
   type Knowledge,
@@ -132,7 +133,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const { application, asOf, at } = sighting
   const age = ageOf(known)
   const refreshed = policy.refresh === 'none' || age === 'after'
-  const evidence = refreshed === known.evidence.refreshed ? known.evidence : { ...known.evidence, refreshed }
+  const before = known.evidence
+  const hydratorLooked =
+    before.hydratorLooked || (refreshed && application !== undefined && hasHydratorLooked(application))
+  const isKnown = refreshed === before.refreshed && hydratorLooked === before.hydratorLooked
+  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked }
   // The same of the same, as most of what a stream begins with anew.
   const { judged, syncing } = known
   const isSame =

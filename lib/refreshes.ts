@@ -1,9 +1,10 @@
 /** What the answers to refreshes show: where a tracked revision points now. Pure. */
 
 import { type Application, REFRESH_ANNOTATION, REFRESH_TIMESTAMP_ANNOTATION } from './application.ts'
+import { isHydrating } from './hydration.ts'
 import type { Known, Refreshes } from './knowledge.ts'
 import { staleOperation } from './operation-rules.ts'
-import { REFRESH_LOST } from './promises.ts'
+import { LONGEST_LAG, REFRESH_LOST } from './promises.ts'
 import { observedSources } from './sources.ts'
 import { parseTime } from './time.ts'
 
@@ -18,6 +19,7 @@ export function refreshStarted({ refreshes, sighting }: Known, now: number): Ref
     reconciledAt: refreshes.answered > 0 ? refreshes.reconciledAt : application?.status.reconciledAt,
     operation: application === undefined ? undefined : staleOperation(application),
     isTimed: false,
+    isAbsorbed: application !== undefined && isHydrating(application),
   }
 }
 
@@ -27,7 +29,7 @@ export function refreshStarted({ refreshes, sighting }: Known, now: number): Ref
  * Up to Argo CD 3.5 a refresh that is asked for while another is under way is answered by that other one, which may
  * have read Git before the push. So it takes the answer to one that was asked for after another one of this run had
  * been answered; or one answer of a server that gives each its time, which was seen while it was under way and is
- * gone in the answer. `reconciledAt` must have advanced, or nothing was compared; and Git must have been read. Where it
+ * gone in the answer. The hydrator likewise looks into Git for nobody who asks while it hydrates. `reconciledAt` must have advanced, or nothing was compared; and Git must have been read. Where it
  * could not be, `reconciledAt` advances as well, and Argo CD's own next comparison may go by where a branch pointed
  * minutes ago, which its repository server remembers.
  */
@@ -48,7 +50,7 @@ export function refreshServed(
   }
   if (application === undefined) return { ...served, futile: refreshes.futile + 1 }
   const { reconciledAt } = application.status
-  const isLater = refreshes.answered > 0 && startedAt >= refreshes.answeredAt
+  const isLater = refreshes.answered > 0 && startedAt >= refreshes.answeredAt && !refreshes.isAbsorbed
   const isOwn = refreshes.isTimed && !(REFRESH_TIMESTAMP_ANNOTATION in application.metadata.annotations)
   const before = parseTime(refreshes.reconciledAt)
   const isCompared = Number.isNaN(before) ? reconciledAt !== undefined : parseTime(reconciledAt) > before
@@ -78,9 +80,14 @@ export function refreshObserved(known: Known): Refreshes {
   if (REFRESH_TIMESTAMP_ANNOTATION in annotations && sighting.asOf > refreshes.startedAt)
     return refreshes.isTimed ? refreshes : { ...refreshes, isTimed: true }
   // Nobody is at it: the request, or its answer, was lost on the way. It is asked for again.
+  // A list is a little behind; what a stream lives on may be behind by any time.
+  const lag = {
+    look: 0,
+    list: LONGEST_LAG,
+    refresh: Number.POSITIVE_INFINITY,
+    stream: Number.POSITIVE_INFINITY,
+  }[sighting.source]
   const isLost =
-    sighting.source === 'look' &&
-    sighting.asOf > refreshes.startedAt + REFRESH_LOST &&
-    !(REFRESH_ANNOTATION in annotations)
+    sighting.asOf > refreshes.startedAt + REFRESH_LOST + lag && !(REFRESH_ANNOTATION in annotations)
   return isLost ? { ...refreshes, isUnderWay: false, lost: refreshes.lost + 1 } : refreshes
 }

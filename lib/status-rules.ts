@@ -1,6 +1,12 @@
 /** What an Application's own status says of it, whatever is wanted: Deleting, StatusStale, Conditions, Hydrating, OutOfSync. */
 
-import { type Application, hasMultipleSources, REFRESH_ANNOTATION, sourcesOf } from './application.ts'
+import {
+  type Application,
+  HYDRATE_ANNOTATION,
+  hasMultipleSources,
+  REFRESH_ANNOTATION,
+  sourcesOf,
+} from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
 import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
@@ -12,9 +18,6 @@ export function notDeleting({ metadata }: Application): Finding {
   if (metadata.deletionTimestamp === undefined) return met('the application is not being deleted')
   return failing(`the application is being deleted (since ${metadata.deletionTimestamp})`)
 }
-
-/** Likewise for hydration. Without `spec.sourceHydrator` nobody ever removes it. */
-const HYDRATE_ANNOTATION = 'argocd.argoproj.io/hydrate'
 
 /**
  * StatusStale: whether the status can be trusted to be about what is in Git and in the present spec, and its health

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
-import { createAuthority, selfSigned } from './certificates.ts'
+import { createAuthority } from './certificates.ts'
 import { connect, type Environment, run, start, temporaryDirectory, waitFor } from './executable.ts'
 import { answers, forwardProxy, http, oneOfFew, suffer, TOKEN, WEB, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
@@ -507,53 +507,4 @@ describe('files that hold secrets', () => {
       expect(stderr.includes('ARGOCD_API_TOKEN_FILE (--token-file)')).toBe(warns && !isContainer)
     }
   })
-})
-
-describe('variables that the runtime reads', () => {
-  const script = join(temporaryDirectory(), 'script.js')
-  writeFileSync(script, "require('node:fs').writeSync(2, 'a script of others\\n')")
-
-  // What the page on security warns of; whoever finds it otherwise has to tell the page.
-  test.concurrent.each([
-    [{ BUN_OPTIONS: `--preload=${script}` }, true],
-    [{ BUN_BE_BUN: '1' }, true],
-    [{ NODE_OPTIONS: `--require ${script}` }, false],
-  ])('%j runs a script: %p', async (env, runs) => {
-    const args = 'BUN_BE_BUN' in env ? [script] : []
-    const { stderr } = await oneOfFew(() =>
-      run({ ...WEB, ARGOCD_SERVER: 'http://127.0.0.1:1', ...env }, args),
-    )
-    expect(stderr.includes('a script of others')).toBe(runs)
-  })
-
-  test.concurrent.each(['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'])(
-    '%s names more authorities',
-    async (name) => {
-      const authority = await createAuthority()
-      await using server = await ArgoCDServer.start({ tls: await authority.server() })
-      server.apply(application({ name: 'web', revision: SHA.a }))
-      const file = join(temporaryDirectory(), 'ca.pem')
-      writeFileSync(file, authority.cert)
-      const env = { ...connect(server), ARGOCD_SERVER: server.address, KPCEA_TIMEOUT: '20', [name]: file }
-      expect((await suffer(env)).code).toBe(0)
-    },
-  )
-
-  test.concurrent('NODE_TLS_REJECT_UNAUTHORIZED does not turn the verification of certificates off', async () => {
-    await using server = await ArgoCDServer.start({ tls: await selfSigned() })
-    server.apply(application({ name: 'web', revision: SHA.a }))
-    const env = { ...connect(server), ARGOCD_SERVER: server.address, NODE_TLS_REJECT_UNAUTHORIZED: '0' }
-    expect((await suffer(env)).result).toMatchObject({ verified: false, reason: 'Unreachable' })
-  })
-
-  test.concurrent.each(['curl', 'true', '1'])(
-    'BUN_CONFIG_VERBOSE_FETCH=%s prints no headers',
-    async (value) => {
-      await using server = await ArgoCDServer.start({ accounts: { kargo: PASSWORD } })
-      server.apply(application({ name: 'web', revision: SHA.a }))
-      const env = { ...connect(server), BUN_CONFIG_VERBOSE_FETCH: value }
-      expect(await search(env, [server.token])).toContain('VERIFIED')
-      expect(await search({ ...env, ...LOGIN }, ['horse'])).toContain('VERIFIED')
-    },
-  )
 })

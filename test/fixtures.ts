@@ -45,7 +45,7 @@ export function wanting({
 export { NO_EVIDENCE } from '../lib/evidence.ts'
 
 /** There is fresh evidence of where a tracked revision points. */
-export const REFRESHED: Evidence = { ...NO_EVIDENCE, refreshed: true }
+export const REFRESHED: Evidence = { ...NO_EVIDENCE, refreshed: true, hydratorLooked: true }
 
 /** What a run has learnt, with what differs from nothing. */
 export function knowing(learnt: Partial<Evidence>): Evidence {

@@ -138,11 +138,8 @@ test.concurrent.each([
   ['of its own', () => selfSigned({ names: ['##[command]x'] })],
 ] as const)('hostile words in a certificate %s', async (_, certificate) => {
   await using server = await ArgoCDServer.start({ tls: await certificate() })
-  const all = await everything({
-    ARGOCD_SERVER: server.address,
-    ARGOCD_API_TOKEN: TOKEN,
-    KPCEA_TIMEOUT: '20',
-  })
+  const env = { ARGOCD_SERVER: server.address, ARGOCD_API_TOKEN: TOKEN, KPCEA_TIMEOUT: '30' }
+  const all = await everything(env)
   for (const { where, text } of all) expect(`${where}: ${offence(text)}`).toBe(`${where}: undefined`)
   expect(all.map(({ text }) => text).join('\n')).toContain('the certificate of')
 })

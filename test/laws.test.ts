@@ -70,6 +70,7 @@ const PROBLEMS: Readonly<Record<string, JsonObject>> = {
 /** What a run may have learnt besides: where it speaks of the application at all, it speaks for it. */
 const evidence = fc.record<Evidence>({
   refreshed: fc.boolean(),
+  hydratorLooked: fc.boolean(),
   commits: fc.constantFrom(
     new Map(),
     new Map([[`0:${SHA.b}`, { message: 'x', author: undefined, tags: ['v1'] }]]),

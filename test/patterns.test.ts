@@ -36,9 +36,9 @@ test('none takes more than linear time for long repetitions of its own parts', (
 
 describe('one that does is found', () => {
   test.each([
-    [/<title[^>]*>([^<]*)/i, 8000],
-    [/\/+$/, 8000],
-    [/^\s*$|\s+x/, 8000],
+    [/<title[^>]*>([^<]*)/i, 4000],
+    [/\/+$/, 4000],
+    [/^\s*$|\s+x/, 4000],
     [/::(?=\w+.*::)/g, 8000],
     // Short enough for what is worse than quadratic.
     [/a+a+b/, 600],

@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
+import { commitKey } from '../lib/commits.ts'
 import { REFRESH_LOST } from '../lib/promises.ts'
 import type { Target } from '../lib/wanted.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 import { History } from './history.ts'
-import { SECOND } from './scene.ts'
+import { SECOND, SELECTED } from './scene.ts'
 
 const BRANCH: Target = {
   kind: 'names',
@@ -183,6 +184,13 @@ describe('a refresh under way', () => {
     const late = started().look(REFRESH_LOST + 1, 'web', reconciled(0))
     expect(late.known().refreshes.isUnderWay).toBe(false)
   })
+  test('so is one that a list shows no trace of a little later', () => {
+    const one = new History({ refresh: 'normal' }, SELECTED).list(0, [reconciled(0)]).refreshStarts(0, 'web')
+    one.list(13 * SECOND, [reconciled(0)])
+    expect(one.known().refreshes.isUnderWay).toBe(true)
+    one.list(14 * SECOND, [reconciled(0)])
+    expect(one.known().refreshes.isUnderWay).toBe(false)
+  })
   test('is not lost while its annotation is there', () =>
     expect(
       started()
@@ -202,5 +210,73 @@ describe('a refresh under way', () => {
     expect(started().refreshFails(0, SECOND, 'web', new Error('503')).known().refreshes.isUnderWay).toBe(
       false,
     )
+  })
+})
+
+describe('the branch of a dry source', () => {
+  const hydration = (phase: string, dry: string, hydratedSHA: string) => ({
+    sourceHydrator: {
+      currentOperation: {
+        phase,
+        drySHA: dry,
+        hydratedSHA,
+        sourceHydrator: { drySource: DRY, syncSource: SYNC },
+      },
+      lastSuccessfulOperation: { drySHA: SHA.c, hydratedSHA: SHA.a },
+      lastComparedDryRevision: SHA.c,
+    },
+  })
+  const DRY = { repoURL: 'https://git.test/apps.git', path: 'web', targetRevision: 'main' }
+  const SYNC = { targetBranch: 'env', path: 'web' }
+  const hydrated = (second: number, phase: string, annotations: Record<string, string> = {}): Application =>
+    parsed(
+      { name: 'web', revision: SHA.a },
+      {
+        metadata: { annotations },
+        spec: { source: undefined, sourceHydrator: { drySource: DRY, syncSource: SYNC } },
+        status: {
+          reconciledAt: new Date(Date.UTC(2030, 0, 1) + second * SECOND).toISOString(),
+          operationState: null,
+          sync: {
+            comparedTo: { source: { repoURL: DRY.repoURL, path: 'web', targetRevision: 'env' } },
+          },
+          ...hydration(phase, SHA.c, SHA.a),
+        },
+      },
+    )
+  const begin = (phase: string) =>
+    new History({ refresh: 'normal', timeout: 600 * SECOND }, BRANCH).look(0, 'web', hydrated(0, phase))
+  const revision = (one: History) => one.known().checks.find(({ code }) => code === 'RevisionMismatch')?.state
+
+  test('is where the hydrator found it when no hydration went on', () => {
+    const one = begin('Hydrated').refresh(0, SECOND, 'web', hydrated(1, 'Hydrated'))
+    one.refresh(2 * SECOND, 3 * SECOND, 'web', hydrated(2, 'Hydrated'))
+    expect(revision(one)).toBe('met')
+  })
+  test('is not where one found it that went on already: it looks for nobody who asks meanwhile', () => {
+    const one = begin('Hydrating').refresh(0, SECOND, 'web', hydrated(1, 'Hydrating'))
+    const commit = { key: commitKey(0, SHA.a), revision: SHA.a, sourceIndex: undefined }
+    const ref = { name: 'web', namespace: 'argocd', project: undefined }
+    const question = { kind: 'commit', application: 'argocd/web', ref, commit } as const
+    one.brought(SECOND, question, {
+      kind: 'commit',
+      commit: { message: '', author: undefined, tags: [] },
+    })
+    expect(one.planned(3 * SECOND, 'refresh')).toEqual([])
+    one.refresh(2 * SECOND, 3 * SECOND, 'web', hydrated(2, 'Hydrated'))
+    expect(revision(one)).toBe('pending')
+    expect(one.planned(4 * SECOND, 'refresh')).toHaveLength(1)
+    one.refresh(4 * SECOND, 5 * SECOND, 'web', hydrated(4, 'Hydrated'))
+    expect(revision(one)).toBe('met')
+  })
+  test('is not known before the hydrator has looked, and then it is, whoever asks it to look again', () => {
+    const asked = { 'argocd.argoproj.io/hydrate': 'normal' }
+    const one = begin('Hydrated').refresh(0, SECOND, 'web', hydrated(1, 'Hydrated', asked))
+    one.refresh(2 * SECOND, 3 * SECOND, 'web', hydrated(2, 'Hydrated', asked))
+    expect(revision(one)).toBe('pending')
+    one.look(4 * SECOND, 'web', hydrated(2, 'Hydrated'))
+    expect(revision(one)).toBe('met')
+    one.look(5 * SECOND, 'web', hydrated(3, 'Hydrated', asked))
+    expect(revision(one)).toBe('met')
   })
 })

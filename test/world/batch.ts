@@ -1,6 +1,5 @@
-/** Many histories, one after the other or on all processors; what comes of them depends on the seeds alone. */
+/** Many histories, one after the other; what comes of them depends on the seeds alone. */
 
-import { availableParallelism } from 'node:os'
 import { scenarioOf, withOpponent } from './opponents.ts'
 import type { Breach, Ending, Figures } from './oracle.ts'
 import { play } from './play.ts'
@@ -78,7 +77,8 @@ function measures(scenario: Scenario, ending: Ending | undefined, figures: Figur
   return measured
 }
 
-function atMost(most: Map<string, Most>, kind: string, one: Most): void {
+/** Takes the larger figure of a kind. */
+export function atMost(most: Map<string, Most>, kind: string, one: Most): void {
   const before = most.get(kind)
   if (
     before === undefined ||
@@ -88,53 +88,8 @@ function atMost(most: Map<string, Most>, kind: string, one: Most): void {
     most.set(kind, one)
 }
 
-function add(met: Map<string, Met>, kind: string, { times, histories }: Met): void {
+/** Counts something of a kind. */
+export function add(met: Map<string, Met>, kind: string, { times, histories }: Met): void {
   const before = met.get(kind)
   met.set(kind, { times: times + (before?.times ?? 0), histories: histories + (before?.histories ?? 0) })
-}
-
-const CHUNK = 250
-
-/**
- * Plays histories on all processors.
- *
- * @param untilFailure begins no more when one has failed
- */
-export async function playEverywhere(
-  batch: Batch,
-  { untilFailure = false, workers = availableParallelism(), onPlayed = (_: number) => {} } = {},
-): Promise<Result> {
-  const chunks: Batch[] = []
-  for (let at = 0; at < batch.count; at += CHUNK)
-    chunks.push({ ...batch, seed: batch.seed + at, count: Math.min(CHUNK, batch.count - at) })
-  const met = new Map<string, Met>()
-  const failed: Failed[] = []
-  const most = new Map<string, Most>()
-  let played = 0
-  const work = async () => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url).href)
-    try {
-      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
-        const result = await ask(worker, chunk)
-        for (const [kind, one] of result.met) add(met, kind, one)
-        failed.push(...result.failed)
-        for (const [kind, one] of result.most) atMost(most, kind, one)
-        played += result.played
-        onPlayed(played)
-        if (untilFailure && failed.length > 0) chunks.length = 0
-      }
-    } finally {
-      worker.terminate()
-    }
-  }
-  await Promise.all(Array.from({ length: workers }, work))
-  return { played, met, most, failed: failed.sort((a, b) => a.seed - b.seed) }
-}
-
-function ask(worker: Worker, chunk: Batch): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }: MessageEvent<Result>) => resolve(data)
-    worker.onerror = ({ message }) => reject(new Error(message))
-    worker.postMessage(chunk)
-  })
 }

@@ -52,7 +52,10 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     store: createStore(),
     applications,
     runs: 0,
-    wrongOrder: undefined,
+    mistake: undefined,
+    ordered: () => {},
+    rivals: 0,
+    lostInGapAt: Number.NEGATIVE_INFINITY,
     changed: () => {},
     requestComparison: () => {},
   }
@@ -187,7 +190,7 @@ function settle(world: World, subject: Subject): void {
       sha: hydratedSHA,
       message: `hydrate ${dry}`,
       contents,
-      hydratedFrom: { dry, spec: spec.number },
+      hydratedFrom: { dry, sources: spec.sources },
     })
     git.fetched.add(hydratedSHA)
     const [source] = spec.sources

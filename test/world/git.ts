@@ -1,6 +1,6 @@
 /** Git hosts as Argo CD meets them: commits, where branches and tags point, and Argo CD's clone, which may be behind. */
 
-import type { Content } from './scenario.ts'
+import type { Content, SourcePlan } from './scenario.ts'
 
 /** What the manifests of a path are, by the id of their content. */
 export interface GitCommit {
@@ -8,8 +8,8 @@ export interface GitCommit {
   readonly message: string
   /** By path. */
   readonly contents: ReadonlyMap<string, number>
-  /** What it was hydrated from: the dry commit, and the number of the spec that it was rendered by. */
-  readonly hydratedFrom: { readonly dry: string; readonly spec: number } | undefined
+  /** What it was hydrated from: the dry commit, and the sources of the spec that it was rendered by. */
+  readonly hydratedFrom: { readonly dry: string; readonly sources: readonly SourcePlan[] } | undefined
 }
 
 interface Pointed {

@@ -1,11 +1,12 @@
 /** Plays histories of the simulated world on all processors, and tells what was met and what was broken. */
 
 import { parseArgs } from 'node:util'
-import { type Failed, playEverywhere, type Result } from './batch.ts'
+import type { Failed, Result } from './batch.ts'
 import { scenarioOf, withOpponent } from './opponents.ts'
+import { createPlayers } from './players.ts'
 import { narrate, shrink } from './shrink.ts'
 
-const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|naive|naive:DEFECT]
+const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|gate:drills|naive|naive:DEFECT]
 
   --seed           the first history; a fresh one where it is not given
   --count          how many, 20000 by default
@@ -39,11 +40,8 @@ async function simulate(): Promise<number> {
   }
   console.error(`${count} histories of ${opponent} from seed ${seed}`)
   const began = performance.now()
-  const options = {
-    untilFailure: values['until-failure'],
-    ...(values.workers === undefined ? {} : { workers: number('workers', values.workers) }),
-  }
-  const result = await playEverywhere({ opponent, seed, count }, options)
+  using players = createPlayers(values.workers === undefined ? undefined : number('workers', values.workers))
+  const result = await players.play({ opponent, seed, count }, { untilFailure: values['until-failure'] })
   const seconds = (performance.now() - began) / 1000
   console.log(summary(result))
   for (const failed of result.failed.slice(0, SHOWN)) console.log(tell(failed, opponent))

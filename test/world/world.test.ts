@@ -1,19 +1,23 @@
 /** The gate in the simulated world, and the proof that the world can find fault with a gate. */
 
-import { describe, expect, test } from 'bun:test'
-import { type Failed, playEverywhere } from './batch.ts'
+import { afterAll, describe, expect, test } from 'bun:test'
+import type { Failed } from './batch.ts'
 import { generate } from './generate.ts'
 import { withOpponent } from './opponents.ts'
 import { play } from './play.ts'
+import { createPlayers } from './players.ts'
 import { narrate, shrink } from './shrink.ts'
 
 const COUNT = 20_000
 const FIXED = 1
 const SYNCING = 5000
 
+const players = createPlayers()
+afterAll(() => players[Symbol.dispose]())
+
 describe('the gate keeps its promises', () => {
   test(`in ${COUNT} histories that are always the same`, async () => {
-    const { failed, played } = await playEverywhere({ opponent: 'gate', seed: FIXED, count: COUNT })
+    const { failed, played } = await players.play({ opponent: 'gate', seed: FIXED, count: COUNT })
     expect(told(failed.filter(({ seed }) => !OPEN.includes(seed)))).toBe('')
     expect(failed.map(({ seed }) => seed)).toEqual([...OPEN])
     expect(played).toBe(COUNT)
@@ -22,7 +26,7 @@ describe('the gate keeps its promises', () => {
   test(`in ${COUNT} histories that nobody has seen`, async () => {
     const seed = Math.floor(Math.random() * 1e12)
     console.log(`bun run simulate --seed ${seed} --count ${COUNT}`)
-    const { failed, played } = await playEverywhere({ opponent: 'gate', seed, count: COUNT })
+    const { failed, played } = await players.play({ opponent: 'gate', seed, count: COUNT })
     for (const { seed, breach } of failed) console.log(`${seed}: ${breach.promise}: ${breach.what}`)
     expect(failed.filter(({ breach }) => ALWAYS.has(breach.promise)).length).toBe(0)
     expect(failed.length).toBeLessThanOrEqual(COUNT / MOST_BROKEN)
@@ -43,7 +47,7 @@ const MOST_BROKEN = 1000
 
 describe('the gate that syncs keeps its promises', () => {
   test(`in ${SYNCING} histories, with answers that are lost and runs that are killed`, async () => {
-    const { failed, played, met } = await playEverywhere({
+    const { failed, played, met } = await players.play({
       opponent: 'gate:syncing',
       seed: FIXED,
       count: SYNCING,
@@ -51,7 +55,14 @@ describe('the gate that syncs keeps its promises', () => {
     expect(failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`)).toEqual([])
     expect(played).toBe(SYNCING)
     // Nothing would be promised about what never happens.
-    for (const kind of ['ordered by the gate', 'killed', 'order refused, another operation'])
+    for (const kind of [
+      'order accepted',
+      'order busy',
+      'order closed',
+      'operation blocked by a window',
+      'killed',
+      'ending refused',
+    ])
       expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(3)
     expect(met.get('ending verified')?.times ?? 0).toBeGreaterThan(SYNCING / 20)
   }, 1_200_000)
@@ -98,10 +109,9 @@ describe('a history follows from its seed alone', () => {
 
   test('on however many processors', async () => {
     const batch = { opponent: 'naive', seed: FIXED, count: 600 }
-    const [one, two] = await Promise.all([
-      playEverywhere(batch, { workers: 1 }),
-      playEverywhere(batch, { workers: 3 }),
-    ])
+    using alone = createPlayers(1)
+    using three = createPlayers(3)
+    const [one, two] = await Promise.all([alone.play(batch), three.play(batch)])
     expect(two.failed).toEqual(one.failed)
     expect([...two.met].sort()).toEqual([...one.met].sort())
     expect(one.failed.length).toBeGreaterThan(0)
