@@ -286,3 +286,28 @@ test.concurrent('more names than one run verifies are a mistake in the settings,
   expect(result.message).toContain(`names ${MOST_APPLICATIONS + 1} applications`)
   expect(server.requests).toEqual([])
 })
+
+test.concurrent('changes without an end fill no log', async () => {
+  const seconds = 5
+  const change = (n: number) => {
+    const health = { status: 'Degraded', message: `change ${n}` }
+    const one = application({ name: 'web', revision: SHA.a }, { status: { health } })
+    return `data: ${JSON.stringify({ result: { type: 'MODIFIED', application: one } })}\n\n`
+  }
+  await using server = await WireServer.start(
+    afterRequest((socket, head) => {
+      if (!head.includes('/stream/')) {
+        socket.write(http('503 No', []))
+        return
+      }
+      socket.write(STREAM)
+      let n = 0
+      const timer = setInterval(() => socket.write(chunk(change(n++))), 1)
+      socket.on('close', () => clearInterval(timer))
+    }),
+  )
+  const { stderr } = await suffer({ ...raw(server), KPCEA_WATCH: 'true', KPCEA_TIMEOUT: `${seconds}` })
+  const lines = stderr.split('\n').filter((line) => line.includes('change '))
+  expect(lines.length).toBeGreaterThan(1)
+  expect(lines.length).toBeLessThanOrEqual(200 + seconds + 1)
+})
