@@ -126,7 +126,9 @@ function hostname(host: string): string | undefined {
 /** Where a redirect leads, without the query, which may hold anything. */
 function destination(location: string | null): string {
   const url = URL.parse(location ?? '')
-  return url === null ? (location ?? 'nowhere').split('?', 1)[0] || 'nowhere' : `${url.origin}${url.pathname}`
+  if (url === null) return (location ?? 'nowhere').split('?', 1)[0] || 'nowhere'
+  const { protocol, host, pathname } = url
+  return `${protocol}${host === '' && !pathname.startsWith('/') ? '' : '//'}${host}${pathname}`
 }
 
 export async function readJson(

@@ -64,6 +64,9 @@ const source = z.looseObject({
   name: text,
 })
 
+/** What tells a source from others, whatever else changes of it. */
+const sourceName = z.object({ repoURL: text, path: text, chart: text, ref: text, name: text })
+
 const anyObject = z.record(z.string(), z.unknown())
 
 /** What an operation was asked to do, or did. */
@@ -181,7 +184,7 @@ export const applicationSchema = z.object({
     ),
     conditions: list(z.object({ type: text, message: text })),
     resources: list(resource),
-    history: list(z.object({ id: optional(z.number()), ...revisions })),
+    history: list(z.object({ id: optional(z.number()), ...revisions, sources: list(sourceName) })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({
       currentOperation: optionalObject(
@@ -206,6 +209,9 @@ export type Application = z.output<typeof applicationSchema>
 
 /** One source of an Application. */
 export type Source = z.output<typeof source>
+
+/** What tells a source from others. */
+export type SourceName = z.output<typeof sourceName>
 
 const NO_SOURCE: Source = source.parse({})
 

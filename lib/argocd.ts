@@ -199,7 +199,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   async function windowsOfProject(project: string, { signal }: How): Promise<readonly SyncWindow[]> {
     try {
       const how = { signal: AbortSignal.any([signal, AbortSignal.timeout(ZONES_TIMEOUT)]) }
-      const answer = await getJson(`projects/${encodeURIComponent(project)}`, {}, projectSchema(), how)
+      const answer = await getJson(`projects/${segment(project)}`, {}, projectSchema(), how)
       return answer === undefined ? [] : readProject(answer)
     } catch {
       return []
@@ -284,7 +284,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       return compareManifests(one, other)
     },
     async maySync(object, how) {
-      const path = `account/can-i/applications/sync/${object.split('/').map(encodeURIComponent).join('/')}`
+      const path = `account/can-i/applications/sync/${segments(object)}`
       const answer = await getJson(path, {}, permissionSchema(), how)
       if (answer === undefined)
         throw new RequestFailure('Unreachable', `${host} does not say whether ${object} may be synced`)
@@ -353,6 +353,11 @@ function segment(text: string): string {
   if (text === '' || text === '.' || text === '..')
     throw new RequestFailure('NotArgoCD', `${JSON.stringify(text)} can be no name or revision of Argo CD's`)
   return encodeURIComponent(text)
+}
+
+/** The parts of a path, each as {@link segment} has it. */
+export function segments(path: string): string {
+  return path.split('/').map(segment).join('/')
 }
 
 function identity({ namespace, project }: ApplicationRef): SearchParams {

@@ -1,7 +1,7 @@
 /** Bodies of answers: inflated as they are read, and counted as they come out. */
 
 import { RequestFailure } from './failure.ts'
-import { cut } from './text.ts'
+import { cut, ELLIPSIS } from './text.ts'
 
 /**
  * An answer, or a message of a stream, that is larger than this, in bytes, is not held in memory: ten thousand
@@ -129,7 +129,8 @@ export async function readBeginning(response: Response, host: string, most: numb
       if (text.length > most) break
     }
   } catch {
-    // What came until then is what there is.
+    // What came until then is what there is, and it may end inside something.
+    text += ELLIPSIS
   }
   return cut(text, most)
 }

@@ -3,6 +3,7 @@
 import type { Connection } from './access.ts'
 import { type Reading, readingOf, unescaped } from './escapes.ts'
 import { settings } from './settings.ts'
+import { ELLIPSIS } from './text.ts'
 
 /** The shortest text that is masked: shorter ones are no secrets, and would turn up in any sentence. */
 const SHORTEST_SECRET = 4
@@ -12,9 +13,6 @@ const SHORTEST_PART = 8
 const SHORTEST_CODED = 8
 
 const MASK = '***'
-
-/** What a text ends with that was cut. */
-const CUT = '…'
 
 /** So many layers of escapes are taken off a text: a proxy's log of a server's JSON about a URL has three. */
 const MOST_LAYERS = 6
@@ -94,7 +92,7 @@ export class Secrets {
    * was cut inside it.
    */
   readonly mask = (text: string): string => {
-    const isCut = text.includes(CUT)
+    const isCut = text.includes(ELLIPSIS)
     const needles = isCut ? this.#needles : this.#needles.filter(({ length }) => length <= text.length)
     const placesIn = (one: string) => needles.flatMap((needle) => placesOf(needle, one, isCut))
     if (needles.length === 0) return text
@@ -130,7 +128,7 @@ function cutPlacesOf(needle: string, text: string): Place[] {
   let broken = { at: -LONGEST_ESCAPE, matched: 0 }
   for (let at = 0; at < text.length; at++) {
     const character = text[at] ?? ''
-    if (character === CUT) {
+    if (character === ELLIPSIS) {
       const end = at - broken.at <= LONGEST_ESCAPE && broken.matched > matched ? broken : { at, matched }
       if (end.matched >= SHORTEST_SECRET) places.push([end.at - end.matched, at])
     }

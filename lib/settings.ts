@@ -8,6 +8,7 @@ import { OBJECT_NAME, parseApplication } from './application-name.ts'
 import { parseDuration } from './duration.ts'
 import { parseImage } from './image.ts'
 import { lazily } from './lazily.ts'
+import { MOST_APPLICATIONS } from './promises.ts'
 import { parseWantedRevision } from './revision.ts'
 import { isLabelSelector } from './selector.ts'
 import type { Stage } from './wanted.ts'
@@ -86,9 +87,7 @@ const REVISION_POLICIES = ['exact', 'at-least', 'equivalent'] as const
 const REFRESH_TYPES = ['none', 'normal', 'hard'] as const
 const FORMATS = ['text', 'json'] as const
 
-/** More applications than any Argo CD holds would be a slip. */
-const MOST_APPLICATIONS = 1_000_000
-
+/** How many applications there are: of more than one run verifies it could never be as many. */
 const positiveInteger = reads((raw) => {
   const value = /^\d+$/.test(raw) ? Number(raw) : 0
   return value >= 1 && value <= MOST_APPLICATIONS ? value : undefined
@@ -159,6 +158,10 @@ const applications = reads((raw) => {
     }
   })
   if (complaints.size > 0) throw new Error([...complaints].join('; '))
+  if (named.length > MOST_APPLICATIONS)
+    throw new Error(
+      `names ${named.length} applications, and one run verifies ${MOST_APPLICATIONS} at most; verify the rest in runs of their own`,
+    )
   return named.length === 0 ? undefined : named
 }, 'names no application')
 

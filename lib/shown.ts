@@ -42,7 +42,7 @@ const MARKED_COMMAND = /##(?=\w{0,40}\[)/g
  * and left alone unless it is one of GitHub's.
  */
 const COMMAND =
-  /(?<![\w>)\]:])::(?=[a-z])|::(?=(?:set-|save-|add-|remove-|stop-|internal-|echo|debug|notice|warning|error|group|endgroup))/gi
+  /(?<![\w>)[\]:])::(?=[a-z])|::(?=(?:set-|save-|add-|remove-|stop-|internal-|echo|debug|notice|warning|error|group|endgroup))/gi
 
 /** Breaks the commands of CIs in a text, so that a person still sees what was meant. */
 function disarmed(text: string): string {

@@ -379,7 +379,7 @@ describe('together', () => {
     expect(minOf(config(selected))).toBe(1)
     for (const bad of ['-1', '1.5', '1e3', 'all', '0x10', '9999999999'])
       expect(problems({ ...selected, KPCEA_SELECTOR_MIN: bad })).toBe(
-        `KPCEA_SELECTOR_MIN (--selector-min): "${bad}" is no whole number from 1 to 1000000`,
+        `KPCEA_SELECTOR_MIN (--selector-min): "${bad}" is no whole number from 1 to 5000`,
       )
     expect(warnings({ KPCEA_SELECTOR_MIN: '2' })).toContain('is not used without KPCEA_SELECTOR (--selector)')
     expect(warnings(selected)).toBe('')

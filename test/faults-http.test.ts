@@ -183,6 +183,19 @@ describe('an answer that goes wrong', () => {
   })
 })
 
+test.concurrent.each([
+  ['file:///etc/passwd', 'file:///etc/passwd'],
+  ['data:text/plain,hello', 'data:text/plain,hello'],
+  ['javascript:alert(1)', 'javascript:alert(1)'],
+  ['ftp://me:pw@example.com/x?y', 'ftp://example.com/x'],
+  ['//elsewhere.example.com/x', '//elsewhere.example.com/x'],
+])('a redirect to %s leads nowhere, and is told', async (location, shown) => {
+  await using server = await WireServer.start(answers(() => http('302 Found', [`Location: ${location}`])))
+  const { result } = await suffer({ ...rawConnection, ARGOCD_SERVER: server.url })
+  expect(result.reason).toBe('NotArgoCD')
+  expect(result.message).toContain(`redirects to ${shown}, which is not followed`)
+})
+
 describe('Retry-After', () => {
   const ok = http(
     '200 OK',

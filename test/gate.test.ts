@@ -23,6 +23,8 @@ describe('the gate', () => {
     ['x::stop-commands::y', 'x: :stop-commands::y'],
     // What is none stays as it is.
     ['[::1]:8443', '[::1]:8443'],
+    ['[::ffff:7f00:1]:8443', '[::ffff:7f00:1]:8443'],
+    ['[::error]x', '[: :error]x'],
     ['std::bad_alloc', 'std::bad_alloc'],
     ['arn:aws:s3:::bucket', 'arn:aws:s3:::bucket'],
     ['issue ##12, C##', 'issue ##12, C##'],

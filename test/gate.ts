@@ -27,7 +27,7 @@ export function allShown<T>(value: T): ShownDeep<T> {
 const CONTROL = /[\0-\x09\x0b-\x1f\x7f-\x9f\p{Cf}\u2028\u2029]/u
 const COMMANDS = [
   /##\w*\[/,
-  /(?:^|[^\w>)\]:])::[a-z]/im,
+  /(?:^|[^\w>)[\]:])::[a-z]/im,
   /::(?:set-output|save-state|set-env|add-path|add-mask|add-matcher|stop-commands|error|warning|notice|group|debug)/i,
 ]
 

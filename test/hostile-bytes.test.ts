@@ -279,3 +279,12 @@ test.concurrent('a page has its title told', async () => {
   const { result } = await suffer(connect(server, { ...WEB, KPCEA_TIMEOUT: '0' }))
   expect(result.message).toContain('a web page ("Sign in")')
 })
+
+test.concurrent('more names than one run verifies are a mistake in the settings, and nothing is asked', async () => {
+  await using server = await ArgoCDServer.start()
+  const names = Array.from({ length: MOST_APPLICATIONS + 1 }, (_, i) => `app-${i}`).join(',')
+  const { result } = await suffer(connect(server, { ARGOCD_APP_NAME: names, KPCEA_TIMEOUT: '30' }))
+  expect(result).toMatchObject({ reason: 'InvalidSettings', timedOut: false })
+  expect(result.message).toContain(`names ${MOST_APPLICATIONS + 1} applications`)
+  expect(server.requests).toEqual([])
+})

@@ -52,7 +52,7 @@ const FULL = {
     },
     conditions: [{ type: 'a', message: 'a' }],
     resources: [{ ...object, health: { status: 'a', message: 'a' } }],
-    history: [{ id: 1, ...revisions }],
+    history: [{ id: 1, ...revisions, sources: [source] }],
     summary: { images: ['a'] },
     sourceHydrator: {
       currentOperation: {

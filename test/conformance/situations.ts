@@ -45,6 +45,8 @@ const NOTHING_THERE = '0123456789abcdef0123456789abcdef01234567'
 const SHORT = 12
 /** Seconds in which a no that has a reason is due: what is failing must have been so for five. */
 const SOON = 15
+/** Likewise, of what only a tree shows, which is read each ten seconds. */
+const SOON_BY_TREE = SOON + 10
 
 /** A first commit of a ConfigMap, deployed. */
 async function deployed(scene: Scene, change: JsonObject = {}): Promise<string> {
@@ -391,7 +393,7 @@ export const SITUATIONS: readonly Situation[] = [
       await scene.settle(first)
       const revision = await scene.commit({ [FILE]: deployment(scene.name, BROKEN_IMAGE) })
       await scene.branch.push()
-      return { revision, timeout: 30, by: SOON }
+      return { revision, timeout: 30, by: SOON_BY_TREE }
     },
   },
   {

@@ -8,7 +8,7 @@ import { isFaulty } from './faults.ts'
 import { contentAt, contentOf, headOf, point } from './git.ts'
 import { HYDRATED, shaOf } from './scenario.ts'
 import { write } from './store.ts'
-import { hydratedBranch, later, refOf, type Subject, type World } from './world.ts'
+import { hydratedBranch, later, refOf, type Subject, sameSources, type World } from './world.ts'
 
 /** By itself the hydrator looks every two to three minutes. */
 export function armHydrator(world: World, subject: Subject): void {
@@ -41,7 +41,7 @@ function look(world: World, subject: Subject): void {
   const dry = headOf(world.git, refOf(source, source.targetRevision))
   if (dry === undefined) return
   const { current, last } = status.hydrator
-  const isNew = last?.drySHA !== dry || current?.spec.sources !== spec.sources
+  const isNew = last?.drySHA !== dry || !sameSources(current?.spec.sources, spec.sources)
   const isNeeded = isNew && !(plan.hydration === 'skips' && isUnchanged(world, subject, dry))
   if (version !== '3.4' && status.hydrator.lastComparedDryRevision !== dry)
     status.hydrator = { ...status.hydrator, lastComparedDryRevision: dry }
@@ -92,7 +92,7 @@ function dropAnnotation(subject: Subject): void {
 function isUnchanged({ git }: World, { spec, status }: Subject, dry: string): boolean {
   const { last } = status.hydrator
   const path = spec.sources[0]?.path
-  if (last === undefined || path === undefined || last.spec.sources !== spec.sources) return false
+  if (last === undefined || path === undefined || !sameSources(last.spec.sources, spec.sources)) return false
   return git.commits.get(dry)?.contents.get(path) === git.commits.get(last.drySHA)?.contents.get(path)
 }
 

@@ -1,6 +1,6 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
-import { FEW, REFRESH_LOST, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
+import { FEW, MEMBERSHIP_INTERVAL, REFRESH_LOST, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -9,6 +9,7 @@ import {
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
+  lostInGap,
   mostRequests,
   noWithin,
   ONE_LOOK,
@@ -17,6 +18,7 @@ import {
   yesWithin,
 } from './promises.ts'
 import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
+import { createSyncOracle } from './syncing.ts'
 import { ABSENT, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
 import { lastTrue, longestGap, type Turn } from './turns.ts'
@@ -32,6 +34,7 @@ export interface Breach {
     | 'never greedy'
     | 'no busy loop'
     | 'never twice'
+    | 'never unasked'
     | 'no crash'
   readonly at: number
   readonly what: string
@@ -75,6 +78,8 @@ interface Asked {
   failingOf: string
   /** When the run could first see it at each revision. */
   readonly seenAt: Map<string, number>
+  /** The target means it, at the moment. */
+  isMeant: boolean
 }
 
 /** An oracle of a world whose run begins now. */
@@ -87,6 +92,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const stored: Turn<boolean>[] = []
   const real: Turn<boolean>[] = []
   let visibleSince: number | undefined
+  // When a selector last ceased to match something: no stream tells of that.
+  let leftAt = Number.NEGATIVE_INFINITY
   const requests: number[] = []
   let first = 0
   let hasAnswered = false
@@ -111,6 +118,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       unidentifiedSince: undefined,
       failingOf: '',
       seenAt: new Map(),
+      isMeant: false,
     })
     dirty.add(subject)
   }
@@ -126,6 +134,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const cached = world.store.cached.get(number)
     return cached !== undefined && isSelected(target.selector, cached.labels)
   }
+  const syncs = createSyncOracle(world, startsAt, { includes: isMember, least })
   // A refresh of another run, or the wait for the next, is part of what a branch or a hydration takes.
   const needs = needsOf(world)
 
@@ -135,6 +144,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    if (world.lostInGapAt > since - lostInGap(asked.size)) allowed += lostInGap(asked.size)
+    if (policy.watch) allowed += Math.max(leftAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval) - since, 0)
     // A sync whose answer is lost is waited for, and looked for.
     if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
     return allowed
@@ -172,7 +183,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (unseenSince === undefined || unidentifiedSince === undefined || isComparing || !isMember(subject))
       return undefined
     // With local manifests the controller does not look into Git.
-    const isLocal = subject.status.operationState?.operation.isLocal === true
+    const { operationState } = subject.status
+    const isLocal = operationState?.operation.isLocal === true
+    // One that has been asked for takes the place of what was on record, which may have been a local one.
+    if (operationState === undefined && subject.operation !== undefined) return undefined
     const { hydration } = subject.plan
     const isQuiet =
       scenario.faults.every(isAboutOneRefresh) && hydration === 'none' && !subject.isInvalid && !isLocal
@@ -227,13 +241,24 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
-      turn(one.failings, one.truth.failing)
+      // What a selector no longer matches is held against nobody.
+      const isMeant = isMember(subject)
+      if (one.isMeant && !isMeant) leftAt = time.now()
+      one.isMeant = isMeant
+      turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
-      if (!one.truth.isHopeless) one.hopelessSince = undefined
+      if (!one.truth.isHopeless || !isMeant) one.hopelessSince = undefined
       else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
+    const mistake = syncs.look()
+    for (const subject of dirty) {
+      const one = asked.get(subject)
+      if (one !== undefined) syncs.seen(subject, one.wanted, one.truth)
+    }
     dirty.clear()
+    syncs.look()
+    if (mistake !== undefined) return { at: time.now(), ...mistake }
     let members = 0
     let isStored = true
     let isReal = true
@@ -296,7 +321,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
           judgeNo(ending.key, now)
         )
       case 'refused':
-        if (policy.sync !== undefined && isAmbiguous) return undefined
+        if (policy.sync !== undefined && (isAmbiguous || syncs.isRefusalRight())) return undefined
         return isHopeless(world, now, hasAnswered, startsAt)
           ? undefined
           : breach('never early', 'refused, and the server was there')

@@ -11,6 +11,7 @@ import {
   READ_ANEW,
   REFRESH_ANEW,
   REFRESH_JITTER,
+  REQUEST_TIMEOUT,
   STREAM_ANEW,
   TREE_INTERVAL,
 } from '../../lib/promises.ts'
@@ -111,9 +112,15 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
     case 'reset':
     case 'hopeless':
     case 'unauthorized':
-      return lasts + interval + 6000
+      return lasts + interval + 6000 + soakedAnew(lasts, policy)
     case 'unavailable':
-      return lasts + interval + Math.min(fault.retryAfter ?? 0, LONGEST_RETRY_AFTER) + 6000
+      return (
+        lasts +
+        interval +
+        Math.min(fault.retryAfter ?? 0, LONGEST_RETRY_AFTER) +
+        6000 +
+        soakedAnew(lasts, policy)
+      )
     case 'refresh refused':
       return needs.refreshes ? lasts + refreshWithin(Number.POSITIVE_INFINITY) : interval + 3000
     case 'cut':
@@ -134,6 +141,17 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
     case 'comparison error':
       return lasts + 10_000
   }
+}
+
+/** What nobody could see has not held: *stable for* begins anew where nobody could look for longer than is tolerated. */
+function soakedAnew(lasts: number, policy: Policy): number {
+  const { interval, stableFor } = policy
+  return lasts + interval + REQUEST_TIMEOUT > resolutionOf(policy) ? stableFor : 0
+}
+
+/** Each stream may lose what changes between its list and its subscription: few are read anew, many by another stream. */
+export function lostInGap(count: number): number {
+  return (count > FEW ? STREAM_ANEW[1] : SELDOMEST) + 2000
 }
 
 const MARK = 45_000

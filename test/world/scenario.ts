@@ -21,12 +21,14 @@ export interface Scenario {
   readonly faults: readonly Fault[]
   /** When the run is killed, and begun again a little later, by something that knows nothing of it. */
   readonly kills?: readonly Kill[]
+  /** So many times somebody else begins a sync just before that of the gate arrives. */
+  readonly rivals?: number
   /** What it is a drill of. */
   readonly drill?: string
 }
 
-/** So many milliseconds after the run began, or when a sync is sent, has been heard, or was answered. */
-export type Kill = number | 'sync sent' | 'sync heard' | 'sync answered'
+/** So many milliseconds after the run began, or when it is known that it may be synced, when a sync is sent, has been heard, or was answered. */
+export type Kill = number | 'permission answered' | 'sync sent' | 'sync heard' | 'sync answered'
 
 /** Argo CD as far as versions differ: `3.4` stands for all that are older, `3.6` for the development head. */
 export type Version = '3.4' | '3.5' | '3.6'
@@ -55,6 +57,21 @@ export interface ApplicationPlan {
   readonly beginning: 'settled' | 'out-of-sync' | 'broken' | 'hook-failed' | 'absent'
   /** What it was deployed from at the beginning. */
   readonly content: Content
+  /** Where it is left out, it may be synced at any time, without pruning. */
+  readonly owner?: Owner
+}
+
+/** What an application's owner, and Argo CD's policies, say of syncing it. */
+export interface Owner {
+  /** The account may sync it. */
+  readonly isPermitted: boolean
+  /** The annotation that authorizes Stages of Kargo, and whether it does that of the run. */
+  readonly stages: string | undefined
+  readonly authorizes: boolean
+  /** Its `automated.prune`, which counts though automated sync is off. */
+  readonly prunes: boolean
+  /** When its sync windows are closed. */
+  readonly closed: readonly { readonly from: number; readonly until: number }[]
 }
 
 /** What manifests make happen. */
@@ -91,7 +108,11 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'tag'; readonly name: string; readonly commit: number }
   /** The Git host tells Argo CD of a push. */
   | { readonly kind: 'webhook' }
-  | { readonly kind: 'sync'; readonly application: number; readonly how: 'plain' | 'dry run' | 'local' }
+  | {
+      readonly kind: 'sync'
+      readonly application: number
+      readonly how: 'plain' | 'dry run' | 'some resources' | 'local'
+    }
   | { readonly kind: 'rollback'; readonly application: number }
   | { readonly kind: 'terminate'; readonly application: number }
   /** Somebody else asks for a refresh; `old`: by the annotation alone, without a timestamp. */

@@ -1,8 +1,21 @@
 /** Which images really run, and which of them the status shows. */
 
-import { type ImageReference, parseImage } from '../../lib/image.ts'
+import { type ImageReference, parseImage as parse } from '../../lib/image.ts'
 import { hasEnded } from './live.ts'
 import type { Subject } from './world.ts'
+
+/** The same few images come again and again. */
+const IMAGES = new Map<string, ImageReference | undefined>()
+
+function parseImage(text: string): ImageReference | undefined {
+  let image = IMAGES.get(text)
+  if (image === undefined) {
+    image = parse(text)
+    if (IMAGES.size > 10_000) IMAGES.clear()
+    IMAGES.set(text, image)
+  }
+  return image
+}
 
 export function runsImages(images: readonly ImageReference[], { live }: Subject): boolean {
   return sees(

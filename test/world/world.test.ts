@@ -55,7 +55,14 @@ describe('the gate that syncs keeps its promises', () => {
     expect(failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`)).toEqual([])
     expect(played).toBe(SYNCING)
     // Nothing would be promised about what never happens.
-    for (const kind of ['ordered by the gate', 'killed', 'order refused, another operation'])
+    for (const kind of [
+      'order accepted',
+      'order busy',
+      'order closed',
+      'operation blocked by a window',
+      'killed',
+      'ending refused',
+    ])
       expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(3)
     expect(met.get('ending verified')?.times ?? 0).toBeGreaterThan(SYNCING / 20)
   }, 1_200_000)
