@@ -224,17 +224,20 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     }
   },
 
-  /** The gate's only refresh is lost, or refused for a moment; nobody else asks for one. */
-  'refresh that comes to nothing': ({ random, startsAt, push }) => ({
-    policy: { timeout: 110_000, refresh: 'normal' },
-    steps: [push(1, startsAt - random.integer(500, 4000), {})],
-    faults: [
-      random.pick<Fault>([
-        { kind: 'hang', from: 0, until: FOR_EVER, requests: 1, only: 'refresh' },
-        { kind: 'refresh refused', from: 0, until: startsAt + 3000, status: random.pick([400, 401, 403]) },
-      ]),
-    ],
-  }),
+  /** The gate's only refresh is lost, refused for a moment, or comes before the push; nobody else asks for one. */
+  'refresh that comes to nothing': ({ random, startsAt, push }) => {
+    const fault = random.pick<Fault | undefined>([
+      { kind: 'hang', from: 0, until: FOR_EVER, requests: 1, only: 'refresh' },
+      { kind: 'refresh refused', from: 0, until: startsAt + 3000, status: random.pick([400, 401, 403]) },
+      undefined,
+    ])
+    const at = fault === undefined ? random.integer(1000, 30_000) : -random.integer(500, 4000)
+    return {
+      policy: { timeout: 110_000, refresh: 'normal' },
+      steps: [push(1, startsAt + at, {})],
+      faults: fault === undefined ? [] : [fault],
+    }
+  },
 
   /** A proxy holds the stream back for as long as the run lasts, and what is waited for comes late in it. */
   'stream that is held back': ({ random, startsAt, push }) => ({
