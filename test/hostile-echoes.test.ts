@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { application } from './argocd/server.ts'
-import { answers, http, TOKEN, WireServer } from './faults.ts'
+import { answers, http, says, TOKEN, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
 import { everything } from './ways-out.ts'
 
@@ -151,6 +151,17 @@ describe('a secret is masked however it is echoed', () => {
         expect([where, traceOf(TOKEN, url, text)]).toEqual([where, undefined])
     },
   )
+
+  test.concurrent('where an error breaks off inside it', async () => {
+    const body = `you sent ${TOKEN.slice(0, LEFT)}`
+    await using server = await WireServer.start(
+      says(`HTTP/1.1 500 No\r\nContent-Length: ${2 * body.length}\r\n\r\n${body}`, 'close'),
+    )
+    const env = { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: TOKEN, KPCEA_TIMEOUT: '0' }
+    const all = await everything(env)
+    expect(all.map(({ text }) => text).join('\n')).toContain('you sent ***…')
+    for (const { text } of all) expect(traceOf(TOKEN, url, text)).toBeUndefined()
+  })
 
   test.concurrent('a password in a header, and a cookie', async () => {
     const headers = `X-Gate: Basic ${base64('me:s3cret-of-basic')}\nCookie: a=kingfisher-1; b="kingfisher-2"`

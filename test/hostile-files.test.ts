@@ -311,3 +311,23 @@ test.concurrent('a revision of dots reaches no other path', async () => {
   ).toEqual([])
   expect(server.requests.slice(before).filter(({ path }) => path.includes('..'))).toEqual([])
 })
+
+test.concurrent('a project of dots reaches none either', async () => {
+  for (const project of ['..', '.']) {
+    await using odd = await ArgoCDServer.start()
+    odd.apply(
+      application(
+        { name: 'web', revision: SHA.b },
+        { spec: { project, syncPolicy: { automated: undefined } } },
+      ),
+    )
+    const env = { ...connect(odd, WEB), KPCEA_SYNC: 'true', KPCEA_TIMEOUT: '3' }
+    const { code, stdout } = await oneOfFew(() => run(env))
+    expect(code).toBe(1)
+    expect(stdout).toContain("can be no name or revision of Argo CD's")
+    const paths = odd.requests.map(({ path }) => path)
+    expect(
+      paths.filter((path) => !/^\/api\/v1\/(?:stream\/)?applications(?:\/web(?:\/|$)|$)/.test(path)),
+    ).toEqual([])
+  }
+})

@@ -178,5 +178,9 @@ function showsHistory({ status }: Subject, { revision }: Wanted): boolean {
   const wantedAt = status.history.findIndex(({ revisions }) =>
     revision?.kind === 'any-source' ? revisions.some((one) => isSame(revision.revision, one)) : false,
   )
-  return wantedAt > 0 || (wantedAt === 0 && first?.id === 0)
+  // What was synced once more is what is wanted, and what is observed stands before it: nobody can tell.
+  const observedAt = status.history.findIndex(({ revisions }) =>
+    revisions.some((one) => status.revisions.includes(one)),
+  )
+  return (wantedAt > 0 || (wantedAt === 0 && first?.id === 0)) && observedAt > wantedAt
 }

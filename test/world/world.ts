@@ -86,6 +86,8 @@ export interface Annotations {
 export interface Operation {
   readonly revisions: Revisions
   readonly isDryRun: boolean
+  /** Of a resource that is as it should be: it changes nothing, and runs no hooks. */
+  readonly isPartial?: boolean
   readonly isLocal: boolean
   readonly retries: number
   readonly isAutomated: boolean
