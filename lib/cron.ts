@@ -97,10 +97,10 @@ function parseNumber(text: string): number | undefined {
 const A_MINUTE = 60_000
 const A_DAY = 24 * 60 * A_MINUTE
 
-/** Further ahead nobody looks: as robfig/cron does. */
-const MOST_DAYS = 5 * 366
+/** Further ahead nobody looks who waits for it. */
+const MOST_DAYS = 366
 
-/** The first time of a schedule after a time; `undefined`: there is none within five years. */
+/** The first time of a schedule after a time; `undefined`: there is none within a year. */
 export function nextTime(schedule: Schedule, after: number): number | undefined {
   const from = (Math.floor(after / A_MINUTE) + 1) * A_MINUTE
   const today = Math.floor(from / A_DAY) * A_DAY

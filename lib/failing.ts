@@ -1,12 +1,14 @@
 /** When something that is failing ends a run. Pure. */
 
 import { isFailing } from './check.ts'
-import type { Known } from './knowledge.ts'
+import type { Knowledge, Known } from './knowledge.ts'
 import { OWN_COMPARISON } from './promises.ts'
 import { hasOwnSyncFailed } from './sync-operation.ts'
 import type { Policy } from './wanted.ts'
 
 const NOT = Number.POSITIVE_INFINITY
+
+type Part = Pick<Knowledge, 'policy' | 'target' | 'listedAt'>
 
 /**
  * From when on evidence makes a no of what is failing: when *fail after* has passed since that was first seen, and, of
@@ -27,13 +29,15 @@ export function failsAt({ failing, checks, refreshes }: Known, { failAfter }: Po
  * Whether an application has been failing for long enough to end the run. A stream, or a list, or the answer to a
  * refresh, is fed by a cache, and what was seen may be over by the time that something else makes it count: so a no,
  * as a yes does, rests on a look of the cluster that was asked for when it was due, and on such a tree where one is
- * all that says so. Where a stream says otherwise meanwhile, neither is believed until another look.
+ * all that says so. Where a stream says otherwise meanwhile, neither is believed until another look. And a selector
+ * must match it still: no look and no stream tells that it has lost its labels.
  */
-export function hasFailed(known: Known, policy: Policy): boolean {
+export function hasFailed(known: Known, { policy, target, listedAt }: Part): boolean {
   if (hasOwnSyncFailed(known)) return true
   const { failing, isDoubtful, treeAsOf } = known
   if (failing === undefined || isDoubtful) return false
   const dueAt = failsAt(known, policy)
+  if (target.kind === 'selector' && listedAt < dueAt) return false
   return failing.shownAt >= dueAt && (!restsOnTree(known) || treeAsOf >= dueAt)
 }
 

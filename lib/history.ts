@@ -1,14 +1,31 @@
 /** What `status.history` says of the order in which revisions were deployed. */
 
-import type { Application } from './application.ts'
+import { type Application, type SourceName, sourcesOf } from './application.ts'
 import { sameRevision } from './revision.ts'
+import { sameRepository } from './sources.ts'
 
-/** The revisions of one source that were deployed, oldest first. */
-function deployed({ status: { history } }: Application, index: number): readonly string[] {
-  return history.map(
-    ({ revision, revisions }) =>
-      (revisions.length > 0 ? revisions[index] : index === 0 ? revision : undefined) ?? '',
-  )
+/** The revisions of one source that were deployed, oldest first; `''`: it was not among the sources then. */
+function deployed(application: Application, index: number): readonly string[] {
+  return application.status.history.map(({ revision, revisions, sources }) => {
+    if (revisions.length === 0) return index === 0 ? (revision ?? '') : ''
+    const place = sources.length === 0 ? index : placeOf(sourcesOf(application)[index], index, sources)
+    return revisions[place] ?? ''
+  })
+}
+
+/** Where a source stood among those that were deployed, which may have been in another order; -1: nowhere. */
+function placeOf(source: SourceName | undefined, index: number, then: readonly SourceName[]): number {
+  if (source === undefined) return index
+  let places = then.flatMap((one, place) => (isSame(one, source) ? [place] : []))
+  for (const part of ['name', 'path', 'ref'] as const) {
+    const closer = places.filter((place) => then[place]?.[part] === source[part])
+    if (closer.length > 0) places = closer
+  }
+  return places.includes(index) ? index : (places[0] ?? -1)
+}
+
+function isSame(a: SourceName, b: SourceName): boolean {
+  return sameRepository(a.repoURL, b.repoURL) && a.chart === b.chart
 }
 
 /** Whether a source's revision stands in the history under one of its names. */

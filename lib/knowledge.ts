@@ -5,7 +5,7 @@ import type { Check } from './check.ts'
 import { type Evidence, NO_EVIDENCE } from './evidence.ts'
 import type { RequestFailure } from './failure.ts'
 import type { OperationState } from './operation-rules.ts'
-import { FEW, LONGEST_LAG, LONGEST_SILENCE, ONE_LOOK_LIMIT } from './promises.ts'
+import { FEW, LONGEST_LAG, LONGEST_SILENCE, MANY_TIMES, ONE_LOOK_LIMIT } from './promises.ts'
 import type { ApplicationRef } from './requests.ts'
 import { NO_SYNCING, type Syncing } from './syncs.ts'
 import type { Policy, Target, Wanted } from './wanted.ts'
@@ -347,10 +347,19 @@ export function lostAt(knowledge: Knowledge): number {
 }
 
 /** When the stream counts as deaf: it had the time to tell what a request has shown, and has not. */
-export function deafAt({ streams }: Knowledge): number {
+export function deafAt(knowledge: Knowledge): number {
+  const { openedAt, hasMentioned, unheard } = knowledge.streams
   let since = Number.POSITIVE_INFINITY
-  for (const one of streams.unheard.values()) since = Math.min(since, one)
+  for (const one of unheard.values()) since = Math.min(since, one)
+  // Of many a stream may take longer until it begins; but one that says nothing at all is none.
+  if (openedAt !== undefined && !hasMentioned && !areFew(knowledge) && hasSeenSome(knowledge))
+    since = Math.min(since, openedAt + LONGEST_LAG * (MANY_TIMES - 1))
   return since + LONGEST_LAG
+}
+
+function hasSeenSome({ applications }: Knowledge): boolean {
+  for (const { sighting } of applications.values()) if (sighting?.application !== undefined) return true
+  return false
 }
 
 /** When everything had become met; `undefined` where something is not. */

@@ -16,6 +16,7 @@ export function changedLastBy(
   wanted: string,
 ): boolean {
   const note = (name: string) => annotations[`mrp-controller.argoproj.io/${name}`] ?? undefined
+  if (note('git-revision') === undefined && note('git-revisions') === undefined) return false
   const plain: readonly (readonly [looked: string | undefined, changed: string | undefined])[] =
     index === 0 ? [[note('git-revision'), note('change-revision')]] : []
   const notes = [...plain, [listed(note('git-revisions'))[index], listed(note('change-revisions'))[index]]]

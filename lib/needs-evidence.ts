@@ -3,11 +3,18 @@
 import { isMet } from './check.ts'
 import type { CommitRequest, Comparison } from './evidence.ts'
 import { failsAt } from './failing.ts'
-import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
+import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
-import { LONGEST_HEDGE, MOST_DIAGNOSES, MOST_TREES, REQUEST_TIMEOUT, TREE_INTERVAL } from './promises.ts'
+import {
+  LONGEST_HEDGE,
+  MOST_DIAGNOSES,
+  MOST_TREES,
+  REQUEST_TIMEOUT,
+  SHORTEST_PAUSE,
+  TREE_INTERVAL,
+} from './promises.ts'
 import { commitsNeeded, comparisonsNeeded } from './revision-needs.ts'
 import { hasOwnSyncFailed } from './sync-operation.ts'
 
@@ -22,7 +29,8 @@ export function evidenceNeeded(moment: Moment): Need {
     if (found.commits.length > 0 || found.comparisons.length > 0) asking.push(known)
     if (found.tree || found.isIll || known.treeAskedAt !== NEVER) concerned.push(known)
   }
-  return union([commits(asking, moment), comparisons(asking, moment), trees(concerned, moment)])
+  const questions = asking.length === 0 ? [] : [commits(asking, moment), comparisons(asking, moment)]
+  return union([...questions, concerned.length === 0 ? NOTHING : trees(concerned, moment)])
 }
 
 const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false, isIll: false }
@@ -156,11 +164,11 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
       room--
       roomAt = Math.min(roomAt, treeAskedAt + TREE_INTERVAL)
     }
-    if (applicationOf(known) === undefined) continue
+    const { isIll, tree } = needs(known)
     // Beyond what decides, a tree explains a no: of the first few, once.
-    const isUnread = known.treeAsOf === NEVER && needs(known).isIll
+    const isUnread = known.treeAsOf === NEVER && isIll
     if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) others.push(known)
-    else if (needs(known).tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
+    else if (tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
   }
   if (deciding.length + others.length === 0) return NOTHING
   const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)
@@ -203,11 +211,13 @@ function isIll(checks: Known['checks']): boolean {
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { treeAsOf } = known
+  const { key, treeAsOf } = known
   const due = treeAsOf + TREE_INTERVAL
+  // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
+  if (knowledge.failures.has(`look:${key}`)) return due
   // An early no rests on what was seen when *fail after* had passed.
   const dueAt = failsAt(known, knowledge.policy)
-  return dueAt > treeAsOf ? Math.min(due, dueAt) : due
+  return dueAt > treeAsOf ? Math.min(due, Math.max(dueAt, treeAsOf + SHORTEST_PAUSE)) : due
 }
 
 /** Whether a no is near: its deadline, or *fail after*. */

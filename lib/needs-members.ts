@@ -1,10 +1,11 @@
 /** Why it is asked what a selector matches. Pure. */
 
-import { type Failure, NEVER } from './knowledge.ts'
+import { failsAt } from './failing.ts'
+import { type Failure, type Knowledge, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, NOTHING } from './need.ts'
-import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT } from './promises.ts'
+import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT, SHORTEST_PAUSE } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -38,7 +39,7 @@ function listAt({ knowledge, isOneLook, provableAt }: Moment): number {
   const { lists, listedAt, startedAt, policy } = knowledge
   if (lists === 0) return startedAt
   if (isOneLook) return proof(listedAt, provableAt)
-  return Math.min(listedAt + policy.interval, proof(listedAt, provableAt))
+  return Math.min(listedAt + policy.interval, proof(listedAt, provableAt), beforeNo(knowledge))
 }
 
 /** A stream does not tell that labels changed, so that an application is no longer selected. */
@@ -50,6 +51,7 @@ function namesAt({ knowledge, provableAt, aliveSince }: Moment): number {
   return Math.min(
     listedAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval),
     proof(listedAt, provableAt),
+    beforeNo(knowledge),
     reopened,
   )
 }
@@ -57,6 +59,17 @@ function namesAt({ knowledge, provableAt, aliveSince }: Moment): number {
 /** A yes is about all that match since everything had become met. */
 function proof(listedAt: number, provableAt: number | undefined): number {
   return provableAt === undefined || listedAt >= provableAt ? NOT : provableAt
+}
+
+/** A no is about one that still matches. */
+function beforeNo({ applications, policy, listedAt }: Knowledge): number {
+  let at = NOT
+  for (const known of applications.values()) {
+    if (known.failing === undefined) continue
+    const dueAt = failsAt(known, policy)
+    if (dueAt > listedAt) at = Math.min(at, dueAt)
+  }
+  return Math.max(at, listedAt + SHORTEST_PAUSE)
 }
 
 function lastLook({ knowledge, lastLookAt, isOneLook }: Moment, failure: Failure | undefined): number {

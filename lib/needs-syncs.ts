@@ -1,9 +1,11 @@
 /** Why a sync is started, what has to be known of all applications before the first is, and what forbids it. Pure. */
 
+import { type Application, REFRESH_ANNOTATION } from './application.ts'
 import { RequestFailure } from './failure.ts'
 import { applicationOf, type Failure, type Known, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
+import { digest } from './observe.ts'
 import { checkApplication } from './predicates.ts'
 import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -77,6 +79,11 @@ export function syncsNeeded(moment: Moment): Need {
         lookRequest(known),
       )
     const stand = standOf(known, moment)
+    if (stand.kind !== 'own' && isOutdated(known))
+      due(
+        Math.max(known.lookedAt + knowledge.policy.interval, retryAt(knowledge.failures.get(`look:${key}`))),
+        () => lookRequest(known),
+      )
     if (stand.kind === 'unseen') {
       isOpen = false
       // One that has just been answered and showed nothing is not sent again at once.
@@ -111,6 +118,22 @@ export function syncsNeeded(moment: Moment): Need {
     )
   }
   return { tasks, wakeAt }
+}
+
+/** Whether a list or a stream tells of something else than what is judged, which a request for it brings. */
+function isOutdated({ sighting, syncing, whole, met }: Known): boolean {
+  const application = sighting?.application
+  if (whole === undefined || application === undefined || met !== undefined) return false
+  if (sighting === undefined || sighting.asOf <= syncing.seenAt) return false
+  return (
+    digest(application) !== digest(whole) ||
+    application.status.reconciledAt !== whole.status.reconciledAt ||
+    isRefreshing(application) !== isRefreshing(whole)
+  )
+}
+
+function isRefreshing({ metadata }: Application): boolean {
+  return REFRESH_ANNOTATION in metadata.annotations
 }
 
 function hasAllMembers({ knowledge: { applications, target, listedAt } }: Moment): boolean {

@@ -76,21 +76,21 @@ export function checkApplication(
   const isWanted = (operated: readonly string[]) =>
     (wanted.revision !== undefined && isMet(revision) && isObserved(application, operated)) ||
     areWanted(application, operated, wanted, evidence)
-  const checks: readonly (readonly [code: Code, asked: boolean, finding: Finding])[] = [
-    ['NotFound', true, met('the application is there')],
-    ['Deleting', true, notDeleting(application)],
-    ['OperationInProgress', true, noOperationInProgress(application)],
-    ['OperationFailed', true, operationSucceeded(application, { identified, isWanted })],
-    ['StatusStale', true, statusIsFresh(application)],
-    ['Conditions', true, noErrorConditions(application)],
-    ['Hydrating', true, notHydrating(application)],
-    ['OutOfSync', true, synced(application, { identified, isWanted })],
-    ['RevisionMismatch', wanted.revision !== undefined, revision],
-    ['CommitMessageMismatch', wanted.commitMessage !== undefined, commitMessage],
-    ['ImageMismatch', wanted.images.length > 0, imagesMatch(application, wanted, evidence)],
-    ['NotHealthy', true, healthy(application, wanted, evidence, identified)],
-  ]
-  return checks.filter(([, asked]) => asked).map(([code, , finding]) => ({ code, ...finding }))
+  const checks: Check[] = []
+  const add = (code: Code, finding: Finding) => checks.push({ ...finding, code })
+  add('NotFound', met('the application is there'))
+  add('Deleting', notDeleting(application))
+  add('OperationInProgress', noOperationInProgress(application))
+  add('OperationFailed', operationSucceeded(application, { identified, isWanted }))
+  add('StatusStale', statusIsFresh(application))
+  add('Conditions', noErrorConditions(application))
+  add('Hydrating', notHydrating(application))
+  add('OutOfSync', synced(application, { identified, isWanted }))
+  if (wanted.revision !== undefined) add('RevisionMismatch', revision)
+  if (wanted.commitMessage !== undefined) add('CommitMessageMismatch', commitMessage)
+  if (wanted.images.length > 0) add('ImageMismatch', imagesMatch(application, wanted, evidence))
+  add('NotHealthy', healthy(application, wanted, evidence, identified))
+  return checks
 }
 
 /** Whether an operation was for what is observed now. */

@@ -32,7 +32,7 @@ export function twinsOf({ observed }: RevisionContext, source: ObservedSource): 
 
 /** Whether sources are all at one commit. */
 export function haveOneRevision(sources: readonly ObservedSource[]): boolean {
-  return new Set(sources.map(({ revision }) => revision.toLowerCase())).size <= 1
+  return sources.every(({ revision }) => revision.toLowerCase() === sources[0]?.revision.toLowerCase())
 }
 
 /** By which rule a source runs the wanted revision, as a sentence; `undefined` where it does not. */
@@ -49,13 +49,8 @@ export function matchSource(
     return `revision is ${revision}, where ${wanted} points after a refresh`
   if (hydratedFrom(application, revision, wanted, evidence))
     return `revision is ${revision}, hydrated from ${wanted}`
-  const commit = commitOf(evidence, observed)
-  if (
-    canBeTag(context, observed, wanted) &&
-    commit !== undefined &&
-    'tags' in commit &&
-    commit.tags.includes(wanted)
-  )
+  const commit = canBeTag(context, observed, wanted) ? commitOf(evidence, observed) : undefined
+  if (commit !== undefined && 'tags' in commit && commit.tags.includes(wanted))
     return `revision is ${revision}, tagged ${wanted}`
   if (policy === 'at-least') {
     const names = [wanted, ...hydratedOf(application, wanted, evidence)]

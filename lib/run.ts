@@ -146,6 +146,7 @@ export function run<K, T extends Task, N, D>(
     for (;;) {
       const before = knowledge
       const { tasks, wakeAt } = machine.plan(knowledge, time)
+      if (areUnderWay(tasks)) return nextTurn(wakeAt, time)
       const planned = new Set(tasks.map(({ key }) => key))
       const running = new Map<string, number>()
       for (const [key, { task, attempts }] of underWay) {
@@ -167,8 +168,17 @@ export function run<K, T extends Task, N, D>(
         knowledge = machine.learn(knowledge, { type: 'started', task }, time)
       }
       // What was learnt by starting and aborting may call for more, or for less.
-      if (knowledge === before) return Math.max(Math.min(wakeAt, hedge(time)), time + 1)
+      if (knowledge === before) return nextTurn(wakeAt, time)
     }
+  }
+
+  /** Whether these are under way, and nothing else is. */
+  function areUnderWay(tasks: readonly T[]): boolean {
+    return tasks.length === underWay.size && tasks.every(({ key }) => underWay.has(key))
+  }
+
+  function nextTurn(wakeAt: number, time: number): number {
+    return Math.max(Math.min(wakeAt, hedge(time)), time + 1)
   }
 
   function attempt(entry: UnderWay<T>, time: number): void {

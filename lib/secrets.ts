@@ -30,6 +30,7 @@ const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy'
 export class Secrets {
   /** What is looked for: the secrets, as they are meant, and what is made of them. */
   #needles: readonly string[] = []
+  readonly #added = new Set<string>()
 
   /** Adds what is secret among variables, also where the settings turn out to be unusable. */
   addEnvironment(env: Readonly<Record<string, string | undefined>>): void {
@@ -79,7 +80,8 @@ export class Secrets {
 
   /** Adds a secret that was learnt later: the token of a session, or of a Secret that was rotated. */
   add(secret: string): void {
-    if (secret.trim().length < SHORTEST_SECRET) return
+    if (secret.trim().length < SHORTEST_SECRET || this.#added.has(secret)) return
+    this.#added.add(secret)
     const meant = meaningOf(secret)
     const different = new Set([...this.#needles, secret, ...codingsOf(secret)])
     // One that is mostly escapes would be a word of any sentence.
@@ -163,6 +165,8 @@ function withoutPlaces(text: string, places: readonly Place[]): string {
 
 /** A secret as it comes out where all escapes are undone, also those that only look like some. */
 function meaningOf(secret: string): string {
+  // As most tokens: each run reads them before it asks anything.
+  if (!OTHERWISE.test(secret)) return secret
   return Array.from(readingsOf(secret, MOST_LAYERS), ({ text }) => text).at(-1) ?? secret
 }
 

@@ -2,7 +2,7 @@
 
 import { backoff } from './backoff.ts'
 import type { RequestFailure } from './failure.ts'
-import { type Failure, jitter, type Knowledge, type Server, type Streak } from './knowledge.ts'
+import { areFew, type Failure, jitter, type Knowledge, type Server, type Streak } from './knowledge.ts'
 import {
   LONGEST_REFRESH_WAIT,
   LONGEST_RETRY_AFTER,
@@ -109,6 +109,11 @@ function pauseAfter(
     case 'tree':
     case 'compare':
       return Math.max(backoff(count, TREE_INTERVAL, asked, random), Math.min(interval, TREE_INTERVAL))
+    case 'commit': {
+      // Argo CD asks the Git host each time, and of many applications it is one host.
+      const longest = areFew(knowledge) ? TREE_INTERVAL : LONGEST_REFRESH_WAIT
+      return backoff(count, Math.max(interval, longest), asked, random)
+    }
     default:
       return reason === 'Unauthorized' ? SECOND_REFUSAL : backoff(count, interval, asked, random)
   }

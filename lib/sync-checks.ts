@@ -34,6 +34,9 @@ export function withOwnSync(
       !own.isFollowed && said !== undefined && !isMet(said) ? `: ${said.message}` : because(own.message)
     return replaced(checks, 'OperationFailed', failing(`${what} ended as ${own.phase}${why}`))
   }
+  // What is on record has failed, whoever began it.
+  if (own.isFollowed && checks.some(({ code, state }) => code === 'OperationFailed' && state === 'failing'))
+    return checks
   if (own.isFollowed)
     return replaced(
       checks,

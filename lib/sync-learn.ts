@@ -11,13 +11,14 @@ import type { OwnSync, SyncAnswer, Syncing, SyncOrder } from './syncs.ts'
 type Context = Pick<Knowledge, 'policy' | 'seed'>
 
 /** A sync was ordered. */
-export function syncOrdered({ syncing }: Known, order: SyncOrder, now: number): Syncing {
+export function syncOrdered({ syncing, whole }: Known, order: SyncOrder, now: number): Syncing {
   return {
     ...syncing,
     orders: syncing.orders + 1,
     order,
     orderedAt: now,
     recordAtOrder: syncing.onRecord,
+    historyAtOrder: newest(whole),
     isOrdering: true,
     isInDoubt: false,
     refusal: undefined,
@@ -50,7 +51,7 @@ export function syncLost({ syncing }: Known, now: number): Syncing {
   }
 }
 
-function accepted({ whole }: Known, order: SyncOrder, now: number): OwnSync {
+function accepted({ syncing }: Known, order: SyncOrder, now: number): OwnSync {
   return {
     id: order.id,
     isAdopted: false,
@@ -60,7 +61,7 @@ function accepted({ whole }: Known, order: SyncOrder, now: number): OwnSync {
     finishedAt: undefined,
     phase: undefined,
     message: undefined,
-    historyId: newest(whole),
+    historyId: syncing.historyAtOrder,
     isFollowed: false,
     endedAt: undefined,
   }

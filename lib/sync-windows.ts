@@ -10,8 +10,9 @@ import type { SyncWindow, SyncWindows } from './syncs.ts'
 const A_SECOND = 1000
 const A_MINUTE = 60 * A_SECOND
 
-/** So many beginnings and ends of windows are looked at. */
-const MOST_TURNS = 1000
+/** So many windows are looked at, and so many of their beginnings and ends: whoever sends more blocks nobody by it. */
+const MOST_WINDOWS = 10
+const MOST_TURNS = 200
 
 /** Clocks of the world are at most so many hours behind UTC, or ahead of it. */
 const BEHIND = 12
@@ -83,8 +84,22 @@ type Offset = (window: SyncWindow, time: number) => number
 
 interface Timed {
   readonly window: SyncWindow
-  readonly schedule: Schedule
   readonly duration: number
+  /** The next beginning after a time of its clock, and the next of those that such a time may be within. */
+  readonly begins: Next
+  readonly began: Next
+}
+
+type Next = (after: number) => number | undefined
+
+/** The next time of a schedule, which is the same until it has come. */
+function nextOf(schedule: Schedule): Next {
+  let [from, next]: [number, number | undefined] = [Number.POSITIVE_INFINITY, undefined]
+  return (after) => {
+    if (after < from || (next !== undefined && after >= next))
+      [from, next] = [after, nextTime(schedule, after)]
+    return next
+  }
 }
 
 /**
@@ -93,12 +108,13 @@ interface Timed {
  * @returns milliseconds since 1970; `undefined` where that cannot be told, or where these windows would be open now
  */
 export function openingOf(windows: SyncWindows, offset: Offset): number | undefined {
+  if (windows.assigned.length > MOST_WINDOWS) return undefined
   const timed: Timed[] = []
   for (const window of windows.assigned) {
     const schedule = parseSchedule(window.schedule)
     const duration = parseDuration(window.duration)
     if (schedule === undefined || duration === undefined) return undefined
-    timed.push({ window, schedule, duration })
+    timed.push({ window, duration, begins: nextOf(schedule), began: nextOf(schedule) })
   }
   const active = (time: number) => timed.filter((one) => isActive(one, time + offset(one.window, time)))
   // With other clocks than these windows have, others would be active.
@@ -124,8 +140,8 @@ function keyOf({ kind, schedule, duration, isManual }: SyncWindow): string {
 }
 
 /** Whether a window's clock shows a time within it (Argo CD, `SyncWindow.active`). */
-function isActive({ schedule, duration }: Timed, clock: number): boolean {
-  const begins = nextTime(schedule, clock - duration)
+function isActive({ began, duration }: Timed, clock: number): boolean {
+  const begins = began(clock - duration)
   return begins !== undefined && begins < clock
 }
 
@@ -140,11 +156,11 @@ function canSync(assigned: readonly Timed[], active: readonly Timed[]): boolean 
 }
 
 /** When a window begins or ends next. */
-function nextTurn({ window, schedule, duration }: Timed, time: number, offset: Offset): number {
+function nextTurn({ window, begins: next, began, duration }: Timed, time: number, offset: Offset): number {
   const clock = time + offset(window, time)
   const never = Number.POSITIVE_INFINITY
-  const begins = nextTime(schedule, clock) ?? never
-  const ends = (nextTime(schedule, clock - duration) ?? never) + duration
+  const begins = next(clock) ?? never
+  const ends = (began(clock - duration) ?? never) + duration
   const shows = Math.min(begins, ends)
   if (!Number.isFinite(shows)) return never
   // Clocks may be put forward or back before then.

@@ -87,8 +87,9 @@ export interface Syncing {
   readonly orders: number
   readonly order: SyncOrder | undefined
   readonly orderedAt: number
-  /** What was on record then. */
+  /** What was on record then, and the last entry of the history. */
   readonly recordAtOrder: string | undefined
+  readonly historyAtOrder: number
   /** An order has been sent, and not been answered. */
   readonly isOrdering: boolean
   /** It is not known whether the last order was heard. */
@@ -117,6 +118,7 @@ export const NO_SYNCING: Syncing = {
   order: undefined,
   orderedAt: NEVER,
   recordAtOrder: undefined,
+  historyAtOrder: -1,
   isOrdering: false,
   isInDoubt: false,
   lookFrom: NEVER,

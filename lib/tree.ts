@@ -2,6 +2,7 @@
 
 import type { Application } from './application.ts'
 import type { TreeNode } from './evidence.ts'
+import { remembered } from './remembered.ts'
 import { parseTime } from './time.ts'
 
 const isPod = ({ group, kind }: TreeNode): boolean => group === undefined && kind === 'Pod'
@@ -11,9 +12,10 @@ const isJob = ({ group, kind }: TreeNode): boolean => group === 'batch' && kind 
 /** The nodes by their uid. */
 type Index = ReadonlyMap<string, TreeNode>
 
-function indexed(tree: readonly TreeNode[]): Index {
-  return new Map(tree.flatMap((node) => (node.uid === undefined ? [] : [[node.uid, node] as const])))
-}
+const indexed = remembered(
+  (tree: readonly TreeNode[]): Index =>
+    new Map(tree.flatMap((node) => (node.uid === undefined ? [] : [[node.uid, node] as const]))),
+)
 
 function parentsOf(node: TreeNode, index: Index): readonly TreeNode[] {
   return node.parentUids.flatMap((uid) => index.get(uid) ?? [])
@@ -50,7 +52,7 @@ const SUCCEEDED_REASONS: ReadonlySet<string> = new Set(['Succeeded', 'Completed'
  *
  * Where in doubt, and while it is being deleted, a Pod has not ended.
  */
-export function endedPods(tree: readonly TreeNode[]): ReadonlySet<TreeNode> {
+export const endedPods = remembered((tree: readonly TreeNode[]): ReadonlySet<TreeNode> => {
   const pods = tree.filter(isPod)
   const index = indexed(tree)
   const writesRequests = pods.some(({ info }) => info.cpu !== undefined)
@@ -66,18 +68,18 @@ export function endedPods(tree: readonly TreeNode[]): ReadonlySet<TreeNode> {
       return FAILED_REASONS.has(reason) || OUT_OF.test(reason) || parentsOf(pod, index).some(isJob)
     }),
   )
-}
+})
 
 /**
  * Images that no Pod runs that is still there to run: only Pods that have ended do.
  *
  * @returns the images as the nodes write them, which is how `status.summary.images` does
  */
-export function endedImages(tree: readonly TreeNode[]): ReadonlySet<string> {
+export const endedImages = remembered((tree: readonly TreeNode[]): ReadonlySet<string> => {
   const ended = endedPods(tree)
   const running = new Set(tree.filter((node) => !ended.has(node)).flatMap(({ images }) => images))
   return new Set([...ended].flatMap(({ images }) => images).filter((image) => !running.has(image)))
-}
+})
 
 /**
  * `Status Reason` of a Pod with a container that cannot be made. Argo CD calls it Progressing where it is of an init

@@ -39,8 +39,7 @@ function isHopeless({ server: { hopeless, answeredAt }, policy }: Knowledge): bo
 function failedKey(moment: Moment): string | undefined {
   let failed: Known | undefined
   for (const known of moment.knowledge.applications.values())
-    if (hasFailed(known, moment.knowledge.policy) && (failed === undefined || known.key < failed.key))
-      failed = known
+    if (hasFailed(known, moment.knowledge) && (failed === undefined || known.key < failed.key)) failed = known
   return failed !== undefined && isExplained(failed, moment) ? failed.key : undefined
 }
 

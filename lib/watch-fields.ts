@@ -37,6 +37,11 @@ const APPLICATION_FIELDS = [
   'status.history.id',
   'status.history.revision',
   'status.history.revisions',
+  'status.history.sources.repoURL',
+  'status.history.sources.path',
+  'status.history.sources.chart',
+  'status.history.sources.ref',
+  'status.history.sources.name',
   'status.summary.images',
   'status.sourceHydrator',
 ] as const

@@ -104,7 +104,7 @@ const BAD: Readonly<Record<string, Fault>> = {
 
 describe.each(Object.entries(SCENES))('%s', (_, { route, env, arrange, reason, partly }) => {
   const asking = (server: ArgoCDServer, more: Environment = {}) =>
-    suffer(connect(server, { KPCEA_TIMEOUT: '2', KPCEA_REFRESH: 'none', ...env, ...more }))
+    suffer(connect(server, { KPCEA_TIMEOUT: '4', KPCEA_REFRESH: 'none', ...env, ...more }))
   const bad: readonly (readonly [string, Fault])[] = [
     ...Object.entries(BAD),
     ...partly.map(
@@ -142,7 +142,7 @@ describe('a tree that tells nothing', () => {
     await using server = await ArgoCDServer.start()
     put(server, { status: { health: { status: 'Progressing' } } })
     server.fault({ route: 'resource-tree' }, fault)
-    const env = { KPCEA_TARGET_REVISION: SHA.b, KPCEA_FAIL_AFTER: '0', KPCEA_TIMEOUT: '2' }
+    const env = { KPCEA_TARGET_REVISION: SHA.b, KPCEA_FAIL_AFTER: '0', KPCEA_TIMEOUT: '4' }
     const { result } = await suffer(connect(server, env))
     expect(result).toMatchObject({ verified: false, reason: 'NotHealthy', timedOut: true })
   })

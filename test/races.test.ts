@@ -5,7 +5,7 @@ import { RequestFailure } from '../lib/failure.ts'
 import type { Target } from '../lib/wanted.ts'
 import { type JsonObject, merge } from './argocd/server.ts'
 import { settled } from './fake-clock.ts'
-import { SHA, wanting } from './fixtures.ts'
+import { node, SHA, wanting } from './fixtures.ts'
 import { named, Scene, SECOND, SELECTED } from './scene.ts'
 
 const VERIFIED = { kind: 'verified' } as const
@@ -708,6 +708,36 @@ describe('an early no', () => {
     await scene.start({ failAfter: 0, timeout: 300 * SECOND }, following('v1')).pass(2)
     scene.put('web', SHA.b)
     await scene.pass(3)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('that no look can prove asks for no tree after the other', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, progressing)
+    scene.argocd.nodes = [
+      node({
+        kind: 'Pod',
+        health: { status: 'Degraded', message: undefined },
+        createdAt: '2040-01-01T00:00:00Z',
+      }),
+    ]
+    scene.argocd.delay = ({ call }) => (call === 'tree' ? scene.clock.sleep(10) : Promise.resolve())
+    scene.argocd.refuse = ({ call }) => {
+      if (call !== 'tree' && scene.clock.now() > 0) throw new RequestFailure('Unreachable', '503')
+    }
+    scene.start({ failAfter: 0, timeout: 300 * SECOND })
+    await scene.pass(120)
+    expect(scene.argocd.count('tree')).toBeWithin(10, 15)
+  })
+
+  test('is about nothing that a selector has ceased to match, though no stream tells', async () => {
+    const scene = new Scene()
+    scene.put('a', SHA.b)
+    scene.put('b', SHA.b, { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } })
+    const names = scene.argocd.names.bind(scene.argocd)
+    scene.argocd.names = async (...asked) =>
+      (await names(...asked)).filter(({ name }) => name === 'a' || scene.clock.now() < 5 * SECOND)
+    await scene.start({ watch: true, failAfter: 20 * SECOND, timeout: 300 * SECOND }, SELECTED).pass(22)
     expect(scene.ending).toEqual(VERIFIED)
   })
 })

@@ -40,7 +40,7 @@ async function compare(
       KPCEA_TARGET_REVISION: WANTED,
       KPCEA_REVISION_POLICY: 'equivalent',
       KPCEA_REFRESH: 'none',
-      KPCEA_TIMEOUT: '2',
+      KPCEA_TIMEOUT: '6',
       ...env,
     }),
   )

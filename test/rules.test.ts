@@ -330,6 +330,19 @@ const NO: readonly Case[] = [
     },
   ],
   [
+    'two sources of one branch at two commits, by the name of both',
+    'RevisionMismatch',
+    'pending',
+    {},
+    {
+      sources: [
+        { repoURL: 'https://b', targetRevision: 'main', path: 'x', revision: SHA.a },
+        { repoURL: 'https://b', targetRevision: 'main', path: 'y', revision: SHA.b },
+      ],
+    },
+    { KPCEA_TARGET_REVISION: 'https://b=main', KPCEA_REFRESH: 'none' },
+  ],
+  [
     'at-least, on a history that was cut',
     'RevisionMismatch',
     'pending',
@@ -377,6 +390,16 @@ const SEVERAL: ApplicationOptions = {
 }
 const history = [SHA.a, SHA.b].map((revision, id) => ({ id, revision, deployedAt: SECONDS(id) }))
 
+/** Deployed while the sources of {@link SEVERAL} stood the other way round. */
+const reordered = [
+  [SHA.a, '0.9.0'],
+  [SHA.b, '1.0.0'],
+].map((revisions, id) => ({
+  id,
+  revisions,
+  sources: [{ repoURL: 'https://b.git' }, { repoURL: 'https://a', chart: 'c', name: 'chart' }],
+}))
+
 type Yes = readonly [name: string, change: JsonObject, options?: ApplicationOptions, env?: Environment]
 
 const YES: readonly Yes[] = [
@@ -417,6 +440,11 @@ const YES: readonly Yes[] = [
     },
   ],
   ['no operation ever', { status: { operationState: null } }],
+  [
+    'a hydration asked for where nothing is hydrated',
+    {},
+    { annotations: { 'argocd.argoproj.io/hydrate': 'normal' } },
+  ],
   ['a short SHA', {}, {}, { KPCEA_TARGET_REVISION: SHA.a.slice(0, 7) }],
   ['a SHA in capitals', {}, {}, { KPCEA_TARGET_REVISION: SHA.a.toUpperCase() }],
   [
@@ -446,6 +474,12 @@ const YES: readonly Yes[] = [
     { status: { history } },
     { revision: SHA.b },
     { KPCEA_REVISION_POLICY: 'at-least' },
+  ],
+  [
+    'at-least, its sources reordered since',
+    { status: { history: reordered } },
+    SEVERAL,
+    { KPCEA_REVISION_POLICY: 'at-least', KPCEA_TARGET_REVISION: `https://b=${SHA.a}` },
   ],
   [
     'an image by a Docker Hub short name',

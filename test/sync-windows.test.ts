@@ -14,7 +14,7 @@ describe('a schedule', () => {
   test.each([
     ['0 22 * * *', '2026-11-24T22:00', '2026-11-25T22:00'],
     ['*/15 8-17 * * MON-fri', '2026-11-27T17:45', '2026-11-30T08:00'],
-    ['30 9 29 2 ?', '2026-01-01T00:00', '2028-02-29T09:30'],
+    ['30 9 29 2 ?', '2027-06-01T00:00', '2028-02-29T09:30'],
     ['0 0 13 * 5', '2026-11-24T00:00', '2026-11-27T00:00'],
     ['0 0 */2 * 5', '2026-11-24T00:00', '2026-11-25T00:00'],
     ['0 0 13 * */1', '2026-11-24T00:00', '2026-12-13T00:00'],
@@ -113,6 +113,14 @@ describe('closed sync windows open', () => {
     [
       'at no time that is known, where a schedule is none',
       windows('2026-11-24T23:30', [window('deny', 'x', '2h')]),
+      undefined,
+    ],
+    [
+      'nor where there are more than anybody reads',
+      windows(
+        '2026-11-24T23:30',
+        Array.from({ length: 11 }, () => night),
+      ),
       undefined,
     ],
     ['nor where the server says otherwise', windows('2026-11-24T12:00', [night]), undefined],

@@ -79,6 +79,46 @@ describe('what is started', () => {
     expect(bodies()).toMatchObject([{ revision: SHA.b }])
   })
 
+  test('a short SHA is sent as it is, and Argo CD finds the commit', async () => {
+    manual()
+    server.operations.commits.add(SHA.b)
+    const { code, result } = await runJson(env({ KPCEA_TARGET_REVISION: SHA.b.slice(0, 8) }))
+    expect(code).toBe(0)
+    expect(bodies()).toMatchObject([{ revision: SHA.b.slice(0, 8) }])
+    // The operation keeps what was sent, and its result has the whole of it.
+    expect(server.get('web')?.status.operationState.operation).toMatchObject({
+      sync: { revision: SHA.b.slice(0, 8) },
+    })
+    expect(result.applications[0]?.started).toMatchObject({ revisions: [SHA.b], phase: 'Succeeded' })
+  })
+
+  test('one that no commit begins with: the sync ends in an error, which is the answer at once', async () => {
+    manual()
+    const { code, result, elapsed } = await runJson(env({ KPCEA_TARGET_REVISION: 'deadbee1' }))
+    expect(code).toBe(1)
+    expect(result).toMatchObject({ reason: 'OperationFailed', timedOut: false })
+    expect(result.message).toContain("couldn't find remote ref deadbee1")
+    expect(elapsed).toBeLessThan(15_000)
+    expect(posts()).toHaveLength(1)
+  })
+
+  test('where only a commit message is wanted: to what it tracks', async () => {
+    manual({}, { status: { sync: { status: 'OutOfSync' } } })
+    server.operations.refs.set('main', SHA.b)
+    server.commit(SHA.a, { message: 'release 1' })
+    server.commit(SHA.b, { message: 'release 2' })
+    const { code } = await run(
+      env({
+        KPCEA_TARGET_REVISION: undefined,
+        KPCEA_VERIFY_MODE: 'SEARCH_COMMIT_MSG',
+        KPCEA_SEARCH_COMMIT_MSG: 'release 2',
+      }),
+    )
+    expect(code).toBe(0)
+    expect(bodies()).toHaveLength(1)
+    expect(bodies()[0]).not.toHaveProperty('revision')
+  })
+
   test('with several sources, revisions by position', async () => {
     const sources = [
       {
@@ -221,6 +261,61 @@ describe('operations of others', () => {
     expect(posts()).toEqual([])
   })
 
+  test('where another took the place of ours, unseen, and failed: the answer is no after fail after', async () => {
+    manual({}, OUT_OF_SYNC)
+    const lift = server.fault(
+      { route: 'sync', times: 1 },
+      { kind: 'answer', status: 502, body: 'bad gateway' },
+    )
+    const { finished } = start(
+      env({ KPCEA_FAIL_AFTER: '8', KPCEA_OUTPUT: 'json', KPCEA_TIMEOUT: '40', KPCEA_WATCH: 'false' }),
+    )
+    await waitFor(() => posts().length === 1)
+    lift()
+    server.update('web', under([], SHA.b))
+    end('Failed', { operationState: { message: 'a hook failed' } })
+    server.update('web', { status: { operationState: { phase: 'Failed', message: 'a hook failed' } } })
+    const result = JSON.parse((await finished).stdout)
+    expect(result).toMatchObject({ verified: false, reason: 'OperationFailed', timedOut: false })
+    expect(result.message).toContain('a hook failed')
+    expect(posts()).toHaveLength(1)
+  })
+
+  test('where another did what ours was to do, unseen, and a dry run came after it: that is a yes', async () => {
+    manual({}, OUT_OF_SYNC)
+    const lift = server.fault({ route: 'sync', times: 1 }, { kind: 'reset' })
+    const { finished } = start(env({ KPCEA_TIMEOUT: '30', KPCEA_WATCH: 'false' }))
+    await waitFor(() => posts().length === 1)
+    lift()
+    const done = `${new Date(Date.now() + 1000).toISOString().slice(0, 19)}Z`
+    server.update('web', (app) => {
+      const { history } = app.status
+      app.status.history = [
+        ...history,
+        {
+          id: Number(history.at(-1)?.id ?? -1) + 1,
+          revision: SHA.b,
+          deployStartedAt: done,
+          deployedAt: done,
+        },
+      ]
+    })
+    server.update('web', {
+      status: {
+        sync: { status: 'Synced' },
+        reconciledAt: done,
+        operationState: {
+          phase: 'Succeeded',
+          startedAt: done,
+          finishedAt: done,
+          operation: { sync: { revision: SHA.b, dryRun: true }, info: [] },
+        },
+      },
+    })
+    expect((await finished).code).toBe(0)
+    expect(posts()).toHaveLength(1)
+  })
+
   test('another operation that begins in between is no error', async () => {
     manual({}, OUT_OF_SYNC)
     server.fault(
@@ -336,6 +431,23 @@ describe('several applications', () => {
     expect(code).toBe(1)
     expect(result.message).toContain('no source is called')
     expect(posts()).toEqual([])
+  })
+
+  test('what a list shows to have changed is looked at, and not only before the deadline', async () => {
+    const labels = { team: 'shop' }
+    const refresh = 'argocd.argoproj.io/refresh'
+    manual({ labels }, { ...OUT_OF_SYNC, metadata: { annotations: { [refresh]: 'normal' } } })
+    const settings = { ARGOCD_APP_NAME: undefined, KPCEA_SELECTOR: 'team=shop', KPCEA_REFRESH: 'none' }
+    const { finished } = start(env({ ...settings, KPCEA_WATCH: 'false', KPCEA_TIMEOUT: '50' }))
+    await waitFor(() =>
+      server.requests.some(({ route, ended }) => route === 'application' && ended !== 'open'),
+    )
+    server.update('web', (app) => {
+      delete app.metadata.annotations[refresh]
+    })
+    const { code, elapsed } = await finished
+    expect(code).toBe(0)
+    expect(elapsed).toBeLessThan(35_000)
   })
 
   test('one that is not there yet keeps the others waiting', async () => {

@@ -145,6 +145,24 @@ describe('a timeout of 0', () => {
   })
 })
 
+describe('a commit that cannot be had', () => {
+  const names = (count: number) => Array.from({ length: count }, (_, i) => `web-${i}`)
+  test.each([
+    ['a few times a minute', 1, 12],
+    ['more seldom where there are many, of one Git host', 30, 4],
+  ])('is asked for %s', async (_, count, most) => {
+    const scene = new Scene()
+    for (const name of names(count)) scene.put(name, SHA.a)
+    const wanted = wanting({ revision: 'v1' })
+    const applications = names(count).map((name) => ({ name, namespace: 'argocd', wanted }))
+    await scene.start({ timeout: 600 * SECOND }, { kind: 'names', project: undefined, applications }).pass(60)
+    const before = scene.argocd.count('commit')
+    expect(before).toBeGreaterThan(count)
+    await scene.pass(60)
+    expect(scene.argocd.count('commit') - before).toBeLessThanOrEqual(most * count)
+  })
+})
+
 describe('failing', () => {
   test('ends the run after the grace period, with a diagnosis', async () => {
     const scene = new Scene()

@@ -1,7 +1,7 @@
 /** The fields that a stream is asked for, and what lib/application.ts reads, cannot drift apart. */
 
 import { expect, test } from 'bun:test'
-import { applicationSchema } from '../lib/application.ts'
+import { applicationSchema } from '../lib/application-schema.ts'
 import { UNWATCHED_FIELDS, WATCH_FIELDS } from '../lib/watch-fields.ts'
 
 const PREFIX = 'result.application.'
@@ -52,7 +52,7 @@ const FULL = {
     },
     conditions: [{ type: 'a', message: 'a' }],
     resources: [{ ...object, health: { status: 'a', message: 'a' } }],
-    history: [{ id: 1, ...revisions }],
+    history: [{ id: 1, ...revisions, sources: [source] }],
     summary: { images: ['a'] },
     sourceHydrator: {
       currentOperation: {

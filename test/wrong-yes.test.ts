@@ -117,7 +117,7 @@ test.concurrent.each(['true', 'false'])(
       KPCEA_SELECTOR_MIN: '2',
       KPCEA_WATCH: watch,
     }
-    const few = await runJson(wanting(server, { ...selecting, KPCEA_TIMEOUT: '2' }))
+    const few = await runJson(wanting(server, { ...selecting, KPCEA_TIMEOUT: '5' }))
     expect(few.result).toMatchObject({ verified: false, reason: 'NotFound', timedOut: true })
     expect(few.result.message).toMatch(/1 .*2|2 .*1/)
 

@@ -2,7 +2,7 @@
 import type { Application } from './application.ts'
 import { sourcesOf } from './details.ts'
 import { ApiError, Code } from './errors.ts'
-import { array, at, copy, type JsonObject, merge, object, timestamp } from './json.ts'
+import { array, at, copy, type Json, type JsonObject, merge, object, timestamp } from './json.ts'
 import type { ServerOptions } from './options.ts'
 import type { Store, Stored } from './store.ts'
 import type { Timers } from './timers.ts'
@@ -19,6 +19,7 @@ export type Outcome = {
 }
 
 const SHA = /^[0-9a-f]{40}$/i
+const SHORT_SHA = /^[0-9a-f]{7,39}$/i
 
 /** Operations, carried out one attempt after the other. */
 export class Operations {
@@ -28,6 +29,8 @@ export class Operations {
   onSync: (app: Application, attempt: number) => Outcome | Promise<Outcome> = () => ({})
   /** Where a branch or a tag points; what is a SHA, or is not there, stays as it is. */
   readonly refs = new Map<string, string>()
+  /** The commits that are found by the beginning of their SHA. */
+  readonly commits = new Set<string>()
   /** Syncs to another revision than the tracked one need `override`. */
   requiresOverride = false
   /** A sync leaves `status.sync` and `history` to {@link onSync}. */
@@ -104,6 +107,17 @@ export class Operations {
     return SHA.test(revision) ? revision : (this.refs.get(revision) ?? revision)
   }
 
+  /**
+   * The commit that Git checks out for a revision: the beginning of a SHA stays in the operation as it was sent, and
+   * the result has the whole of it (seen on 3.5.1).
+   */
+  #checkedOut(revision: Json | undefined): string | undefined {
+    const text = String(revision ?? '')
+    if (!SHORT_SHA.test(text)) return text
+    const [commit, ...more] = [...this.commits].filter((sha) => sha.startsWith(text.toLowerCase()))
+    return more.length > 0 ? undefined : commit
+  }
+
   async #attempt(key: string, operation: JsonObject, startedAt: string, attempt: number): Promise<void> {
     const running = this.#write(key, (app) =>
       merge(app, {
@@ -115,16 +129,19 @@ export class Operations {
     const seen = this.#store.live.get(key)
     if (seen === undefined) return
     const changed = copy(seen.app) as unknown as Application
+    const { revision: asked, revisions } = object(operation.sync)
+    const revision = this.#checkedOut(asked)
     const {
       phase = 'Succeeded',
       message = 'successfully synced (all tasks run)',
       resources = [],
-    } = await this.onSync(changed, attempt)
+    } = revision === undefined && revisions === undefined
+      ? notFound(asked)
+      : await this.onSync(changed, attempt)
     const finishedAt = timestamp(new Date())
     const limit = Number(at(operation, 'retry', 'limit') ?? 0)
-    const { revision, revisions } = object(operation.sync)
     const syncResult = {
-      ...(revisions === undefined ? { revision } : { revision: '', revisions }),
+      ...(revisions === undefined ? { revision: revision ?? asked } : { revision: '', revisions }),
       resources,
     } as JsonObject
     if (phase !== 'Succeeded' && (attempt < limit || limit < 0)) {
@@ -149,7 +166,7 @@ export class Operations {
       const history = array(at(app, 'status', 'history'))
       const id = Number(at(object(history.at(-1)), 'id') ?? -1) + 1
       const entry: JsonObject = {
-        ...(revisions === undefined ? { revision } : { revisions }),
+        ...(revisions === undefined ? { revision: revision ?? '' } : { revisions }),
         id,
         deployStartedAt: startedAt,
         deployedAt: finishedAt,
@@ -161,7 +178,7 @@ export class Operations {
               sync: {
                 ...object(at(app, 'status', 'sync')),
                 status: 'Synced',
-                ...(revisions === undefined ? { revision } : { revisions }),
+                ...(revisions === undefined ? { revision: revision ?? '' } : { revisions }),
               },
               history: [...history, entry],
             }
@@ -188,6 +205,11 @@ export class Operations {
     const stored = this.#store.live.get(key)
     return stored === undefined ? undefined : this.#store.save(copy(change(stored.app)))
   }
+}
+
+function notFound(revision: Json | undefined): Outcome {
+  const message = `ComparisonError: Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unknown desc = failed to initialize repository resources: rpc error: code = Internal desc = Failed to checkout revision ${String(revision)}: \`git fetch origin ${String(revision)} --tags --force --prune\` failed exit status 128: fatal: couldn't find remote ref ${String(revision)}`
+  return { phase: 'Error', message }
 }
 
 function isAutomated(app: JsonObject): boolean {

@@ -10,11 +10,13 @@ import { requestOperation } from './operations.ts'
 import { write } from './store.ts'
 import {
   type Annotations,
+  isClosed,
   later,
   type Revisions,
   refOf,
   type Spec,
   type Subject,
+  sameSpec,
   serverTime,
   syncedSource,
   type World,
@@ -137,9 +139,10 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
 
 function readLive(world: World, subject: Subject, comparing: Comparing, revisions: Revisions): void {
   later(world, subject, pace(world, 60), () => {
-    const contents = comparing.spec.sources.map(
-      ({ path }, i) => contentAt(world.git, revisions[i] ?? '', path) ?? 0,
-    )
+    const contents = comparing.spec.sources.map((_, i) => {
+      const path = syncedSource(subject, comparing.spec, i)?.path
+      return contentAt(world.git, revisions[i] ?? '', path) ?? 0
+    })
     conclude(world, subject, comparing, revisions, contents)
   })
 }
@@ -175,6 +178,7 @@ function conclude(
 function autoSync(world: World, subject: Subject, revisions: Revisions): Subject['status']['conditions'] {
   const { plan, status, operation } = subject
   if (!plan.automated || operation !== undefined || subject.deletingSince !== undefined) return []
+  if (isClosed(world, subject)) return []
   const last = status.operationState
   if (last !== undefined && last.finishedAt === undefined) return []
   const attempted = last?.synced ?? last?.operation.revisions
@@ -208,7 +212,7 @@ function finish(world: World, subject: Subject, comparing: Comparing): void {
     if (comparing.isLatest) armTimer(world, subject)
     // Deferred: whoever asked meanwhile is served next.
     later(world, subject, 2, () => compareIfWanted(world, subject))
-    const isOtherSpec = subject.status.comparedTo !== subject.spec && !subject.isInvalid
+    const isOtherSpec = !sameSpec(subject.status.comparedTo, subject.spec) && !subject.isInvalid
     if (isOtherSpec) requestComparison(world, subject, 2, 5)
   }
   world.journal.tell(

@@ -52,7 +52,10 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     store: createStore(),
     applications,
     runs: 0,
-    wrongOrder: undefined,
+    mistake: undefined,
+    ordered: () => {},
+    rivals: 0,
+    lostInGapAt: Number.NEGATIVE_INFINITY,
     changed: () => {},
     requestComparison: () => {},
   }

@@ -1,25 +1,89 @@
-/** Scenarios of a gate that syncs: applications that nobody syncs by themselves, answers that are lost, runs that are killed. */
+/**
+ * Scenarios of a gate that syncs: applications that nobody syncs by themselves, owners that do not let everybody, closed
+ * windows, others who sync at the same time, answers that are lost, runs that are killed.
+ */
 
 import { generate } from './generate.ts'
-import { createRandom } from './random.ts'
-import type { Fault, Kill, Scenario } from './scenario.ts'
+import { createRandom, type Random } from './random.ts'
+import type { Fault, Kill, Owner, Scenario } from './scenario.ts'
+
+const STAGE = { project: 'shop', name: 'prod' }
+
+/** Annotations, and whether they authorize the Stage: as Kargo reads them. */
+const AUTHORIZING = ['shop:prod', 'shop:prod', 'shop:test, shop:prod', 'shop:test,shop:prod,other:prod']
+const STRANGE = [undefined, '', 'shop:test', 'shop:*', 'shop:prod,*:prod', 'shop:prod,shop', 'prod:shop']
 
 /** A scenario from its seed: the one without syncing, and what syncing adds. */
 export function generateSyncing(seed: number): Scenario {
   const scenario = generate(seed)
   const random = createRandom(seed, 7)
+  const { startsAt, policy, faults } = scenario
+  // Without faults it shows best whether something is started too late, or never.
+  const isQuiet = random.chance(0.3)
+  const stage = random.chance(0.4) ? STAGE : undefined
+  const isForbidding = random.chance(0.12)
+  const closed = random.chance(0.2) ? closedSpans(random, startsAt, policy.timeout) : []
   const applications = scenario.applications.map((plan) => {
     const automated = plan.automated && random.chance(0.15)
+    const owner: Owner = {
+      ...authorized(random, !(isForbidding && random.chance(0.4))),
+      isPermitted: !(isForbidding && random.chance(0.4)),
+      prunes: random.chance(0.3),
+      closed: random.chance(0.8) ? closed : [],
+    }
     return {
       ...plan,
       automated,
       selfHeals: automated && plan.selfHeals,
       retries: automated ? plan.retries : random.pick([0, 0, 0, 1, 2]),
+      owner,
     }
   })
-  const kill = (): Kill =>
-    random.pick<Kill>(['sync sent', 'sync heard', 'sync answered', random.integer(0, 20_000)])
-  const lost: Fault = {
+  const kills = random.chance(0.4) ? [killOf(random), ...(random.chance(0.3) ? [killOf(random)] : [])] : []
+  return {
+    ...scenario,
+    interruptedAt: kills.length > 0 ? undefined : scenario.interruptedAt,
+    applications,
+    policy: {
+      ...policy,
+      sync: {
+        prune: random.chance(0.8) ? undefined : random.chance(0.5),
+        id: random.chance(0.7) ? 'promotion' : undefined,
+        stage,
+      },
+    },
+    faults: isQuiet ? [] : random.chance(0.3) ? [...faults, lost(random)] : faults,
+    kills,
+    rivals: random.chance(0.1) ? random.integer(1, 2) : 0,
+  }
+}
+
+function authorized(random: Random, authorizes: boolean): Pick<Owner, 'stages' | 'authorizes'> {
+  return { stages: random.pick<string | undefined>(authorizes ? AUTHORIZING : STRANGE), authorizes }
+}
+
+/** Closed when the run begins, or soon; open again while it waits, or not. */
+function closedSpans(random: Random, startsAt: number, timeout: number): Owner['closed'] {
+  const from = random.chance(0.6) ? 0 : startsAt + random.integer(0, 10_000)
+  const until = random.chance(0.2)
+    ? Number.MAX_SAFE_INTEGER
+    : Math.max(from, startsAt) + random.integer(1000, Math.max(timeout * 0.7, 2000))
+  return [{ from, until }]
+}
+
+function killOf(random: Random): Kill {
+  return random.pick<Kill>([
+    'permission answered',
+    'sync sent',
+    'sync heard',
+    'sync answered',
+    random.integer(0, 20_000),
+  ])
+}
+
+/** The answer to a sync comes late, or never. */
+function lost(random: Random): Fault {
+  return {
     kind: 'late',
     from: 0,
     until: Number.MAX_SAFE_INTEGER,
@@ -27,17 +91,5 @@ export function generateSyncing(seed: number): Scenario {
     only: 'sync',
     by: random.pick([2000, 40_000]),
     readsLate: random.chance(0.3),
-  }
-  const kills = random.chance(0.4) ? [kill(), ...(random.chance(0.3) ? [kill()] : [])] : []
-  return {
-    ...scenario,
-    interruptedAt: kills.length > 0 ? undefined : scenario.interruptedAt,
-    applications,
-    policy: {
-      ...scenario.policy,
-      sync: { prune: undefined, id: random.chance(0.7) ? 'promotion' : undefined, stage: undefined },
-    },
-    faults: random.chance(0.3) ? [...scenario.faults, lost] : scenario.faults,
-    kills,
   }
 }

@@ -5,10 +5,10 @@
 
 import { annotateRefresh } from './controller.ts'
 import { isFaulty } from './faults.ts'
-import { headOf, point } from './git.ts'
+import { contentAt, contentOf, headOf, point } from './git.ts'
 import { HYDRATED, shaOf } from './scenario.ts'
 import { write } from './store.ts'
-import { hydratedBranch, later, refOf, type Subject, type World } from './world.ts'
+import { hydratedBranch, later, refOf, type Subject, sameSources, type World } from './world.ts'
 
 /** By itself the hydrator looks every two to three minutes. */
 export function armHydrator(world: World, subject: Subject): void {
@@ -41,7 +41,7 @@ function look(world: World, subject: Subject): void {
   const dry = headOf(world.git, refOf(source, source.targetRevision))
   if (dry === undefined) return
   const { current, last } = status.hydrator
-  const isNew = last?.drySHA !== dry || current?.spec.sources !== spec.sources
+  const isNew = last?.drySHA !== dry || !sameSources(current?.spec.sources, spec.sources)
   const isNeeded = isNew && !(plan.hydration === 'skips' && isUnchanged(world, subject, dry))
   if (version !== '3.4' && status.hydrator.lastComparedDryRevision !== dry)
     status.hydrator = { ...status.hydrator, lastComparedDryRevision: dry }
@@ -92,7 +92,7 @@ function dropAnnotation(subject: Subject): void {
 function isUnchanged({ git }: World, { spec, status }: Subject, dry: string): boolean {
   const { last } = status.hydrator
   const path = spec.sources[0]?.path
-  if (last === undefined || path === undefined || last.spec.sources !== spec.sources) return false
+  if (last === undefined || path === undefined || !sameSources(last.spec.sources, spec.sources)) return false
   return git.commits.get(dry)?.contents.get(path) === git.commits.get(last.drySHA)?.contents.get(path)
 }
 
@@ -110,7 +110,7 @@ function hydrate(world: World, subject: Subject, looked: string): void {
     // What was asked for meanwhile has another time, and is looked at next.
     if (asked !== undefined && subject.annotations.hydrateTimestamp === hydrateTimestamp)
       dropAnnotation(subject)
-    if (isFaulty(world, 'comparison error')) {
+    if (isFaulty(world, 'comparison error') || !renders(world, subject, dry)) {
       world.journal.count('hydration failed')
       status.hydrator = {
         ...status.hydrator,
@@ -121,7 +121,11 @@ function hydrate(world: World, subject: Subject, looked: string): void {
       return
     }
     const [source] = spec.sources
-    const contents = world.git.commits.get(dry)?.contents ?? new Map<string, number>()
+    const contents = new Map(world.git.commits.get(dry)?.contents)
+    // What the dry path renders is written where the application is synced from.
+    const rendered = source?.path === undefined ? undefined : contents.get(source.path)
+    const syncedFrom = plan.sources[0]?.path
+    if (rendered !== undefined && syncedFrom !== undefined) contents.set(syncedFrom, rendered)
     const hydratedSHA = shaOf(HYDRATED + world.git.commits.size)
     const commit = {
       sha: hydratedSHA,
@@ -144,4 +148,9 @@ function hydrate(world: World, subject: Subject, looked: string): void {
     // What came meanwhile and nobody has asked for, the repository server's cache keeps from being seen.
     if (subject.annotations.hydrate !== undefined) later(world, subject, 20, () => look(world, subject))
   })
+}
+
+function renders({ git }: World, { spec }: Subject, dry: string): boolean {
+  const id = contentAt(git, dry, spec.sources[0]?.path)
+  return id === undefined || contentOf(git, id).renders !== false
 }

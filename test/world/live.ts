@@ -19,6 +19,8 @@ export interface Live {
   pods: readonly Pod[]
   /** No Pod may be made: the ReplicaSet says so, since when by the server's clock. */
   blockedSince: number | undefined
+  /** A ReplicaSet of which that was so, and another one has taken over. */
+  replaced: { readonly since: number; readonly revision: number } | undefined
 }
 
 export interface Pod {
@@ -26,7 +28,13 @@ export interface Pod {
   readonly image: string
   /** By the server's clock. */
   readonly createdAt: number
-  readonly state: 'starting' | 'running' | 'broken' | 'ended'
+  /** `ended` and `failed` are Pods of Jobs of a CronJob. */
+  readonly state: 'starting' | 'running' | 'broken' | 'ended' | 'failed' | 'evicted'
+}
+
+/** Whether a Pod will not run again. */
+export function hasEnded({ state }: Pod): boolean {
+  return state === 'ended' || state === 'failed' || state === 'evicted'
 }
 
 export function nothingLive(): Live {
@@ -40,6 +48,7 @@ export function nothingLive(): Live {
     generation: 0,
     pods: [],
     blockedSince: undefined,
+    replaced: undefined,
   }
 }
 
@@ -90,6 +99,7 @@ function rollOut(world: World, subject: Subject): void {
   }
   live.rollout = 'progressing'
   live.blockedSince = undefined
+  live.replaced = undefined
   journal.count(`rollout ${rollout}`)
   journal.tell(() => `${subject.plan.name}: rolls out ${image} (${rollout})`)
   onLive(world, subject)
@@ -101,7 +111,7 @@ function rollOut(world: World, subject: Subject): void {
     })
     // Pods that terminate are still seen after the Deployment is done.
     change(delay + random.between(0, 3000), () => {
-      live.pods = [...live.pods.filter(({ state }) => state === 'ended'), { ...pod, state: 'running' }]
+      live.pods = [...live.pods.filter(hasEnded), { ...pod, state: 'running' }]
     })
   }
   switch (rollout) {
@@ -159,6 +169,47 @@ export function degrade(world: World, subject: Subject, takes: number): void {
   later(world, subject, takes, () => {
     if (live.generation !== generation) return
     live.rollout = 'done'
+    onLive(world, subject)
+  })
+}
+
+/** A Pod is evicted: what is left of it stays beside the one that takes its place. */
+export function evict(world: World, subject: Subject, takes: number): void {
+  const { live } = subject
+  const { generation } = live
+  const evicted = live.pods.find(({ state }) => state === 'running')
+  if (evicted === undefined || live.rollout !== 'done') return
+  const next: Pod = { ...evicted, state: 'starting', createdAt: serverTime(world) }
+  live.rollout = 'progressing'
+  live.pods = [...live.pods.map((pod): Pod => (pod === evicted ? { ...pod, state: 'evicted' } : pod)), next]
+  onLive(world, subject)
+  later(world, subject, takes, () => {
+    if (live.generation !== generation) return
+    live.rollout = 'done'
+    live.pods = live.pods.map((pod): Pod => (pod === next ? { ...pod, state: 'running' } : pod))
+    onLive(world, subject)
+  })
+}
+
+/** Another ReplicaSet takes over from one that may make no Pods, and may. */
+export function restart(world: World, subject: Subject, takes: number): void {
+  const { live, plan } = subject
+  const { blockedSince: since } = live
+  if (since === undefined || live.rollout !== 'progressing') return
+  const generation = ++live.generation
+  const old = live.pods
+  const { image } = contentOf(world.git, live.contents?.[0] ?? 0)
+  const name = `${plan.name}-${generation}`
+  const pod: Pod = { name, image, createdAt: serverTime(world), state: 'starting' }
+  live.blockedSince = undefined
+  live.replaced = { since, revision: generation }
+  live.pods = [...old, pod]
+  onLive(world, subject)
+  later(world, subject, takes, () => {
+    if (live.generation !== generation) return
+    live.rollout = 'done'
+    live.replaced = undefined
+    live.pods = [...old.filter(hasEnded), { ...pod, state: 'running' }]
     onLive(world, subject)
   })
 }

@@ -36,8 +36,19 @@ export function isAbout(
 /** Selectors here are `key=value`. */
 export function isSelected(selector: string | undefined, labels: Readonly<Record<string, string>>): boolean {
   if (selector === undefined || selector === '') return true
-  return selector.split(',').every((one) => {
+  return termsOf(selector).every(([key, value]) => labels[key] === value)
+}
+
+/** The same few selectors come again and again. */
+const TERMS = new Map<string, readonly (readonly [key: string, value: string | undefined])[]>()
+
+function termsOf(selector: string) {
+  const before = TERMS.get(selector)
+  if (before !== undefined) return before
+  const terms = selector.split(',').map((one) => {
     const [key = '', value] = one.split('=')
-    return labels[key] === value
+    return [key, value] as const
   })
+  TERMS.set(selector, terms)
+  return terms
 }

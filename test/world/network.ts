@@ -55,7 +55,8 @@ export function createNetwork({ scenario, time, random, journal }: World): Netwo
       if (now < fault.from || now >= fault.until) continue
       switch (fault.kind) {
         case 'hang':
-          if (request.kind !== 'watch' && takeOne(fault)) return met(fault.kind, { kind: 'hangs' })
+          if (request.kind === 'watch' || (fault.only ?? request.kind) !== request.kind) break
+          if (takeOne(fault)) return met(fault.kind, { kind: 'hangs' })
           break
         case 'late': {
           if (request.kind === 'watch' || (fault.only ?? request.kind) !== request.kind) break

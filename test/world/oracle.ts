@@ -1,6 +1,6 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
-import { FEW, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
+import { FEW, MEMBERSHIP_INTERVAL, REFRESH_LOST, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -9,6 +9,7 @@ import {
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
+  lostInGap,
   mostRequests,
   noWithin,
   ONE_LOOK,
@@ -16,11 +17,12 @@ import {
   resolutionOf,
   yesWithin,
 } from './promises.ts'
-import { SERVER_NAMESPACE } from './scenario.ts'
+import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
+import { createSyncOracle } from './syncing.ts'
 import { ABSENT, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
 import { lastTrue, longestGap, type Turn } from './turns.ts'
-import type { Subject, World } from './world.ts'
+import { type Subject, serverTime, type World } from './world.ts'
 
 /** A promise that was broken. */
 export interface Breach {
@@ -32,6 +34,7 @@ export interface Breach {
     | 'never greedy'
     | 'no busy loop'
     | 'never twice'
+    | 'never unasked'
     | 'no crash'
   readonly at: number
   readonly what: string
@@ -75,6 +78,8 @@ interface Asked {
   failingOf: string
   /** When the run could first see it at each revision. */
   readonly seenAt: Map<string, number>
+  /** The target means it, at the moment. */
+  isMeant: boolean
 }
 
 /** An oracle of a world whose run begins now. */
@@ -87,6 +92,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const stored: Turn<boolean>[] = []
   const real: Turn<boolean>[] = []
   let visibleSince: number | undefined
+  // When a selector last ceased to match something: no stream tells of that.
+  let leftAt = Number.NEGATIVE_INFINITY
   const requests: number[] = []
   let first = 0
   let hasAnswered = false
@@ -111,6 +118,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       unidentifiedSince: undefined,
       failingOf: '',
       seenAt: new Map(),
+      isMeant: false,
     })
     dirty.add(subject)
   }
@@ -126,6 +134,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const cached = world.store.cached.get(number)
     return cached !== undefined && isSelected(target.selector, cached.labels)
   }
+  const syncs = createSyncOracle(world, startsAt, { includes: isMember, least })
   // A refresh of another run, or the wait for the next, is part of what a branch or a hydration takes.
   const needs = needsOf(world)
 
@@ -135,6 +144,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    if (world.lostInGapAt > since - lostInGap(asked.size)) allowed += lostInGap(asked.size)
+    if (policy.watch) allowed += Math.max(leftAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval) - since, 0)
     // A sync whose answer is lost is waited for, and looked for.
     if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
     return allowed
@@ -172,9 +183,13 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (unseenSince === undefined || unidentifiedSince === undefined || isComparing || !isMember(subject))
       return undefined
     // With local manifests the controller does not look into Git.
-    const isLocal = subject.status.operationState?.operation.isLocal === true
+    const { operationState } = subject.status
+    const isLocal = operationState?.operation.isLocal === true
+    // One that has been asked for takes the place of what was on record, which may have been a local one.
+    if (operationState === undefined && subject.operation !== undefined) return undefined
     const { hydration } = subject.plan
-    const isQuiet = scenario.faults.length === 0 && hydration === 'none' && !subject.isInvalid && !isLocal
+    const isQuiet =
+      scenario.faults.every(isAboutOneRefresh) && hydration === 'none' && !subject.isInvalid && !isLocal
     if (
       !isQuiet ||
       policy.refresh === 'none' ||
@@ -184,11 +199,27 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     )
       return undefined
     // An operation that takes the place of a local one is where looking into Git begins again.
-    const operatesSince = subject.status.operationState?.startedAt ?? unseenSince
+    const { startedAt } = subject.status.operationState ?? {}
+    const operatesSince = startedAt === undefined ? 0 : startedAt - (serverTime(world) - time.now())
     const since = Math.max(unseenSince, unidentifiedSince, operatesSince, startsAt)
-    const allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
+    let allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
+    // One that came to nothing is asked for again, once that is known.
+    for (const _ of scenario.faults) allowed += REFRESH_LOST + 3000
     if (time.now() - since <= allowed) return undefined
     return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
+  }
+  /** Who refuses the token for good, or was never there, is not waited for to the deadline. */
+  const unanswered = (now: number): Breach | undefined => {
+    const [fault, ...more] = scenario.faults
+    if (fault === undefined || more.length > 0 || fault.until < now || policy.timeout === 0) return undefined
+    const since = Math.max(fault.from, startsAt)
+    const patience =
+      fault.kind === 'unauthorized' ? 0 : fault.kind === 'hopeless' ? policy.failAfter : undefined
+    if (patience === undefined || (fault.kind === 'hopeless' && hasAnswered)) return undefined
+    const allowed = patience + GIVEN_UP + policy.interval
+    return now - since <= allowed
+      ? undefined
+      : breach('never late', `${fault.kind} since ${since} ms, and not given up within ${allowed} ms`)
   }
   const breach = (promise: Breach['promise'], what: string): Breach => ({ promise, at: time.now(), what })
 
@@ -203,18 +234,31 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       for (const revision of subject.status.revisions)
         if (!one.seenAt.has(revision)) one.seenAt.set(revision, Math.max(time.now(), startsAt))
       one.truth = truthOf(world, subject, one.wanted, startsAt, one.seenAt)
-      if (one.failingOf !== one.truth.observed) {
+      // While a comparison fails, the revision is not known, which is not another one.
+      const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
+      if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
-      turn(one.failings, one.truth.failing)
+      // What a selector no longer matches is held against nobody.
+      const isMeant = isMember(subject)
+      if (one.isMeant && !isMeant) leftAt = time.now()
+      one.isMeant = isMeant
+      turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
-      if (!one.truth.isHopeless) one.hopelessSince = undefined
+      if (!one.truth.isHopeless || !isMeant) one.hopelessSince = undefined
       else one.hopelessSince ??= Math.max(time.now(), startsAt)
     }
+    const mistake = syncs.look()
+    for (const subject of dirty) {
+      const one = asked.get(subject)
+      if (one !== undefined) syncs.seen(subject, one.wanted, one.truth)
+    }
     dirty.clear()
+    syncs.look()
+    if (mistake !== undefined) return { at: time.now(), ...mistake }
     let members = 0
     let isStored = true
     let isReal = true
@@ -257,20 +301,27 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       return breach('on time', `ended ${now - deadline} ms after the deadline`)
     switch (ending.kind) {
       case 'verified':
-        return judgeYes(now)
+        return judgeYes(now) ?? late()
       case 'timed-out':
         if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
         return (
           late() ??
-          [...asked.values()].map((one) => overdue(one) ?? unseen(one)).find((found) => found !== undefined)
+          [...asked.values()]
+            .map((one) => overdue(one) ?? unseen(one))
+            .find((found) => found !== undefined) ??
+          unanswered(now)
         )
       case 'looked':
         if (policy.timeout > 0) return breach('on time', 'ended as one look, and was to wait')
         return now - startsAt > ONE_LOOK ? breach('on time', 'one look took too long') : undefined
       case 'failed':
-        return late() ?? judgeNo(ending.key, now)
+        return (
+          late() ??
+          [...asked.values()].map(overdue).find((found) => found !== undefined) ??
+          judgeNo(ending.key, now)
+        )
       case 'refused':
-        if (policy.sync !== undefined && isAmbiguous) return undefined
+        if (policy.sync !== undefined && (isAmbiguous || syncs.isRefusalRight())) return undefined
         return isHopeless(world, now, hasAnswered, startsAt)
           ? undefined
           : breach('never early', 'refused, and the server was there')
@@ -352,6 +403,15 @@ function hasFailedSync({ status: { operationState }, begun }: Subject): boolean 
   return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
 }
 
+/** What comes to nothing are refreshes, and not for long. */
+function isAboutOneRefresh(fault: Fault): boolean {
+  if (fault.kind === 'hang') return fault.only === 'refresh' && fault.requests === 1
+  return fault.kind === 'refresh refused' && fault.until < 60_000
+}
+
+/** A stream that lives is looked beside so seldom. */
+const GIVEN_UP = 45_000
+
 /** How old a refusal may be that ends a run. */
 const REFUSAL_AGE = 5000
 
@@ -368,5 +428,6 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     refreshes,
     trees: wanted.some(({ images }) => images.length > 0),
     renderings: wanted.some(({ revisionPolicy }) => revisionPolicy === 'equivalent'),
+    isMany: applications.length > FEW,
   }
 }

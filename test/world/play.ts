@@ -27,6 +27,9 @@ const MOST_TURNS_OF_ONE = 20
 const MOST_WAKES_A_SECOND = 60
 const MOST_WAKES_OF_ONE = 8
 
+/** So many syncs are asked for at once, and no more. */
+const MOST_SYNCS = 8
+
 /** More things than this do not happen in a history. */
 const MOST_EVENTS = 2_000_000
 
@@ -45,6 +48,7 @@ export function play<K>(
   const time = createTimetable()
   const journal = createJournal(counts, time.now, lines)
   const world = createWorld(scenario, time, journal)
+  if (scenario.drill !== undefined) journal.count(`drill ${scenario.drill}`)
   const { machine } = opponent
   const { policy, startsAt, target } = scenario
   let oracle: Oracle = createOracle(world)
@@ -52,6 +56,12 @@ export function play<K>(
   let ending: Ending | undefined
   let breach: Breach | undefined
   let underWay = 0
+  let syncsUnderWay = 0
+  const tooMany = (count: number): Breach => ({
+    promise: 'never greedy',
+    at: time.now(),
+    what: `${count} syncs are asked for at once`,
+  })
   let turns = 0
   let turnedAt = -1
   let begunAt = startsAt
@@ -88,19 +98,24 @@ export function play<K>(
       sent: (request: Request) => {
         underWay++
         journal.count(`asked ${request.kind}`)
-        if (request.kind === 'sync') killOn('sync sent')
+        if (request.kind === 'sync') {
+          killOn('sync sent')
+          syncsUnderWay++
+          if (syncsUnderWay > MOST_SYNCS) breach ??= tooMany(syncsUnderWay)
+        }
         breach ??= oracle.sent()
       },
-      ended: () => {
+      ended: (request) => {
         underWay--
+        if (request.kind === 'sync') syncsUnderWay--
       },
       answered: () => oracle.answered(),
       heard: (request) => {
         if (request.kind === 'sync') killOn('sync heard')
       },
     })
-    const interruption = new AbortController()
-    if (scenario.interruptedAt !== undefined) time.at(scenario.interruptedAt, () => interruption.abort())
+    const interruption = scenario.interruptedAt === undefined ? undefined : new AbortController()
+    time.at(scenario.interruptedAt ?? Number.POSITIVE_INFINITY, () => interruption?.abort())
     const guard = (now: number) => {
       turns = turnedAt === now ? turns + 1 : 0
       turnedAt = now
@@ -133,6 +148,7 @@ export function play<K>(
           if (isDead()) return
           report.brought(news)
           if (news.kind === 'ordered') killOn('sync answered')
+          if (news.kind === 'permission') killOn('permission answered')
         },
         ended: (failure) => {
           if (!isDead()) report.ended(failure)
@@ -153,7 +169,7 @@ export function play<K>(
       explained = explanation
     }
     const onTurn = lines === undefined ? undefined : explain
-    void run(watched, initial, { ...surroundings, at, soon, start }, interruption.signal, onTurn)
+    void run(watched, initial, { ...surroundings, at, soon, start }, interruption?.signal, onTurn)
   }
 
   oracle.look()
@@ -170,8 +186,7 @@ export function play<K>(
         break
       }
       breach ??= oracle.look()
-      if (world.wrongOrder !== undefined)
-        breach ??= { promise: 'never twice', at: time.now(), what: world.wrongOrder }
+      if (world.mistake !== undefined) breach ??= { at: time.now(), ...world.mistake }
     }
     if (ending !== undefined) breach ??= oracle.judge(ending)
     if (ending !== undefined && underWay > 0)

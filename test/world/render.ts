@@ -3,7 +3,7 @@
 import type { Application } from '../../lib/application.ts'
 import { OTHER_PATH } from './git.ts'
 import { type ApplicationPlan, SERVER_NAMESPACE, type SourcePlan } from './scenario.ts'
-import { hydratedBranch, type Revisions, rfc3339, type Spec, type Subject } from './world.ts'
+import { hydratedBranch, type Operation, type Revisions, rfc3339, type Spec, type Subject } from './world.ts'
 
 /** Renders what the store holds; a missing field is `undefined` or empty, as the gate's own parser leaves it. */
 export function render(subject: Subject): Application {
@@ -74,7 +74,11 @@ export function render(subject: Subject): Application {
                 health: { status: status.health, message: undefined },
               },
             ],
-      history: status.history.map(({ id, revisions }) => ({ id, ...revisionFields(several, revisions) })),
+      history: status.history.map(({ id, revisions }) => ({
+        id,
+        ...revisionFields(several, revisions),
+        sources: [],
+      })),
       summary: { images: [...status.images] },
       sourceHydrator: {
         currentOperation:
@@ -128,6 +132,7 @@ function renderAnnotations(
   if (refreshTimestamp !== undefined) annotations['argocd.argoproj.io/refresh-timestamp'] = refreshTimestamp
   if (hydrate !== undefined) annotations['argocd.argoproj.io/hydrate'] = hydrate
   if (hydrateTimestamp !== undefined) annotations['argocd.argoproj.io/hydrate-timestamp'] = hydrateTimestamp
+  if (plan.owner?.stages !== undefined) annotations['kargo.akuity.io/authorized-stage'] = plan.owner.stages
   if (plan.hydration === 'skips') annotations['argocd.argoproj.io/manifest-generate-paths'] = '.'
   return annotations
 }
@@ -138,13 +143,18 @@ function renderInfo({ id }: { id?: string }) {
 
 function renderSync(
   several: boolean,
-  { revisions, isDryRun, isLocal }: { revisions: Revisions; isDryRun: boolean; isLocal: boolean },
+  {
+    revisions,
+    isDryRun,
+    isLocal,
+    isPartial,
+  }: Pick<Operation, 'revisions' | 'isDryRun' | 'isLocal' | 'isPartial'>,
 ) {
   return {
     ...revisionFields(several, revisions),
     dryRun: isDryRun || undefined,
     manifests: isLocal ? 1 : 0,
-    resources: 0,
+    resources: isPartial === true ? 1 : 0,
   }
 }
 
@@ -187,11 +197,15 @@ export function createSpec(
       isHydrated && first !== undefined
         ? {
             drySource: { repoURL: first.repoURL, targetRevision: first.targetRevision, path: first.path },
-            syncSource: { repoURL: undefined, targetBranch: hydratedBranch(plan), path: first.path },
+            syncSource: {
+              repoURL: undefined,
+              targetBranch: hydratedBranch(plan),
+              path: plan.sources[0]?.path,
+            },
           }
         : undefined,
     destination: { server: 'https://kubernetes.default.svc', namespace: destination },
-    syncPolicy: { automated: plan.automated ? { prune: undefined, enabled: undefined } : undefined },
+    syncPolicy: { automated: renderAutomated(plan) },
   }
   return { number, sources, destination, parsed }
 }
@@ -211,4 +225,10 @@ export function otherPath(sources: readonly SourcePlan[]): SourcePlan[] {
     const path = isOther ? source.path.slice(0, -OTHER_PATH.length) : source.path + OTHER_PATH
     return { ...source, path }
   })
+}
+
+/** Automated sync that is switched off still says whether to prune. */
+function renderAutomated({ automated, owner }: ApplicationPlan) {
+  if (automated) return { prune: undefined, enabled: undefined }
+  return owner?.prunes === true ? { prune: true, enabled: false } : undefined
 }

@@ -21,10 +21,14 @@ export interface Scenario {
   readonly faults: readonly Fault[]
   /** When the run is killed, and begun again a little later, by something that knows nothing of it. */
   readonly kills?: readonly Kill[]
+  /** So many times somebody else begins a sync just before that of the gate arrives. */
+  readonly rivals?: number
+  /** What it is a drill of. */
+  readonly drill?: string
 }
 
-/** So many milliseconds after the run began, or when a sync is sent, has been heard, or was answered. */
-export type Kill = number | 'sync sent' | 'sync heard' | 'sync answered'
+/** So many milliseconds after the run began, or when it is known that it may be synced, when a sync is sent, has been heard, or was answered. */
+export type Kill = number | 'permission answered' | 'sync sent' | 'sync heard' | 'sync answered'
 
 /** Argo CD as far as versions differ: `3.4` stands for all that are older, `3.6` for the development head. */
 export type Version = '3.4' | '3.5' | '3.6'
@@ -53,6 +57,21 @@ export interface ApplicationPlan {
   readonly beginning: 'settled' | 'out-of-sync' | 'broken' | 'hook-failed' | 'absent'
   /** What it was deployed from at the beginning. */
   readonly content: Content
+  /** Where it is left out, it may be synced at any time, without pruning. */
+  readonly owner?: Owner
+}
+
+/** What an application's owner, and Argo CD's policies, say of syncing it. */
+export interface Owner {
+  /** The account may sync it. */
+  readonly isPermitted: boolean
+  /** The annotation that authorizes Stages of Kargo, and whether it does that of the run. */
+  readonly stages: string | undefined
+  readonly authorizes: boolean
+  /** Its `automated.prune`, which counts though automated sync is off. */
+  readonly prunes: boolean
+  /** When its sync windows are closed. */
+  readonly closed: readonly { readonly from: number; readonly until: number }[]
 }
 
 /** What manifests make happen. */
@@ -69,6 +88,8 @@ export interface Content {
   readonly hasSecret: boolean
   /** Whether the API server takes the manifests. */
   readonly applies: boolean
+  /** Whether the hydrator can render them. @default true */
+  readonly renders?: boolean
 }
 
 /** What somebody does at some time; applications and commits by their numbers. */
@@ -87,7 +108,11 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'tag'; readonly name: string; readonly commit: number }
   /** The Git host tells Argo CD of a push. */
   | { readonly kind: 'webhook' }
-  | { readonly kind: 'sync'; readonly application: number; readonly how: 'plain' | 'dry run' | 'local' }
+  | {
+      readonly kind: 'sync'
+      readonly application: number
+      readonly how: 'plain' | 'dry run' | 'some resources' | 'local'
+    }
   | { readonly kind: 'rollback'; readonly application: number }
   | { readonly kind: 'terminate'; readonly application: number }
   /** Somebody else asks for a refresh; `old`: by the annotation alone, without a timestamp. */
@@ -100,8 +125,16 @@ export type Step = { readonly at: number } & (
   /** What runs is Degraded for a while. */
   | { readonly kind: 'degrade'; readonly application: number; readonly takes: number }
   | { readonly kind: 'drift'; readonly application: number }
-  /** A Pod of a CronJob has ended, with an older image. */
-  | { readonly kind: 'cronjob'; readonly application: number }
+  /** A Pod of a CronJob has ended, with an older image, or that of what runs; or its Job has failed. */
+  | {
+      readonly kind: 'cronjob'
+      readonly application: number
+      readonly how?: 'fails' | 'as what runs'
+    }
+  /** A Pod is evicted, and another one takes so long to take its place. */
+  | { readonly kind: 'evict'; readonly application: number; readonly takes: number }
+  /** Somebody restarts a rollout for which no Pod may be made; now they may, and that takes so long. */
+  | { readonly kind: 'restart'; readonly application: number; readonly takes: number }
   | { readonly kind: 'delete'; readonly application: number; readonly takes: number }
   | { readonly kind: 'create'; readonly application: number }
   | { readonly kind: 'relabel'; readonly application: number }
@@ -114,7 +147,12 @@ export type Fault = {
   readonly from: number
   readonly until: number
 } /** Single requests hang; asked once more, they are answered. */ & (
-  | { readonly kind: 'hang'; readonly requests: number }
+  | {
+      readonly kind: 'hang'
+      readonly requests: number
+      /** Hits requests of this kind only. */
+      readonly only?: 'look' | 'refresh'
+    }
   | {
       readonly kind: 'late'
       readonly requests: number

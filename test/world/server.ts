@@ -16,7 +16,7 @@ import { SERVER_NAMESPACE } from './scenario.ts'
 import type { Change } from './store.ts'
 import { openStream } from './stream.ts'
 import { treeOf } from './tree.ts'
-import { refOf, rfc3339, type Subject, serverTime, syncedSource, type World } from './world.ts'
+import { isClosed, refOf, rfc3339, type Subject, serverTime, syncedSource, type World } from './world.ts'
 
 /** Told of each request: that it is sent, and that it has ended, whichever way. */
 export interface Watchdog {
@@ -146,10 +146,10 @@ function answer(
       bring({ kind: 'ordered', answer: order(world, find(world, request.ref), request.order) })
       return
     case 'permission':
-      bring({ kind: 'permission', isPermitted: true })
+      bring({ kind: 'permission', isPermitted: mayBeSynced(world, request.object) })
       return
     case 'windows':
-      bring({ kind: 'windows', windows: { canSync: true, active: [], assigned: [], at: serverTime(world) } })
+      bring(windowsOf(world, find(world, request.ref)))
       return
     case 'compare':
       bring(compare(world, find(world, request.ref), request.comparison.wanted, request.comparison.observed))
@@ -212,20 +212,73 @@ function refresh(
 
 const REFRESH = 'argocd.argoproj.io/refresh'
 
-/** Argo CD's own order of doing things (`server/application`, Sync; `argo.SetAppOperation`). */
-function order(world: World, subject: Subject | undefined, { revisions, id }: SyncOrder): SyncAnswer {
-  if (subject === undefined) return { kind: 'refused', message: 'permission denied' }
-  const { spec, plan, git } = { ...subject, git: world.git }
-  if (world.scenario.policy.timeout === 0) world.wrongOrder ??= 'one look ordered a sync'
-  if (plan.automated && revisions.length > 0) return { kind: 'refused', message: 'auto-sync currently set' }
-  if (subject.deletingSince !== undefined) return { kind: 'refused', message: 'application is deleting' }
-  if (subject.operation !== undefined) {
-    world.journal.count('order refused, another operation')
-    return { kind: 'busy' }
+/** By the name that policies have for it. */
+function mayBeSynced({ applications }: World, object: string): boolean {
+  return applications.some(({ exists, plan: { name, namespace, owner } }) => {
+    const named = namespace === SERVER_NAMESPACE ? `default/${name}` : `default/${namespace}/${name}`
+    return exists && named === object && owner?.isPermitted !== false
+  })
+}
+
+function windowsOf(world: World, subject: Subject | undefined): News | RequestFailure {
+  if (subject === undefined) return FAILED
+  const window = {
+    kind: 'deny',
+    schedule: '0 * * * *',
+    duration: '30m',
+    isManual: false,
+    timeZone: undefined,
   }
-  if (subject.orderedBy.get(id) === world.runs)
-    world.wrongOrder ??= `${plan.name} was ordered twice by one run`
-  if (subject.begun.at(-1) === id) world.wrongOrder ??= `${plan.name} was synced twice for ${id}`
+  const active = isClosed(world, subject) ? [window] : []
+  const canSync = active.length === 0
+  return {
+    kind: 'windows',
+    windows: { canSync, active, assigned: [window], at: serverTime(world) },
+  }
+}
+
+function order(world: World, subject: Subject | undefined, order: SyncOrder): SyncAnswer {
+  if (subject === undefined) return { kind: 'refused', message: 'permission denied' }
+  const { rivals = 0 } = world.scenario
+  const answer = accept(world, subject, order, () => {
+    if (world.rivals >= rivals || subject.operation !== undefined) return
+    world.rivals++
+    requestOperation(world, subject, {
+      revisions: [],
+      isDryRun: false,
+      isLocal: false,
+      retries: 0,
+      isAutomated: false,
+    })
+  })
+  world.journal.count(`order ${answer.kind}`)
+  world.ordered(subject, order, answer)
+  return answer
+}
+
+/** Argo CD's own order of doing things (`server/application`, Sync; `argo.SetAppOperation`). */
+function accept(
+  world: World,
+  subject: Subject,
+  { revisions, id }: SyncOrder,
+  beforehand: () => void,
+): SyncAnswer {
+  const { spec, plan } = subject
+  const { git } = world
+  if (isClosed(world, subject)) return { kind: 'closed', message: 'cannot sync: blocked by sync window' }
+  if (plan.owner?.isPermitted === false)
+    return { kind: 'denied', action: 'sync', message: 'permission denied: applications, sync' }
+  if (subject.deletingSince !== undefined) return { kind: 'refused', message: 'application is deleting' }
+  if (plan.automated && revisions.length > 0) return { kind: 'refused', message: 'auto-sync currently set' }
+  beforehand()
+  if (subject.operation !== undefined) return { kind: 'busy' }
+  const twice =
+    subject.orderedBy.get(id) === world.runs
+      ? `${plan.name} was ordered twice by one run`
+      : subject.begun.at(-1) === id
+        ? `${plan.name} was synced twice for ${id}`
+        : undefined
+  if (twice !== undefined) world.mistake ??= { promise: 'never twice', what: twice }
   subject.orderedBy.set(id, world.runs)
   const resolved = spec.sources.map((_, i) => {
     const source = syncedSource(subject, spec, i)
@@ -235,7 +288,6 @@ function order(world: World, subject: Subject | undefined, { revisions, id }: Sy
     if (source.chart !== undefined) return named ?? source.targetRevision
     return headOf(git, refOf(source, named ?? source.targetRevision)) ?? named ?? ''
   })
-  world.journal.count('ordered by the gate')
   subject.status.operationState = undefined
   requestOperation(world, subject, {
     revisions: resolved,

@@ -6,7 +6,7 @@ import { scenarioOf, withOpponent } from './opponents.ts'
 import { createPlayers } from './players.ts'
 import { narrate, shrink } from './shrink.ts'
 
-const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|naive|naive:DEFECT]
+const USAGE = `bun run simulate [--seed N] [--count N] [--until-failure] [--show] [--opponent gate|gate:syncing|gate:drills|naive|naive:DEFECT]
 
   --seed           the first history; a fresh one where it is not given
   --count          how many, 20000 by default

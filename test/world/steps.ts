@@ -4,7 +4,7 @@ import { annotateRefresh } from './controller.ts'
 import { emptyStatus } from './create.ts'
 import { changedContents, headOf, point } from './git.ts'
 import { armHydrator, requestHydration } from './hydrator.ts'
-import { degrade, nothingLive, onLive } from './live.ts'
+import { degrade, evict, nothingLive, onLive, restart } from './live.ts'
 import { requestOperation, terminate } from './operations.ts'
 import { createSpec, otherPath } from './render.ts'
 import { REPOSITORY, type Step, shaOf } from './scenario.ts'
@@ -66,17 +66,25 @@ function take(world: World, step: Step): void {
       onLive(world, subject)
       return
     case 'cronjob': {
-      const image = `${subject.plan.content.image.split(':')[0]}:ended`
+      const { how } = step
+      const running = how === 'as what runs' ? subject.live.pods.at(-1)?.image : undefined
+      const image = running ?? `${subject.plan.content.image.split(':')[0]}:ended`
       const pod = {
         name: `${subject.plan.name}-cron`,
         image,
         createdAt: serverTime(world),
-        state: 'ended',
+        state: how === 'fails' ? 'failed' : 'ended',
       } as const
       subject.live.pods = [...subject.live.pods, pod]
       onLive(world, subject)
       return
     }
+    case 'evict':
+      evict(world, subject, step.takes)
+      return
+    case 'restart':
+      restart(world, subject, step.takes)
+      return
     case 'delete':
       remove(world, subject, step.takes)
       return
@@ -137,13 +145,14 @@ function isBusy({ operation, deletingSince }: Subject): boolean {
   return operation !== undefined || deletingSince !== undefined
 }
 
-function sync(world: World, subject: Subject, how: 'plain' | 'dry run' | 'local'): void {
+function sync(world: World, subject: Subject, how: 'plain' | 'dry run' | 'some resources' | 'local'): void {
   if (isBusy(subject) || (how === 'local' && (subject.plan.automated || subject.live.contents === undefined)))
     return
   const isDryRun = how === 'dry run'
   requestOperation(world, subject, {
     revisions: [],
     isDryRun,
+    isPartial: how === 'some resources',
     isLocal: how === 'local',
     retries: 0,
     isAutomated: false,

@@ -1,7 +1,7 @@
 /** The resource tree of an application, as Argo CD makes it of what runs: Deployment, ReplicaSets, Pods. */
 
 import type { TreeNode } from '../../lib/evidence.ts'
-import type { Pod } from './live.ts'
+import { hasEnded, type Pod } from './live.ts'
 import { rfc3339, type Subject, type World } from './world.ts'
 
 /** The tree at this moment. */
@@ -9,7 +9,7 @@ export function treeOf({ scenario: { version } }: World, { live, plan }: Subject
   if (live.contents === undefined) return []
   const deployment = `Deployment/${plan.name}`
   const node = (kind: string, name: string, createdAt: number, rest: Partial<TreeNode>): TreeNode => ({
-    group: kind === 'Pod' ? undefined : kind === 'Job' ? 'batch' : 'apps',
+    group: kind === 'Pod' ? undefined : kind.endsWith('Job') ? 'batch' : 'apps',
     kind,
     namespace: 'default',
     name,
@@ -30,11 +30,25 @@ export function treeOf({ scenario: { version } }: World, { live, plan }: Subject
     })
   if (live.blockedSince !== undefined)
     nodes.push(replicaSet(`${plan.name}-rs-blocked`, live.blockedSince, live.generation + 2, true))
+  if (live.replaced !== undefined) {
+    const { since, revision } = live.replaced
+    nodes.push(replicaSet(`${plan.name}-rs-replaced`, since, revision, true))
+  }
+  const cronJob = `${plan.name}-nightly`
+  const jobs = ({ name, createdAt, state }: Pod) => [
+    node('CronJob', cronJob, 0, {}),
+    node('Job', name, createdAt, {
+      parentUids: [`CronJob/${cronJob}`],
+      health: health(state === 'failed' ? 'Degraded' : 'Healthy'),
+    }),
+  ]
   for (const pod of live.pods) {
-    const isEnded = pod.state === 'ended'
-    const parent = isEnded ? `Job/${pod.name}` : `ReplicaSet/${pod.name}-rs`
+    const isEnded = hasEnded(pod)
+    const isOfJob = pod.state === 'ended' || pod.state === 'failed'
+    const parent = isOfJob ? `Job/${pod.name}` : `ReplicaSet/${pod.name}-rs`
     // A Pod that replaces another is of a ReplicaSet with a later revision.
-    if (!isEnded)
+    if (isOfJob) nodes.push(...jobs(pod))
+    else if (!nodes.some(({ uid }) => uid === parent))
       nodes.push(replicaSet(`${pod.name}-rs`, pod.createdAt, Number(pod.name.split('-').at(-1)) + 1, false))
     nodes.push(
       node('Pod', pod.name, pod.createdAt, {
@@ -62,6 +76,8 @@ const HEALTH: Readonly<Record<Pod['state'], string>> = {
   running: 'Healthy',
   broken: 'Degraded',
   ended: 'Healthy',
+  failed: 'Degraded',
+  evicted: 'Degraded',
 }
 
 const REASON: Readonly<Record<Pod['state'], string>> = {
@@ -69,4 +85,6 @@ const REASON: Readonly<Record<Pod['state'], string>> = {
   running: 'Running',
   broken: 'ImagePullBackOff',
   ended: 'Completed',
+  failed: 'Error',
+  evicted: 'Evicted',
 }

@@ -20,9 +20,12 @@ export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isRele
   if (reason === 'NotHealthy') return isReleased
   if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
   const { operationState, revisions, syncStatus } = status
-  // A dry run has taken the place of what failed.
-  if (operationState?.operation.isDryRun === true) return false
-  const isOfObserved = operationState?.synced?.join() === revisions.join()
+  // A dry run, or a sync of local manifests or of some resources, has taken the place of what failed.
+  const { isDryRun, isLocal, isPartial } = operationState?.operation ?? {}
+  if (isDryRun === true || isLocal === true || isPartial === true) return false
+  // While the next attempt is under way, its results are those of none yet.
+  const operated = operationState?.synced ?? operationState?.operation.revisions
+  const isOfObserved = operated?.join() === revisions.join()
   return (
     isReleased &&
     (isOfObserved || (live.hasFailedHook && syncStatus === 'Synced' && operationState?.failed === 'hook'))
@@ -78,7 +81,12 @@ export function failing(
     return 'OperationFailed'
   if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
   if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
-  if (status.syncStatus === 'OutOfSync' && status.conditions.length > 0) return 'OutOfSync'
+  if (
+    status.syncStatus === 'OutOfSync' &&
+    status.conditions.length > 0 &&
+    (isIdentified || isOperationWanted(world, subject, wanted, since))
+  )
+    return 'OutOfSync'
   if (
     wanted.revision?.kind === 'per-source' &&
     wanted.revision.entries.some((entry) => !spec.sources.some((source) => isNamed(source, entry.source)))

@@ -1,22 +1,37 @@
 /** Which images really run, and which of them the status shows. */
 
-import { type ImageReference, parseImage } from '../../lib/image.ts'
+import { type ImageReference, parseImage as parse } from '../../lib/image.ts'
+import { hasEnded } from './live.ts'
 import type { Subject } from './world.ts'
+
+/** The same few images come again and again. */
+const IMAGES = new Map<string, ImageReference | undefined>()
+
+function parseImage(text: string): ImageReference | undefined {
+  let image = IMAGES.get(text)
+  if (image === undefined) {
+    image = parse(text)
+    if (IMAGES.size > 10_000) IMAGES.clear()
+    IMAGES.set(text, image)
+  }
+  return image
+}
 
 export function runsImages(images: readonly ImageReference[], { live }: Subject): boolean {
   return sees(
     images,
-    live.pods.filter(({ state }) => state !== 'ended').map(({ image }) => image),
+    live.pods.flatMap((pod) => (hasEnded(pod) ? [] : [pod.image])),
   )
 }
 
 /** The summary, but for the images of Pods that have ended, which the resource tree tells. */
 export function showsImages(images: readonly ImageReference[], { status, live }: Subject): boolean {
   if (images.length === 0) return true
-  const ended = new Set(live.pods.flatMap(({ image, state }) => (state === 'ended' ? [image] : [])))
+  const ended = new Set(live.pods.flatMap((pod) => (hasEnded(pod) ? [pod.image] : [])))
+  const running = new Set(live.pods.flatMap((pod) => (hasEnded(pod) ? [] : [pod.image])))
   return sees(
     images,
-    status.images.filter((image) => !ended.has(image)),
+    status.images.filter((image) => !ended.has(image) || running.has(image)),
   )
 }
 

@@ -9,7 +9,7 @@ import { liveHealth } from './live.ts'
 import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
 import { claims, type SeenAt, shows } from './truth-revisions.ts'
-import type { Subject, World } from './world.ts'
+import { type Subject, sameSources, sameSpec, syncedSource, type World } from './world.ts'
 
 /** What is true of an application, or is not. */
 export interface Truth {
@@ -78,17 +78,17 @@ export function truthOf(
     isHealthy &&
     runsImages(wanted.images, subject) &&
     (subject.plan.hydration === 'none' ||
-      world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources === spec.sources)
+      sameSources(world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources, spec.sources))
   const isVisible =
     isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
-  const isReleased =
+  const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
-  const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased)
+  const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
   return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
 }
 
-/** Whether a run could know of a failed hook that a dry run has taken the place of. */
+/** Whether a run could know of a failed hook that another operation has taken the place of. */
 function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
   return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
 }
@@ -101,8 +101,12 @@ function isRunning({ status: { operationState } }: Subject): boolean {
 }
 
 /** What the observed revisions hold under the present spec. */
-function contentsOf({ git }: World, { spec, status }: Subject): number[] {
-  return spec.sources.map(({ path }, i) => contentAt(git, status.revisions[i] ?? '', path) ?? Number.NaN)
+function contentsOf({ git }: World, subject: Subject): number[] {
+  const { spec, status } = subject
+  return spec.sources.map((_, i) => {
+    const path = syncedSource(subject, spec, i)?.path
+    return contentAt(git, status.revisions[i] ?? '', path) ?? Number.NaN
+  })
 }
 
 /** The status is about the present spec, about Git, and from after the last operation, and nobody has asked for another. */
@@ -110,7 +114,7 @@ function isFresh(subject: Subject): boolean {
   const { annotations, status, spec } = subject
   return (
     annotations.refresh === undefined &&
-    status.comparedTo === spec &&
+    sameSpec(status.comparedTo, spec) &&
     status.operationState?.operation.isLocal !== true &&
     isSettled(subject) &&
     isHydrated(subject)
@@ -129,6 +133,6 @@ function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject):
     annotations.hydrate === undefined &&
     hydrator.current?.phase === 'Hydrated' &&
     // The destination is no part of what is hydrated.
-    hydrator.current.spec.sources === spec.sources
+    sameSources(hydrator.current.spec.sources, spec.sources)
   )
 }

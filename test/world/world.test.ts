@@ -18,8 +18,7 @@ afterAll(() => players[Symbol.dispose]())
 describe('the gate keeps its promises', () => {
   test(`in ${COUNT} histories that are always the same`, async () => {
     const { failed, played } = await players.play({ opponent: 'gate', seed: FIXED, count: COUNT })
-    expect(told(failed.filter(({ seed }) => !OPEN.includes(seed)))).toBe('')
-    expect(failed.map(({ seed }) => seed)).toEqual([...OPEN])
+    expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
   }, 1_200_000)
 
@@ -27,23 +26,10 @@ describe('the gate keeps its promises', () => {
     const seed = Math.floor(Math.random() * 1e12)
     console.log(`bun run simulate --seed ${seed} --count ${COUNT}`)
     const { failed, played } = await players.play({ opponent: 'gate', seed, count: COUNT })
-    for (const { seed, breach } of failed) console.log(`${seed}: ${breach.promise}: ${breach.what}`)
-    expect(failed.filter(({ breach }) => ALWAYS.has(breach.promise)).length).toBe(0)
-    expect(failed.length).toBeLessThanOrEqual(COUNT / MOST_BROKEN)
+    expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
   }, 1_200_000)
 })
-
-/** An early no with a *fail after* of 0, which is still to be mended. */
-const OPEN: readonly number[] = [14_778]
-
-/** What no history may break. */
-const ALWAYS: ReadonlySet<string> = new Set(['no crash', 'no busy loop', 'never twice'])
-/**
- * Of the others one history in so many may, and is named: about one in ten thousand does, where several faults meet.
- * That is not good enough, and what has been found is not mended by it.
- */
-const MOST_BROKEN = 1000
 
 describe('the gate that syncs keeps its promises', () => {
   test(`in ${SYNCING} histories, with answers that are lost and runs that are killed`, async () => {
@@ -55,7 +41,14 @@ describe('the gate that syncs keeps its promises', () => {
     expect(failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`)).toEqual([])
     expect(played).toBe(SYNCING)
     // Nothing would be promised about what never happens.
-    for (const kind of ['ordered by the gate', 'killed', 'order refused, another operation'])
+    for (const kind of [
+      'order accepted',
+      'order busy',
+      'order closed',
+      'operation blocked by a window',
+      'killed',
+      'ending refused',
+    ])
       expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(3)
     expect(met.get('ending verified')?.times ?? 0).toBeGreaterThan(SYNCING / 20)
   }, 1_200_000)
@@ -66,7 +59,8 @@ function told(failed: readonly Failed[]): string {
   const [first] = failed
   if (first === undefined) return ''
   const scenario = generate(first.seed)
-  return `${failed.length} broke a promise\n${withOpponent('gate', (one) => narrate(shrink(scenario, one, first.breach), one))}`
+  const seeds = failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`).join('\n')
+  return `${failed.length} broke a promise\n${seeds}\n${withOpponent('gate', (one) => narrate(shrink(scenario, one, first.breach), one))}`
 }
 
 describe('a gate that breaks a promise is found', () => {

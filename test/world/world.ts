@@ -1,12 +1,14 @@
 /** The state of a world: what its parts share. Each part has a module of its own that changes it in virtual time. */
 
 import type { Application } from '../../lib/application.ts'
+import type { SyncAnswer, SyncOrder } from '../../lib/syncs.ts'
 import type { Git } from './git.ts'
 import type { Journal } from './journal.ts'
 import type { Live } from './live.ts'
 import type { Random } from './random.ts'
 import type { ApplicationPlan, Scenario, SourcePlan } from './scenario.ts'
 import type { Store } from './store.ts'
+import type { Mistake } from './syncing.ts'
 import type { Timetable } from './timetable.ts'
 
 export interface World {
@@ -20,8 +22,14 @@ export interface World {
   readonly applications: readonly Subject[]
   /** Counts the runs of the gate: one that is killed is followed by another. */
   runs: number
+  /** When a stream last lost a change between its list and its subscription, as each may, with no fault at all. */
+  lostInGapAt: number
   /** A sync that the gate ordered against its promise. */
-  wrongOrder: string | undefined
+  mistake: Mistake | undefined
+  /** Called with each sync that the gate has ordered, and what it was told. */
+  ordered: (subject: Subject, order: SyncOrder, answer: SyncAnswer) => void
+  /** How often somebody has begun a sync just before the gate. */
+  rivals: number
   /** Called with each application of which something has become another. */
   changed: (subject: Subject) => void
   /** Asks the controller for a comparison. 1: with the revision that is known; 2: with the latest. */
@@ -78,6 +86,8 @@ export interface Annotations {
 export interface Operation {
   readonly revisions: Revisions
   readonly isDryRun: boolean
+  /** Of a resource that is as it should be: it changes nothing, and runs no hooks. */
+  readonly isPartial?: boolean
   readonly isLocal: boolean
   readonly retries: number
   readonly isAutomated: boolean
@@ -167,6 +177,15 @@ export function later({ time }: World, subject: Subject, delay: number, action: 
   })
 }
 
+/** Whether specs say the same of what is compared: one that is changed and changed back is the same again. */
+export function sameSpec(a: Spec | undefined, b: Spec): boolean {
+  return a === b || (a !== undefined && a.destination === b.destination && sameSources(a.sources, b.sources))
+}
+
+export function sameSources(a: Spec['sources'] | undefined, b: Spec['sources']): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
+}
+
 /** The ref that a source tracks. */
 export function refOf({ repoURL }: Pick<SourcePlan, 'repoURL'>, targetRevision: string): string {
   return `${repoURL}@${targetRevision}`
@@ -181,5 +200,11 @@ export function hydratedBranch({ name, namespace }: ApplicationPlan): string {
 export function syncedSource({ plan }: Subject, { sources }: Spec, place: number) {
   const source = sources[place]
   if (source === undefined || plan.hydration === 'none') return source
-  return { ...source, targetRevision: hydratedBranch(plan) }
+  return { ...source, targetRevision: hydratedBranch(plan), path: plan.sources[place]?.path }
+}
+
+/** Whether its sync windows let nobody sync it now. */
+export function isClosed({ time }: Pick<World, 'time'>, { plan }: Subject): boolean {
+  const now = time.now()
+  return plan.owner?.closed.some(({ from, until }) => from <= now && now < until) ?? false
 }

@@ -1,0 +1,175 @@
+/**
+ * What the gate has promised of the syncs that it starts: of which applications, when, with what, and that it does not
+ * wait for nothing. Written from docs/sync.md, and on purpose with nothing of `lib/` that judges.
+ */
+
+import { FEW, SYNC_PATIENCE, WINDOWS_INTERVAL } from '../../lib/promises.ts'
+import type { SyncAnswer, SyncOrder } from '../../lib/syncs.ts'
+import type { Stage, Wanted } from '../../lib/wanted.ts'
+import type { Truth } from './truth.ts'
+import { isClosed, type Subject, type World } from './world.ts'
+
+/** A sync that was ordered, or not, against a promise. */
+export interface Mistake {
+  readonly promise: 'never twice' | 'never unasked' | 'never late' | 'never early'
+  readonly what: string
+}
+
+export interface SyncOracle {
+  /** Something of an application has become another. */
+  readonly seen: (subject: Subject, wanted: Wanted, truth: Truth) => void
+  /** Judges what has been so up to now; before what has changed is taken in. */
+  readonly look: () => Mistake | undefined
+  /** Whether a run may end because nothing may be started. */
+  readonly isRefusalRight: () => boolean
+}
+
+/** Whether an application needs a sync, where there is no doubt about it. */
+type Need = 'none' | 'needed' | 'unclear'
+
+interface Seen {
+  readonly need: Need
+  readonly since: number
+  /** When something else than no need was last so. */
+  readonly otherAt: number
+}
+
+/** So long it takes at most, where nothing breaks, until what is needed is known. */
+const KNOWN_WITHIN = SYNC_PATIENCE + 30_000
+
+/** So old is what an order rests on at most, where nothing breaks. */
+const EVIDENCE_AGE = 30_000
+
+/** Which applications are meant, and how many there must be. */
+export interface Members {
+  readonly includes: (subject: Subject) => boolean
+  readonly least: number
+}
+
+/** An oracle of what a run that begins now starts; without syncing it has nothing to say. */
+export function createSyncOracle(world: World, startsAt: number, members: Members): SyncOracle {
+  const { scenario, time } = world
+  const { policy } = scenario
+  const { sync } = policy
+  if (sync === undefined) return { seen: () => {}, look: () => undefined, isRefusalRight: () => false }
+  const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
+  const all = new Map<Subject, Seen>()
+  const begunBefore = new Map<Subject, number>()
+  const closings = new Map<string, number>()
+  let dueSince: number | undefined
+  let refusalDueSince: number | undefined
+
+  const mayNot = (subject: Subject) => isForbidden(subject, sync.stage)
+
+  /** Syncs are due where all are known to be as wanted, or to need one that they may get now. */
+  const isDue = () => {
+    if (all.size === 0 || all.size > FEW || policy.timeout === 0 || !isQuiet) return false
+    const seen = [...all].filter(([subject]) => members.includes(subject))
+    if (seen.length < members.least) return false
+    return (
+      seen.every(([, { need }]) => need !== 'unclear') &&
+      seen.every(([subject, { need }]) => need === 'none' || !mayNot(subject)) &&
+      seen.some(([subject, { need }]) => need === 'needed' && !isClosed(world, subject) && !isOwned(subject))
+    )
+  }
+  /** Its own, or one that somebody began meanwhile, which may be for the same revisions and adopted. */
+  const isOwned = (subject: Subject) => {
+    const before = begunBefore.get(subject) ?? 0
+    return subject.begun.length > before || subject.begun.includes(sync.id ?? ' ')
+  }
+  const isRefusalDue = () =>
+    isQuiet &&
+    all.size <= FEW &&
+    policy.timeout > 0 &&
+    [...all].some(
+      ([subject, { need }]) =>
+        need === 'needed' && mayNot(subject) && !isOwned(subject) && members.includes(subject),
+    )
+
+  const look = (): Mistake | undefined => {
+    const now = time.now()
+    const allowed = KNOWN_WITHIN + WINDOWS_INTERVAL
+    if (dueSince !== undefined && now - dueSince > allowed)
+      return { promise: 'never late', what: `syncs are due since ${dueSince} ms, and none was started` }
+    if (refusalDueSince !== undefined && now - refusalDueSince > allowed)
+      return { promise: 'never late', what: `a sync is forbidden since ${refusalDueSince} ms, and no no` }
+    dueSince = isDue() ? (dueSince ?? Math.max(now, startsAt)) : undefined
+    refusalDueSince = isRefusalDue() ? (refusalDueSince ?? Math.max(now, startsAt)) : undefined
+    return undefined
+  }
+
+  const judgeOrder = (subject: Subject, order: SyncOrder, answer: SyncAnswer): string | undefined => {
+    const now = time.now()
+    const { plan } = subject
+    if (policy.timeout === 0) return 'one look ordered a sync'
+    if (plan.automated) return `${plan.name} is synced automatically, and was ordered`
+    if (mayNot(subject)) return `${plan.name} was ordered, and that is forbidden`
+    if (order.prune !== (sync.prune ?? plan.owner?.prunes ?? false))
+      return `${plan.name} was ordered ${order.prune ? 'with' : 'without'} pruning`
+    for (const [other, { need, since }] of all)
+      if (need === 'needed' && mayNot(other) && !isOwned(other) && since <= startsAt && isQuiet)
+        return `${plan.name} was ordered, though ${other.plan.name} may not be`
+    const seen = all.get(subject)
+    if (seen?.need === 'none' && now - seen.since > EVIDENCE_AGE && isQuiet)
+      return `${plan.name} is as wanted since ${seen.since} ms, and was ordered`
+    if (answer.kind === 'closed') {
+      const span = plan.owner?.closed.find(({ from, until }) => from <= now && now < until)
+      const key = `${plan.name} ${world.runs} ${span?.from}`
+      const times = (closings.get(key) ?? 0) + 1
+      closings.set(key, times)
+      if (times > 2 && isQuiet) return `${plan.name} was ordered ${times} times while its window was closed`
+    }
+    return undefined
+  }
+  world.ordered = (subject, order, answer) => {
+    const what = judgeOrder(subject, order, answer)
+    if (what !== undefined) world.mistake ??= { promise: 'never unasked', what }
+    look()
+  }
+
+  return {
+    seen: (subject, wanted, truth) => {
+      if (!begunBefore.has(subject)) begunBefore.set(subject, subject.begun.length)
+      const now = time.now()
+      const need = needOf(subject, wanted, truth)
+      const before = all.get(subject)
+      if (before?.need === need) return
+      const isOther = before !== undefined && before.need !== 'none'
+      all.set(subject, { need, since: now, otherAt: isOther ? now : (before?.otherAt ?? now) })
+    },
+    look,
+    isRefusalRight: () =>
+      [...all].some(
+        ([subject, { need, otherAt }]) =>
+          mayNot(subject) &&
+          !subject.plan.automated &&
+          (need !== 'none' || time.now() - otherAt < EVIDENCE_AGE || !isQuiet),
+      ),
+  }
+}
+
+/** Whether syncing it is forbidden, by the account's policy or by its owner (Kargo, pkg/api/stage.go). */
+function isForbidden({ plan: { owner } }: Subject, stage: Stage | undefined): boolean {
+  if (owner === undefined) return false
+  return !owner.isPermitted || (stage !== undefined && !owner.authorizes)
+}
+
+function needOf(subject: Subject, wanted: Wanted, truth: Truth): Need {
+  const { exists, plan, status, operation, deletingSince, spec, annotations, isInvalid } = subject
+  if (!exists || deletingSince !== undefined) return 'unclear'
+  if (truth.isStored && truth.isVisible) return 'none'
+  if (plan.automated) return 'none'
+  const isClear =
+    operation === undefined &&
+    status.syncStatus === 'OutOfSync' &&
+    status.comparedTo === spec &&
+    status.conditions.length === 0 &&
+    annotations.refresh === undefined &&
+    !isInvalid &&
+    plan.hydration === 'none' &&
+    !plan.hasSeveralSources &&
+    wanted.revisionPolicy === 'exact' &&
+    wanted.commitMessage === undefined &&
+    wanted.revision?.kind !== 'per-source'
+  return isClear ? 'needed' : 'unclear'
+}
