@@ -355,6 +355,21 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     ],
   }),
 
+  /** The one that is not as wanted loses its label, which no stream tells. */
+  'label that is taken away': ({ random, startsAt }) => {
+    const at = startsAt + random.integer(1000, 60_000)
+    return {
+      count: random.integer(2, 4),
+      selector: true,
+      wanted: shaOf(0),
+      policy: { watch: random.chance(0.8), refresh: 'none', failAfter: Number.POSITIVE_INFINITY },
+      steps: [
+        { at: startsAt - 3000, kind: 'degrade', application: 1, takes: 900_000 },
+        { at, kind: 'relabel', application: 1 },
+      ],
+    }
+  },
+
   /** Labels change, and applications come and go, where a selector is asked for. */
   'selector that matches others': ({ random, startsAt }) => {
     const count = random.integer(2, 5)
