@@ -409,7 +409,8 @@ function pushedLate(random: Random, startsAt: number, push: Setting['push'], cou
   return [pushed.kind === 'push' ? { ...pushed, touches } : pushed, { at: at + 50, kind: 'webhook' }]
 }
 
-const NAMES = Object.keys(DRILLS)
+/** What there are drills of. */
+export const DRILL_NAMES: readonly string[] = Object.keys(DRILLS)
 
 /** A drill from its seed. */
 export function generateDrill(seed: number): Scenario {
@@ -425,7 +426,7 @@ export function generateDrill(seed: number): Scenario {
     content: { ...SMOOTH, id: 100 + commit, image: `registry.test/web:t${100 + commit}`, ...content },
     message,
   })
-  const name = random.pick(NAMES)
+  const name = random.pick(DRILL_NAMES)
   const drill = DRILLS[name]?.({ random, startsAt, push }) ?? {}
   const { count = 1, plan, policy, steps = [], faults = [], version, pace } = drill
   const applications = Array.from({ length: count }, (_, i) => applicationOf(i, plan))
