@@ -79,7 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OperationFailed: a dry run takes back no failure',
     file: 'observe.ts',
-    find: 'const failed = failedOperation(told, known.failedOperation)',
+    find: 'const failed = failedOperation(told, before)',
     replace: 'const failed = undefined',
   },
   {
