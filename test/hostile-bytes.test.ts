@@ -184,7 +184,11 @@ describe('memory is bounded under', () => {
   test.concurrent.each([
     ['a message that comments interrupt', `data: ${'x'.repeat(30_000)}\n:\n`],
     ['a message of lines without an end', 'data:x\n'.repeat(5000)],
+    ['a message of lines that end in CR without an end', 'data:x\r'.repeat(5000)],
+    ['a message of empty data without an end', 'data\r'.repeat(6000)],
     ['comments without an end', ':\n'.repeat(15_000)],
+    ['comments that end in CR without an end', ':\r'.repeat(15_000)],
+    ['fields that nobody knows without an end', 'x:y\rid:1\rretry:1\r'.repeat(2000)],
     ['a comment without an end', `:${'x'.repeat(30_000)}`],
     ['a name of an event without an end', `event${'x'.repeat(30_000)}`],
   ])('%s in the stream', async (_, piece) => {
