@@ -21,7 +21,7 @@ import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
 import { createSyncOracle } from './syncing.ts'
 import { ABSENT, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
-import { lastTrue, longestGap, type Turn, wereTrue } from './turns.ts'
+import { lastTrue, longestGap, type Turn } from './turns.ts'
 import { type Subject, serverTime, type World } from './world.ts'
 
 /** A promise that was broken. */
@@ -341,10 +341,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    // At one instant, each of those that are meant by now: Argo CD's status is behind what runs.
-    const reals = [...asked.values()].filter(({ subject }) => isMember(subject)).map(({ real }) => real)
-    if (!wereTrue(reals, ends.from - controllerLag(scenario, ends.to), ends.to))
-      return breach('never wrong', 'it was not so')
+    // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
+    const from = ends.from - controllerLag(scenario, ends.to)
+    for (const { subject, real } of asked.values())
+      if (isMember(subject) && lastTrue(real, from, ends.to) === undefined)
+        return breach('never wrong', 'it was not so')
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
     const most = resolutionOf(policy) + oldest

@@ -35,15 +35,3 @@ export function longestGap(turns: readonly Turn<boolean>[], from: number, to: nu
   }
   return longest
 }
-
-/** Whether all were true at one instant within two. */
-export function wereTrue(all: readonly (readonly Turn<boolean>[])[], from: number, to: number): boolean {
-  // At the first instant at which all are true, something has just become so.
-  const instants = [from, ...all.flat().map(({ at }) => at)].filter((at) => from <= at && at <= to)
-  return instants.some((at) => all.every((turns) => wasTrue(turns, at)))
-}
-
-/** An instant at which it turns belongs to what was and to what is. */
-function wasTrue(turns: readonly Turn<boolean>[], at: number): boolean {
-  return turns.some((turn, i) => turn.value && turn.at <= at && at <= (turns[i + 1]?.at ?? at))
-}
