@@ -32,13 +32,19 @@ export function failsAt({ failing, checks, refreshes }: Known, { failAfter }: Po
  * all that says so. Where a stream says otherwise meanwhile, neither is believed until another look. And a selector
  * must match it still: no look and no stream tells that it has lost its labels.
  */
-export function hasFailed(known: Known, { policy, target, listedAt }: Part): boolean {
+export function hasFailed(known: Known, knowledge: Part): boolean {
   if (hasOwnSyncFailed(known)) return true
   const { failing, isDoubtful, treeAsOf } = known
   if (failing === undefined || isDoubtful) return false
+  const dueAt = failsAt(known, knowledge.policy)
+  if (knowledge.target.kind === 'selector' && knowledge.listedAt < dueAt) return false
+  return failing.shownAt >= looksFrom(known, knowledge) && (!restsOnTree(known) || treeAsOf >= dueAt)
+}
+
+/** From when on a look makes a no: when that is due, and with a selector not before it was asked whether it matches still. */
+export function looksFrom(known: Known, { policy, target, listedAt }: Part): number {
   const dueAt = failsAt(known, policy)
-  if (target.kind === 'selector' && listedAt < dueAt) return false
-  return failing.shownAt >= dueAt && (!restsOnTree(known) || treeAsOf >= dueAt)
+  return target.kind === 'selector' ? Math.max(dueAt, listedAt) : dueAt
 }
 
 /** Whether all that is failing is so by the resource tree. */

@@ -210,7 +210,7 @@ export interface Knowledge {
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
-  readonly undecided: ReadonlyMap<string, Application>
+  readonly undecided: ReadonlyMap<string, { readonly application: Application; readonly at: number }>
   readonly streams: Streams
   /** When the last list of what the selector matches was asked for, and how many there were. */
   readonly listedAt: number

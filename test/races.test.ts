@@ -773,3 +773,18 @@ describe('a failed hook that a dry run hides', () => {
     expect(scene.ending).toEqual(ending)
   })
 })
+
+test('an application that appears is looked at when a stream tells, though nothing says what the namespace is', async () => {
+  const scene = new Scene()
+  const wanted = wanting({ revision: SHA.b })
+  const applications = ['a', 'b'].map((name) => ({ name, namespace: undefined, wanted }))
+  scene.start({ watch: true, timeout: 300 * SECOND }, { kind: 'names', project: undefined, applications })
+  await scene.pass(100)
+  const looks = scene.argocd.count('look')
+  scene.argocd.streams[0]?.send(
+    ...['a', 'b'].map((name) => ({ type: 'ADDED', application: scene.put(name, SHA.b) }) as const),
+  )
+  await scene.pass(2)
+  expect(looks).toBeLessThan(12)
+  expect(scene.ending).toEqual(VERIFIED)
+})

@@ -125,6 +125,8 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
     // What nobody asked for has a time of grace, in which a failure of Git is passed over.
     subject.controller.isComparing = false
     armTimer(world, subject)
+    // Deferred: whoever asked meanwhile is served next.
+    later(world, subject, 2, () => compareIfWanted(world, subject))
     return
   }
   status.syncStatus = 'Unknown'

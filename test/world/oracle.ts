@@ -21,7 +21,7 @@ import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
 import { createSyncOracle } from './syncing.ts'
 import { ABSENT, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
-import { lastTrue, longestGap, type Turn } from './turns.ts'
+import { lastTrue, longestGap, type Turn, wereTrue } from './turns.ts'
 import { type Subject, serverTime, type World } from './world.ts'
 
 /** A promise that was broken. */
@@ -69,6 +69,8 @@ interface Asked {
   readonly subject: Subject
   readonly wanted: Wanted
   truth: Truth
+  /** When it really was as wanted. */
+  readonly real: Turn<boolean>[]
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -90,7 +92,6 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const asked = new Map<Subject, Asked>()
   // Each holds where it turns, the latest last.
   const stored: Turn<boolean>[] = []
-  const real: Turn<boolean>[] = []
   let visibleSince: number | undefined
   // When a selector last ceased to match something: no stream tells of that.
   let leftAt = Number.NEGATIVE_INFINITY
@@ -113,6 +114,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       subject,
       wanted,
       truth: ABSENT,
+      real: [],
       failings: [],
       hopelessSince: undefined,
       unidentifiedSince: undefined,
@@ -175,7 +177,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
     if (failedFor <= allowed) return undefined
     const reason = failings.at(-1)?.value
-    return breach('never late', `${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`)
+    return breach(
+      'never late',
+      `${subject.plan.name}: ${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`,
+    )
   }
   /** Git holds something else for longer than a refresh may take to be asked for, and nobody has looked. */
   const unseen = ({ subject, truth, unidentifiedSince }: Asked): Breach | undefined => {
@@ -204,7 +209,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const since = Math.max(unseenSince, unidentifiedSince, operatesSince, startsAt)
     let allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
     // One that came to nothing is asked for again, once that is known.
-    for (const _ of scenario.faults) allowed += REFRESH_LOST + 3000
+    for (const { kind, until } of scenario.faults)
+      allowed +=
+        kind === 'refresh refused'
+          ? Math.max(until - since, 0) + refreshWithin(Math.max(until - startsAt, 0))
+          : REFRESH_LOST + 3000
     if (time.now() - since <= allowed) return undefined
     return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
   }
@@ -245,6 +254,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isMeant = isMember(subject)
       if (one.isMeant && !isMeant) leftAt = time.now()
       one.isMeant = isMeant
+      turn(one.real, one.truth.isReal)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
@@ -261,18 +271,15 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (mistake !== undefined) return { at: time.now(), ...mistake }
     let members = 0
     let isStored = true
-    let isReal = true
     let isVisible = true
     for (const { subject, truth } of asked.values()) {
       if (!isMember(subject)) continue
       members++
       isStored &&= truth.isStored
-      isReal &&= truth.isReal
       isVisible &&= truth.isVisible
     }
     const isEnough = members >= least
     turn(stored, isEnough && isStored)
-    turn(real, isEnough && isReal)
     if (isEnough && isVisible) {
       visibleSince ??= Math.max(time.now(), startsAt)
       return undefined
@@ -334,7 +341,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    if (lastTrue(real, ends.from - controllerLag(scenario, ends.to), ends.to) === undefined)
+    // At one instant, each of those that are meant by now: Argo CD's status is behind what runs.
+    const reals = [...asked.values()].filter(({ subject }) => isMember(subject)).map(({ real }) => real)
+    if (!wereTrue(reals, ends.from - controllerLag(scenario, ends.to), ends.to))
       return breach('never wrong', 'it was not so')
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)

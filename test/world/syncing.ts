@@ -118,7 +118,14 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     if (order.prune !== (sync.prune ?? plan.owner?.prunes ?? false))
       return `${plan.name} was ordered ${order.prune ? 'with' : 'without'} pruning`
     for (const [other, { need, since }] of all)
-      if (need === 'needed' && mayNot(other) && !isOwned(other) && since <= startsAt && isQuiet)
+      if (
+        need === 'needed' &&
+        members.includes(other) &&
+        mayNot(other) &&
+        !isOwned(other) &&
+        since <= startsAt &&
+        isQuiet
+      )
         return `${plan.name} was ordered, though ${other.plan.name} may not be`
     if (isUnrefreshed(subject) && isQuiet)
       return `${plan.name} was ordered by what was compared before the run`

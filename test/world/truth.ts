@@ -69,9 +69,11 @@ export function truthOf(
     isFresh(subject) &&
     status.conditions.length === 0 &&
     showsImages(wanted.images, subject)
+  // A dry run changes nothing that runs.
+  const isChanging = isOperating && !isDryRunning(subject)
   const isReal =
     deletingSince === undefined &&
-    !isOperating &&
+    !isChanging &&
     !(live.hasFailedHook && isKnowable(live, scenario.policy)) &&
     !live.hasDrifted &&
     sameContents(contentsOf(world, subject), live.contents) &&
@@ -91,6 +93,10 @@ export function truthOf(
 /** Whether a run could know of a failed hook that another operation has taken the place of. */
 function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
   return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
+}
+
+function isDryRunning({ operation, status: { operationState } }: Subject): boolean {
+  return (operation ?? operationState?.operation)?.isDryRun === true
 }
 
 function isRunning({ status: { operationState } }: Subject): boolean {

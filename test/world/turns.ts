@@ -35,3 +35,10 @@ export function longestGap(turns: readonly Turn<boolean>[], from: number, to: nu
   }
   return longest
 }
+
+/** Whether all were true at one instant within two. */
+export function wereTrue(all: readonly (readonly Turn<boolean>[])[], from: number, to: number): boolean {
+  // What holds turns at its turns only.
+  const instants = [from, ...all.flat().map(({ at }) => at)].filter((at) => from <= at && at <= to)
+  return instants.some((at) => all.every((turns) => turns.findLast((turn) => turn.at <= at)?.value === true))
+}
