@@ -1,7 +1,7 @@
 /** Keeps secrets out of whatever is shown. */
 
 import type { Connection } from './access.ts'
-import { type Reading, readingOf, unescaped } from './escapes.ts'
+import { readingsOf } from './escapes.ts'
 import { settings } from './settings.ts'
 import { ELLIPSIS } from './text.ts'
 
@@ -100,7 +100,7 @@ export class Secrets {
     if (needles.length === 0) return text
     const places = placesIn(text)
     if (OTHERWISE.test(text))
-      for (const { text: meant, starts, ends } of readingsOf(text))
+      for (const { text: meant, starts, ends } of readingsOf(text, MOST_LAYERS))
         for (const [start, end] of placesIn(meant)) places.push([starts[start] ?? 0, ends[end - 1] ?? 0])
     return withoutPlaces(text, places)
   }
@@ -163,20 +163,11 @@ function withoutPlaces(text: string, places: readonly Place[]): string {
   return masked + text.slice(done)
 }
 
-/** A text as it stands, and with one layer of escapes less each. */
-function* readingsOf(text: string): Generator<Reading> {
-  let reading: Reading | undefined = readingOf(text)
-  for (let layer = 0; layer <= MOST_LAYERS && reading !== undefined; layer++) {
-    yield reading
-    reading = unescaped(reading)
-  }
-}
-
 /** A secret as it comes out where all escapes are undone, also those that only look like some. */
 function meaningOf(secret: string): string {
   // As most tokens: each run reads them before it asks anything.
   if (!OTHERWISE.test(secret)) return secret
-  return [...readingsOf(secret)].at(-1)?.text ?? secret
+  return Array.from(readingsOf(secret, MOST_LAYERS), ({ text }) => text).at(-1) ?? secret
 }
 
 /** What there is of a secret in Base64, wherever it stands in what is written so: a Secret of Kubernetes, a header. */

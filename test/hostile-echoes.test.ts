@@ -152,6 +152,18 @@ describe('a secret is masked however it is echoed', () => {
     },
   )
 
+  test.concurrent('where it ends a title, or what of a place is told', async () => {
+    const secret = 'kingfisher<over?the#glass'
+    const login = { ...LOGIN, ARGOCD_API_PASSWORD: secret, KPCEA_TIMEOUT: '0' }
+    const pages = ['200 OK', '500 No'].map((status) => http(status, [], `<html><title>${secret}</title>`))
+    for (const answer of [...pages, http('302 Found', [`Location: /login/${secret}`])]) {
+      await using server = await WireServer.start(answers(() => answer))
+      const all = await everything({ ...login, ARGOCD_SERVER: server.url })
+      expect(all.map(({ text }) => text).join('\n')).toMatch(/web page|redirects to/)
+      for (const { text } of all) expect(traceOf(secret, url, text)).toBeUndefined()
+    }
+  })
+
   test.concurrent('where an error breaks off inside it', async () => {
     const body = `you sent ${TOKEN.slice(0, LEFT)}`
     await using server = await WireServer.start(

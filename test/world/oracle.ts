@@ -204,7 +204,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const since = Math.max(unseenSince, unidentifiedSince, operatesSince, startsAt)
     let allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
     // One that came to nothing is asked for again, once that is known.
-    for (const _ of scenario.faults) allowed += REFRESH_LOST + refreshWithin(0)
+    for (const _ of scenario.faults) allowed += REFRESH_LOST + 3000
     if (time.now() - since <= allowed) return undefined
     return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
   }
@@ -301,7 +301,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       return breach('on time', `ended ${now - deadline} ms after the deadline`)
     switch (ending.kind) {
       case 'verified':
-        return judgeYes(now)
+        return judgeYes(now) ?? late()
       case 'timed-out':
         if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
         return (
@@ -428,5 +428,6 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     refreshes,
     trees: wanted.some(({ images }) => images.length > 0),
     renderings: wanted.some(({ revisionPolicy }) => revisionPolicy === 'equivalent'),
+    isMany: applications.length > FEW,
   }
 }

@@ -94,6 +94,8 @@ export interface Needs {
   readonly trees: boolean
   /** Whether revisions render the same. */
   readonly renderings: boolean
+  /** More applications than are read one by one: a fresh stream tells of them. */
+  readonly isMany: boolean
 }
 
 /** How much later a yes may come for a fault that was there meanwhile. */
@@ -129,7 +131,7 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
     case 'silent':
     case 'lost':
     case 'gap':
-      return SELDOMEST + 2000
+      return (needs.isMany ? SELDOMEST_OF_MANY : SELDOMEST) + 2000
     case 'lag':
       return fault.by + 3000
     case 'controller down':
@@ -149,7 +151,7 @@ function soakedAnew(lasts: number, policy: Policy): number {
 
 /** Each stream may lose what changes between its list and its subscription: few are read anew, many by another stream. */
 export function lostInGap(count: number): number {
-  return (count > FEW ? STREAM_ANEW[1] : SELDOMEST) + 2000
+  return (count > FEW ? SELDOMEST_OF_MANY : SELDOMEST) + 2000
 }
 
 const MARK = 45_000
@@ -157,6 +159,7 @@ const MARK = 45_000
 const CONFIRMED = 20_000
 const HEDGED = LONGEST_HEDGE + 2000
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? 0
+const SELDOMEST_OF_MANY = STREAM_ANEW[STREAM_ANEW.length - 1] ?? 0
 
 /** How many requests are sent at most in a minute for so many applications. */
 export function mostRequests(applications: number, { interval }: Policy): number {
