@@ -89,7 +89,8 @@ function lost(random: Random): Fault {
     until: Number.MAX_SAFE_INTEGER,
     requests: 1,
     only: 'sync',
-    by: random.pick([2000, 40_000]),
+    by: random.pick([20, 2000, 40_000]),
     readsLate: random.chance(0.3),
+    breaks: random.chance(0.5),
   }
 }
