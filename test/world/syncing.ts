@@ -43,7 +43,7 @@ interface Seen {
 }
 
 /** So long it takes at most, where nothing breaks, until what is needed is known. */
-const KNOWN_WITHIN = SYNC_PATIENCE + 30_000
+const KNOWN_WITHIN = SYNC_PATIENCE + 10_000
 
 /** A refresh that is asked for while another is under way may be answered by that. */
 const LONGEST_COMPARISON = 10_000
