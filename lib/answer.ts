@@ -69,14 +69,14 @@ export async function refuse<T = undefined>(
       )
     throw new RequestFailure(
       'NotArgoCD',
-      `${host} redirects to ${cut(oneLine(mask(destination(headers.get('location')))), LONGEST_QUOTE)}, which is not followed; ` +
+      `${host} redirects to ${cut(oneLine(destination(mask(headers.get('location') ?? ''))), LONGEST_QUOTE)}, which is not followed; ` +
         'check the scheme, host and root path in ARGOCD_SERVER (--server), and whether a sign-in page is in front',
     )
   }
   const body = await readBeginning(response, host, LARGEST_ERROR)
   const error = errorSchema().safeParse(tryJson(body)).data
   const isArgoCD = error?.code !== undefined && error.code !== null
-  const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body))), LONGEST_QUOTE)
+  const said = cut(oneLine(mask(error?.message ?? error?.error ?? textOf(body, mask))), LONGEST_QUOTE)
   const answer = `${status}${said === '' ? '' : ` ${said}`}`
   if (status === 401) throw new RefusedToken(answer)
   const taken = take({ status, code: error?.code ?? undefined, said })
@@ -124,9 +124,9 @@ function hostname(host: string): string | undefined {
 }
 
 /** Where a redirect leads, without the query, which may hold anything. */
-function destination(location: string | null): string {
-  const url = URL.parse(location ?? '')
-  if (url === null) return (location ?? 'nowhere').split('?', 1)[0] || 'nowhere'
+function destination(location: string): string {
+  const url = URL.parse(location)
+  if (url === null) return location.split('?', 1)[0] || 'nowhere'
   const { protocol, host, pathname } = url
   return `${protocol}${host === '' && !pathname.startsWith('/') ? '' : '//'}${host}${pathname}`
 }
@@ -140,7 +140,7 @@ export async function readJson(
   const value = tryJson(body)
   if (value !== undefined) return value
   const what = looksLikeHtml(body)
-    ? cut(oneLine(mask(`a web page${titleOf(body)}`)), LONGEST_QUOTE)
+    ? cut(oneLine(mask(`a web page${titleOf(body, mask)}`)), LONGEST_QUOTE)
     : body.trim() === ''
       ? 'nothing'
       : 'something that is no JSON'
@@ -183,16 +183,17 @@ function looksLikeHtml(body: string): boolean {
 const HEAD_OF_PAGE = 16 * 1024
 
 /** Looked for step by step: a pattern for all of it would begin anew at each of many titles that do not end. */
-function titleOf(html: string): string {
-  const head = cut(html, HEAD_OF_PAGE)
+function titleOf(html: string, mask: (text: string) => string): string {
+  // Masked first: a secret may hold what ends a title.
+  const head = mask(cut(html, HEAD_OF_PAGE))
   const tag = head.search(/<title/i)
   const start = tag < 0 ? -1 : head.indexOf('>', tag)
   if (start < 0) return ''
   return ` ("${(head.slice(start + 1).split('<', 1)[0] ?? '').trim()}")`
 }
 
-function textOf(body: string): string {
-  return looksLikeHtml(body) ? `a web page${titleOf(body)}` : body
+function textOf(body: string, mask: (text: string) => string): string {
+  return looksLikeHtml(body) ? `a web page${titleOf(body, mask)}` : body
 }
 
 const LONGEST_QUOTE = 300

@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { formatServerAddress } from './address.ts'
 import { parseAnswer, readJson, refuse } from './answer.ts'
-import { createArgoCD } from './argocd.ts'
+import { createArgoCD, segments } from './argocd.ts'
 import type { Config } from './config.ts'
 import { examineApplications, REQUEST_TIMEOUT } from './doctor-applications.ts'
 import { formatDuration } from './duration.ts'
@@ -141,12 +141,7 @@ export async function* examine(
       return refuse(response, host, mask)
     }, AbortSignal.timeout(REQUEST_TIMEOUT))
   const canI = async (action: string, object: string) =>
-    (
-      await ask(
-        `account/can-i/applications/${action}/${object.split('/').map(encodeURIComponent).join('/')}`,
-        answerSchema,
-      )
-    )?.value === 'yes'
+    (await ask(`account/can-i/applications/${action}/${segments(object)}`, answerSchema))?.value === 'yes'
 
   let account: string
   try {

@@ -5,6 +5,7 @@ import type { Knowledge, Known, Sighting } from './knowledge.ts'
 import { keyOf } from './members.ts'
 import { bounded, member, withDeparted } from './membership.ts'
 import { sighted } from './observe.ts'
+import { refreshObserved } from './refreshes.ts'
 import type { ApplicationRef } from './requests.ts'
 
 /** All that a selector matches was listed. */
@@ -23,7 +24,12 @@ export function listed(
     // What was learnt since the request was sent is newer than the list.
     const isNewer = known.sighting !== undefined && known.sighting.at > startedAt
     const seen: Sighting = { application, source: 'list', asOf: startedAt, at: now, opening: -number }
-    next.set(known.key, isNewer ? known : sighted(known, seen, now, knowledge))
+    if (isNewer) {
+      next.set(known.key, known)
+      continue
+    }
+    const after = sighted(known, seen, now, knowledge)
+    next.set(known.key, { ...after, refreshes: refreshObserved(after) })
   }
   return bounded(withMembers({ ...knowledge, lists: number, listedAt: startedAt }, next, startedAt, now))
 }

@@ -4,7 +4,7 @@ import { type Application, REFRESH_ANNOTATION, REFRESH_TIMESTAMP_ANNOTATION } fr
 import { isHydrating } from './hydration.ts'
 import type { Known, Refreshes } from './knowledge.ts'
 import { staleOperation } from './operation-rules.ts'
-import { REFRESH_LOST } from './promises.ts'
+import { LONGEST_LAG, REFRESH_LOST } from './promises.ts'
 import { observedSources } from './sources.ts'
 import { parseTime } from './time.ts'
 
@@ -80,9 +80,14 @@ export function refreshObserved(known: Known): Refreshes {
   if (REFRESH_TIMESTAMP_ANNOTATION in annotations && sighting.asOf > refreshes.startedAt)
     return refreshes.isTimed ? refreshes : { ...refreshes, isTimed: true }
   // Nobody is at it: the request, or its answer, was lost on the way. It is asked for again.
+  // A list is a little behind; what a stream lives on may be behind by any time.
+  const lag = {
+    look: 0,
+    list: LONGEST_LAG,
+    refresh: Number.POSITIVE_INFINITY,
+    stream: Number.POSITIVE_INFINITY,
+  }[sighting.source]
   const isLost =
-    sighting.source === 'look' &&
-    sighting.asOf > refreshes.startedAt + REFRESH_LOST &&
-    !(REFRESH_ANNOTATION in annotations)
+    sighting.asOf > refreshes.startedAt + REFRESH_LOST + lag && !(REFRESH_ANNOTATION in annotations)
   return isLost ? { ...refreshes, isUnderWay: false, lost: refreshes.lost + 1 } : refreshes
 }

@@ -17,6 +17,9 @@ export const LONGEST_MESSAGE = 1500
 /** A line of the program's, which holds some messages and its own words. In characters. */
 export const LONGEST_LINE = 4096
 
+/** What stands at the end of a text that was cut, whoever cut it. */
+export const ELLIPSIS = '…'
+
 /**
  * A text cut to a length, never inside a character. Whatever of others is cut is cut by this: where a secret is cut
  * in two, the ellipsis tells those that look for it.
@@ -26,7 +29,7 @@ export const LONGEST_LINE = 4096
 export function cut(text: string, most: number): string {
   if (text.length <= most) return text
   const isInside = /[\ud800-\udbff]/.test(text.charAt(most - 1))
-  return `${text.slice(0, isInside ? most - 1 : most)}…`
+  return `${text.slice(0, isInside ? most - 1 : most)}${ELLIPSIS}`
 }
 
 /** A path without slashes at its end. Step by step: a pattern would begin anew at each of many slashes. */

@@ -339,6 +339,10 @@ describe('sessions', () => {
     const { result } = await suffer(connect(server, { ...LOGIN, KPCEA_TIMEOUT: '40' }))
     expect(result).toMatchObject({ verified: false, reason: 'Unreachable', timedOut: false })
     expect(result.message).toContain('was sent the login 3 times')
+    const [first = 0, second = 0, third = 0] = server.requests.map(({ at }) => at)
+    // A second, then two: less than that apart they were never sent.
+    expect(second - first).toBeGreaterThanOrEqual(900)
+    expect(third - second).toBeGreaterThanOrEqual(1800)
     expect(server.requests).toHaveLength(3)
   })
 

@@ -84,6 +84,51 @@ describe('the certificate of the server', () => {
   })
 })
 
+describe('files that are no certificate and no key', () => {
+  const folder = temporaryDirectory()
+  const at = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  test.concurrent('name their setting, before anything is sent', async () => {
+    const [one, other] = await Promise.all([authority.client(), authority.client()])
+    const cert = at('cert.pem', one.cert)
+    const cases = [
+      ['KPCEA_CA_FILE (--ca-file)', 'holds no PEM certificate', { KPCEA_CA_FILE: at('none.pem', 'none') }],
+      ['KPCEA_CA_FILE (--ca-file)', 'holds no PEM certificate', { KPCEA_CA_FILE: at('key.pem', one.key) }],
+      [
+        'KPCEA_CLIENT_KEY_FILE (--client-key-file)',
+        'does not fit the certificate',
+        { KPCEA_CLIENT_CERT_FILE: cert, KPCEA_CLIENT_KEY_FILE: at('other.pem', other.key) },
+      ],
+      [
+        'KPCEA_CLIENT_KEY_FILE (--client-key-file)',
+        'holds no PEM private key',
+        { KPCEA_CLIENT_CERT_FILE: cert, KPCEA_CLIENT_KEY_FILE: cert },
+      ],
+    ] as const
+    for (const [setting, problem, files] of cases) {
+      const { result } = await suffer({ ARGOCD_SERVER: '127.0.0.1:1', ARGOCD_API_TOKEN: 'x', ...files })
+      expect(result.reason).toBe('InvalidSettings')
+      expect(result.message).toContain(setting)
+      expect(result.message).toContain(problem)
+    }
+  })
+})
+
+test.concurrent.each([
+  ['an unknown authority', async () => (await createAuthority('another')).server(), true],
+  ['other names', () => authority.wrongName(), true],
+  ['a date in the past', () => authority.expired(), true],
+] as const)('--insecure is advised where it would help: %s', async (_, certificate, advised) => {
+  await using server = await serve(await certificate())
+  const { result } = await suffer(asking(server, 'localhost'))
+  expect(result.message.includes(INSECURE)).toBe(advised)
+  // And it does.
+  const taken = await suffer({ ...asking(server, 'localhost'), KPCEA_INSECURE: 'true' })
+  expect(taken.code).toBe(0)
+})
+
 /** A forward proxy that is spoken to over TLS. */
 async function secureProxy(server: ArgoCDServer, certificate: KeyPair) {
   const inner = await forwardProxy(server)

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { application } from './argocd/server.ts'
-import { answers, http, TOKEN, WireServer } from './faults.ts'
+import { answers, http, says, TOKEN, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
 import { everything } from './ways-out.ts'
 
@@ -151,6 +151,29 @@ describe('a secret is masked however it is echoed', () => {
         expect([where, traceOf(TOKEN, url, text)]).toEqual([where, undefined])
     },
   )
+
+  test.concurrent('where it ends a title, or what of a place is told', async () => {
+    const secret = 'kingfisher<over?the#glass'
+    const login = { ...LOGIN, ARGOCD_API_PASSWORD: secret, KPCEA_TIMEOUT: '0' }
+    const pages = ['200 OK', '500 No'].map((status) => http(status, [], `<html><title>${secret}</title>`))
+    for (const answer of [...pages, http('302 Found', [`Location: /login/${secret}`])]) {
+      await using server = await WireServer.start(answers(() => answer))
+      const all = await everything({ ...login, ARGOCD_SERVER: server.url })
+      expect(all.map(({ text }) => text).join('\n')).toMatch(/web page|redirects to/)
+      for (const { text } of all) expect(traceOf(secret, url, text)).toBeUndefined()
+    }
+  })
+
+  test.concurrent('where an error breaks off inside it', async () => {
+    const body = `you sent ${TOKEN.slice(0, LEFT)}`
+    await using server = await WireServer.start(
+      says(`HTTP/1.1 500 No\r\nContent-Length: ${2 * body.length}\r\n\r\n${body}`, 'close'),
+    )
+    const env = { ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: TOKEN, KPCEA_TIMEOUT: '0' }
+    const all = await everything(env)
+    expect(all.map(({ text }) => text).join('\n')).toContain('you sent ***…')
+    for (const { text } of all) expect(traceOf(TOKEN, url, text)).toBeUndefined()
+  })
 
   test.concurrent('a password in a header, and a cookie', async () => {
     const headers = `X-Gate: Basic ${base64('me:s3cret-of-basic')}\nCookie: a=kingfisher-1; b="kingfisher-2"`

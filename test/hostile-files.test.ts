@@ -272,9 +272,26 @@ test.concurrent('headers of a file are sent', async () => {
   expect(server.requests.slice(before).some(({ headers }) => headers.get('x-hardly') === 'ever')).toBe(true)
 })
 
+/** The files by which a program sees that it is in a container. */
 const isContainer = ['/.dockerenv', '/run/.containerenv'].some((path) => existsSync(path))
 
-test.skipIf(isContainer)('an argocd configuration that everybody can read is warned of', async () => {
+/** Everything that is in the root directory, but for files. */
+const OUT_OF_THE_CONTAINER = `
+set -e
+root=$1; shift
+mount -t tmpfs none "$root"
+for one in /*; do
+  if [ -L "$one" ]; then cp -P "$one" "$root$one"
+  elif [ -d "$one" ]; then mkdir "$root$one"; mount --rbind "$one" "$root$one"; fi
+done
+exec chroot "$root" "$@"`
+
+const outside = isContainer
+  ? ['unshare', '--mount', 'sh', '-c', OUT_OF_THE_CONTAINER, 'sh', temporaryDirectory()]
+  : []
+const canBeOutside = Bun.spawnSync([...outside, 'true']).exitCode === 0
+
+test.skipIf(!canBeOutside)('an argocd configuration that everybody can read is warned of', async () => {
   const folder = temporaryDirectory()
   const config = join(folder, 'config')
   writeFileSync(
@@ -286,8 +303,14 @@ test.skipIf(isContainer)('an argocd configuration that everybody can read is war
     [0o600, false],
   ] as const) {
     chmodSync(config, mode)
-    const env = { ...WEB, KPCEA_TIMEOUT: '30', ARGOCD_CONFIG_DIR: folder }
-    const { code, stderr } = await oneOfFew(() => run(env))
+    const child = Bun.spawn([...outside, EXECUTABLE], {
+      env: { PATH: process.env.PATH, ...WEB, KPCEA_TIMEOUT: '30', ARGOCD_CONFIG_DIR: folder },
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'pipe',
+      timeout: 60_000,
+    })
+    const [code, stderr] = await Promise.all([child.exited, child.stderr.text()])
     expect(code).toBe(0)
     expect(stderr.includes(`everybody on this machine can read "${config}"`)).toBe(warns)
   }
@@ -310,4 +333,24 @@ test.concurrent('a revision of dots reaches no other path', async () => {
     odd.requests.map(({ path }) => path).filter((path) => /\/applications\/web\/metadata/.test(path)),
   ).toEqual([])
   expect(server.requests.slice(before).filter(({ path }) => path.includes('..'))).toEqual([])
+})
+
+test.concurrent('a project of dots reaches none either', async () => {
+  for (const project of ['..', '.']) {
+    await using odd = await ArgoCDServer.start()
+    odd.apply(
+      application(
+        { name: 'web', revision: SHA.b },
+        { spec: { project, syncPolicy: { automated: undefined } } },
+      ),
+    )
+    const env = { ...connect(odd, WEB), KPCEA_SYNC: 'true', KPCEA_TIMEOUT: '3' }
+    const { code, stdout } = await oneOfFew(() => run(env))
+    expect(code).toBe(1)
+    expect(stdout).toContain("can be no name or revision of Argo CD's")
+    const paths = odd.requests.map(({ path }) => path)
+    expect(
+      paths.filter((path) => !/^\/api\/v1\/(?:stream\/)?applications(?:\/web(?:\/|$)|$)/.test(path)),
+    ).toEqual([])
+  }
 })

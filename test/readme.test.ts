@@ -38,6 +38,14 @@ describe('README', () => {
     expect([...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, code = '']) => code)).toEqual([...codes])
   })
 
+  test('has a section on security: what is defended against, what is not, and what of the runtime runs code', () => {
+    const section = readme.split('## Security')[1]?.split('\n## ')[0] ?? ''
+    for (const part of ['**Defended against**', '**Not**', '`BUN_OPTIONS`', '`BUN_BE_BUN`', '`BUN_INSPECT*`'])
+      expect(section).toContain(part)
+    for (const part of ['`BUN_JSC_*`', 'docs/security.md#variables-that-the-runtime-obeys'])
+      expect(section).toContain(part)
+  })
+
   test('says that npx trusts npm for Bun itself', () => {
     expect(readme).toContain('for Bun itself, `npx` trusts npm')
   })

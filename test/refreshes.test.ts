@@ -7,7 +7,7 @@ import { REFRESH_LOST } from '../lib/promises.ts'
 import type { Target } from '../lib/wanted.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 import { History } from './history.ts'
-import { SECOND } from './scene.ts'
+import { SECOND, SELECTED } from './scene.ts'
 
 const BRANCH: Target = {
   kind: 'names',
@@ -183,6 +183,13 @@ describe('a refresh under way', () => {
     expect(soon.known().refreshes.isUnderWay).toBe(true)
     const late = started().look(REFRESH_LOST + 1, 'web', reconciled(0))
     expect(late.known().refreshes.isUnderWay).toBe(false)
+  })
+  test('so is one that a list shows no trace of a little later', () => {
+    const one = new History({ refresh: 'normal' }, SELECTED).list(0, [reconciled(0)]).refreshStarts(0, 'web')
+    one.list(13 * SECOND, [reconciled(0)])
+    expect(one.known().refreshes.isUnderWay).toBe(true)
+    one.list(14 * SECOND, [reconciled(0)])
+    expect(one.known().refreshes.isUnderWay).toBe(false)
   })
   test('is not lost while its annotation is there', () =>
     expect(

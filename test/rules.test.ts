@@ -330,6 +330,19 @@ const NO: readonly Case[] = [
     },
   ],
   [
+    'two sources of one branch at two commits, by the name of both',
+    'RevisionMismatch',
+    'pending',
+    {},
+    {
+      sources: [
+        { repoURL: 'https://b', targetRevision: 'main', path: 'x', revision: SHA.a },
+        { repoURL: 'https://b', targetRevision: 'main', path: 'y', revision: SHA.b },
+      ],
+    },
+    { KPCEA_TARGET_REVISION: 'https://b=main', KPCEA_REFRESH: 'none' },
+  ],
+  [
     'at-least, on a history that was cut',
     'RevisionMismatch',
     'pending',
@@ -427,6 +440,11 @@ const YES: readonly Yes[] = [
     },
   ],
   ['no operation ever', { status: { operationState: null } }],
+  [
+    'a hydration asked for where nothing is hydrated',
+    {},
+    { annotations: { 'argocd.argoproj.io/hydrate': 'normal' } },
+  ],
   ['a short SHA', {}, {}, { KPCEA_TARGET_REVISION: SHA.a.slice(0, 7) }],
   ['a SHA in capitals', {}, {}, { KPCEA_TARGET_REVISION: SHA.a.toUpperCase() }],
   [

@@ -86,7 +86,7 @@ describe('examples/kargo/variants/sync-prod.yaml with examples/sync-analysis-tem
   test('syncs nothing that does not list the Stage', async () => {
     const prod = await production('web:other')
     const { code, stdout } = await run(environment(containerOf(template, given), prod))
-    expect(code).toBe(3)
+    expect(code).toBe(1)
     expect(stdout).toContain('kargo.akuity.io/authorized-stage: web:prod-synced')
     expect(prod.server.operations.syncs).toEqual([])
   })

@@ -62,17 +62,94 @@ describe('the fix of a broken release is waited for', () => {
     expect(await run.result()).toMatchObject({ verified: true })
   })
 
-  test.concurrent('whose new Pods replace those that are broken', async () => {
+  test.concurrent('a broken Pod, before the release is there', async () => {
+    await using server = await ArgoCDServer.start()
+    put(server, { revision: OLD }, { status: { health: { status: 'Progressing' } } })
+    server.resourceTree('web', { nodes: [pod('ImagePullBackOff', new Date())] })
+    const run = begin(server, { KPCEA_FAIL_AFTER: '0', KPCEA_REFRESH: 'none' })
+    await waitFor(() =>
+      server.requests.some(({ route, ended }) => route === 'resource-tree' && ended === 'complete'),
+    )
+    await Bun.sleep(1500)
+    put(server, { revision: NEW })
+    expect(await run.result()).toMatchObject({ verified: true })
+  })
+
+  test.concurrent('another revision begins anew', async () => {
+    await using server = await ArgoCDServer.start()
+    const degraded = (revision: string) =>
+      put(server, { revision, images: ['acme/web:1'] }, { status: { health: { status: 'Degraded' } } })
+    degraded(OLD)
+    const images = { KPCEA_TARGET_REVISION: undefined, KPCEA_TARGET_IMAGES: 'acme/web:1' }
+    const run = begin(server, { ...images, KPCEA_FAIL_AFTER: '5', KPCEA_REFRESH: 'none' })
+    await waitFor(() => run.said().includes('Degraded'))
+    // Six seconds in all, and never five of one revision.
+    await Bun.sleep(3000)
+    degraded(NEW)
+    await Bun.sleep(3000)
+    put(server, { revision: NEW, images: ['acme/web:1'] })
+    expect(await run.result()).toMatchObject({ verified: true })
+  })
+
+  const degraded = { status: 'Degraded' }
+  const now = new Date()
+  const replicaSet = (name: string, revision: number, health: string) => ({
+    group: 'apps',
+    kind: 'ReplicaSet',
+    name,
+    uid: name,
+    parentRefs: [{ kind: 'Deployment', uid: 'deployment' }],
+    createdAt: now.toISOString(),
+    health: { status: health },
+    info: [{ name: 'Revision', value: `Rev:${revision}` }],
+  })
+  const others: readonly (readonly [string, readonly JsonObject[]])[] = [
+    ['a Pod of before the operation', [pod('ImagePullBackOff', LONG_AGO)]],
+    ['a Pod that was evicted', [{ ...pod('Evicted', now), info: ended('Evicted') }]],
+    [
+      'a Job of a CronJob, and its Pod',
+      [
+        { group: 'batch', kind: 'CronJob', name: 'nightly', uid: 'cron' },
+        {
+          group: 'batch',
+          kind: 'Job',
+          name: 'nightly-1',
+          uid: 'job',
+          parentRefs: [{ kind: 'CronJob', uid: 'cron' }],
+          createdAt: now.toISOString(),
+          health: degraded,
+        },
+        { ...pod('Error', now), parentRefs: [{ kind: 'Job', uid: 'job' }], info: ended('Error') },
+      ],
+    ],
+    [
+      'a ReplicaSet that another has taken over from',
+      [replicaSet('web-1', 1, 'Degraded'), replicaSet('web-2', 2, 'Progressing')],
+    ],
+  ]
+  test.concurrent.each(others)('and %s is held against nobody', async (_, nodes) => {
     await using server = await ArgoCDServer.start()
     put(server, { revision: NEW }, { status: { health: { status: 'Progressing' } } })
-    server.resourceTree('web', { nodes: [pod('ImagePullBackOff', LONG_AGO)] })
+    server.resourceTree('web', { nodes: [...nodes] })
     const run = begin(server, { KPCEA_FAIL_AFTER: '0' })
-    await waitFor(() => server.requests.some(({ route, status }) => route === 'resource-tree' && status))
+    await waitFor(() =>
+      server.requests.some(({ route, ended }) => route === 'resource-tree' && ended === 'complete'),
+    )
     await waitFor(() => run.said().includes('NotHealthy'))
+    // Time enough to end the run, for a gate that takes it for broken.
+    await Bun.sleep(1500)
     put(server, { revision: NEW })
     expect(await run.result()).toMatchObject({ verified: true })
   })
 })
+
+/** What a Pod tells that has ended. */
+function ended(reason: string) {
+  return [
+    { name: 'Status Reason', value: reason },
+    { name: 'Containers', value: '0/1' },
+  ]
+}
 
 /** A Pod that is Degraded. */
 function pod(reason: string, createdAt: Date) {
@@ -309,6 +386,34 @@ describe('what passes costs no yes', () => {
     const { result } = await runJson(wanting(server, { KPCEA_TARGET_REVISION: 'main' }))
     expect(result).toMatchObject({ verified: true })
     expect(server.refreshes).toHaveLength(1)
+  })
+
+  test.concurrent('a dry commit that was overtaken, with at-least', async () => {
+    await using server = await ArgoCDServer.start()
+    const history = [OLD, NEW].map((revision, id) => ({ id, revision }))
+    // What it was hydrated to is seen while it is being rolled out.
+    const status = { health: { status: 'Progressing' }, history: history.slice(0, 1) }
+    put(server, { revision: OLD, drySHA: SHA.c }, { status })
+    const env = { KPCEA_TARGET_REVISION: SHA.c, KPCEA_REVISION_POLICY: 'at-least', KPCEA_REFRESH: 'none' }
+    const run = begin(server, env)
+    await waitFor(() => run.said().includes('NotHealthy'))
+    put(server, { revision: NEW, drySHA: SHA.d }, { status: { history } })
+    expect(await run.result()).toMatchObject({ verified: true })
+  })
+
+  test.concurrent('an application that the selector no longer matches', async () => {
+    await using server = await ArgoCDServer.start()
+    const apply = (name: string, revision: string, team: string) =>
+      server.apply(application({ name, revision, labels: { team } }))
+    apply('web', NEW, 'web')
+    apply('other', OLD, 'web')
+    const env = { ARGOCD_APP_NAME: undefined, KPCEA_SELECTOR: 'team=web', KPCEA_WATCH: 'false' }
+    const run = begin(server, { ...env, KPCEA_REFRESH: 'none' })
+    await waitFor(() => run.said().includes('RevisionMismatch'))
+    apply('other', OLD, 'db')
+    const result = await run.result()
+    expect(result).toMatchObject({ verified: true })
+    expect(result.applications).toHaveLength(1)
   })
 
   test.concurrent('images of Pods that have ended', async () => {

@@ -16,19 +16,38 @@ import { expect, mutated, type Target, target } from './target.ts'
 
 /** It has characters that are written otherwise in JSON, URLs and HTML. */
 const SECRET = 'k1ngf1sher&under "glass"/<é>'
-/** What is left of it nowhere. */
-const TRACES = ['k1ngf1sher', 'under', 'glass']
+/** What is left of it nowhere: also where it was cut, and in Base64. */
+const TRACES = ['k1ngf', 'under', 'glass', Buffer.from(SECRET).toString('base64').slice(0, 8)]
 
 const MOST_MIB = 256
 /** How much later than its deadline a run may end, in seconds, on a machine that does something else as well. */
 const GRACE = 3
 
-const written = fc.constantFrom<(text: string) => string>(
+const way = fc.constantFrom<(text: string) => string>(
   (text) => text,
   (text) => JSON.stringify(text).slice(1, -1),
   encodeURIComponent,
   Bun.escapeHTML,
+  (text) => [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
 )
+
+/** Up to three ways of writing in each other, and Base64 inside. */
+const written = fc
+  .record({ ways: fc.array(way, { maxLength: 3 }), isCoded: fc.nat(3).map((one) => one === 0) })
+  .map(
+    ({ ways, isCoded }) =>
+      (text: string) =>
+        ways.reduce((all, write) => write(all), isCoded ? Buffer.from(text).toString('base64') : text),
+  )
+
+/** So much in front of something that it is where some text is cut. */
+const filling = fc
+  .record({
+    limit: fc.constantFrom(30, 100, 300, 1500, 3000, 4096, 16_384, 65_536),
+    less: fc.nat(60),
+    character: fc.constantFrom('x', ' ', 'x '),
+  })
+  .map(({ limit, less, character }) => character.repeat(limit).slice(0, Math.max(limit - less, 0)))
 
 /** Words that steer, command and tell secrets. */
 const words = fc
@@ -57,6 +76,7 @@ const words = fc
         '\0',
       ),
       written.map((write) => write(SECRET)),
+      fc.tuple(filling, written).map(([before, write]) => before + write(SECRET)),
       fc.constantFrom('<title', '<title>', '<!doctype html>', '%', '|', '`', '](x)'),
       fc.string({ unit: 'binary', maxLength: 4 }),
       fc.constantFrom('x'.repeat(2000), ' '.repeat(70_000)),
@@ -163,10 +183,11 @@ function respond(socket: net.Socket, head: string, { answer, stream, isEndless }
     'Content-Type: application/json',
     `Location: ${location}`,
     ...(encoding === 'identity' ? [] : [`Content-Encoding: ${encoding === 'bomb' ? 'gzip' : encoding}`]),
-    `Content-Length: ${sent.length}`,
+    `Content-Length: ${body.length}`,
   ]
   socket.write(`${fields.join('\r\n')}\r\n\r\n`)
   socket.write(sent)
+  if (isBroken) socket.end()
 }
 
 async function serve(input: Input): Promise<net.Server> {

@@ -55,6 +55,7 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     mistake: undefined,
     ordered: () => {},
     rivals: 0,
+    lostInGapAt: Number.NEGATIVE_INFINITY,
     changed: () => {},
     requestComparison: () => {},
   }

@@ -4,7 +4,7 @@
  */
 
 import { parseWantedRevision } from '../../lib/revision.ts'
-import type { Policy, Target } from '../../lib/wanted.ts'
+import type { Policy, RevisionPolicy, Target } from '../../lib/wanted.ts'
 import { createRandom, type Random } from './random.ts'
 import {
   type ApplicationPlan,
@@ -41,6 +41,7 @@ interface Drill {
   /** What is wanted. @default commit 1 */
   readonly wanted?: string
   readonly wantedImage?: string
+  readonly revisionPolicy?: RevisionPolicy
   readonly selector?: boolean
   readonly min?: number
   readonly version?: Version
@@ -61,6 +62,49 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     policy: { failAfter: random.integer(3000, 75_000), timeout: 500_000 },
     steps: [push(1, startsAt - 1000, { hook: 'fails', hookTakes: random.integer(1000, 8000) })],
   }),
+
+  /** A sync is asked for, and nobody begins it. */
+  'operation that is not begun': ({ random, startsAt }) => {
+    const at = startsAt - random.integer(700, 3000)
+    return {
+      plan: { automated: false, selfHeals: false },
+      wanted: shaOf(0),
+      policy: { refresh: 'none' },
+      steps: [{ at, kind: 'sync', application: 0, how: 'plain' }],
+      faults: [{ kind: 'controller down', from: at - 10, until: startsAt + random.integer(3000, 10_000) }],
+    }
+  },
+
+  /** What is wanted was deployed, and what was before it was deployed again; the history may hold no more than that. */
+  'rollback by the branch': ({ random, startsAt, push }) => ({
+    plan: { automated: false, selfHeals: false, historyLimit: random.pick([2, 2, 3, 10]) },
+    revisionPolicy: 'at-least',
+    steps: [
+      push(1, 500, {}),
+      { at: 600, kind: 'webhook' },
+      { at: 1500, kind: 'sync', application: 0, how: 'plain' },
+      push(0, startsAt - 4500, { ...SMOOTH }),
+      { at: startsAt - 4400, kind: 'webhook' },
+      { at: startsAt - random.integer(1000, 3500), kind: 'sync', application: 0, how: 'plain' },
+    ],
+  }),
+
+  /** The release is Degraded for good, and Git cannot be read now and then. */
+  'errors while it is broken': ({ random, startsAt }) => {
+    const times = Array.from({ length: 16 }, (_, i) => startsAt + 10_000 + 25_000 * i)
+    return {
+      wanted: shaOf(0),
+      policy: { failAfter: random.integer(30_000, 60_000), timeout: 600_000 },
+      steps: [
+        { at: startsAt - 2000, kind: 'degrade', application: 0, takes: 900_000 },
+        ...times.flatMap((at): Step[] => [
+          { at, kind: 'refresh', application: 0, old: false },
+          { at: at + 4000, kind: 'refresh', application: 0, old: false },
+        ]),
+      ],
+      faults: times.map((at) => ({ kind: 'comparison error', from: at - 100, until: at + 2500 })),
+    }
+  },
 
   /** A hook fails, and then a dry run takes its place on record. */
   'dry run after a failed hook': ({ random, startsAt, push }) => ({
@@ -92,21 +136,14 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     steps: [{ at: startsAt + random.integer(-2500, 100), kind: 'respec', application: 0, change: 'path' }],
   }),
 
-  /** A hydration fails, and is tried again after two minutes; what is wanted comes of it, or was there before. */
+  /** What is wanted cannot be rendered, or what came after it. */
   'hydration that fails': ({ random, startsAt, push }) => {
-    const at = startsAt + random.integer(-500, 3000)
+    const at = startsAt + random.integer(-3000, 1000)
     return {
       plan: { hydration: 'always' },
       policy: { failAfter: random.integer(1000, 8000) },
       wanted: shaOf(random.pick([0, 1])),
-      steps: [push(1, at - 50, {}), { at, kind: 'webhook' }],
-      faults: [
-        {
-          kind: 'comparison error',
-          from: at + random.integer(100, 600),
-          until: at + random.integer(7000, 14_000),
-        },
-      ],
+      steps: [push(1, at - 50, { renders: false }), { at, kind: 'webhook' }],
     }
   },
 
@@ -187,17 +224,20 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     }
   },
 
-  /** The gate's only refresh is lost, or refused for a moment; nobody else asks for one. */
-  'refresh that comes to nothing': ({ random, startsAt, push }) => ({
-    policy: { timeout: 110_000, refresh: 'normal' },
-    steps: [push(1, startsAt - random.integer(500, 4000), {})],
-    faults: [
-      random.pick<Fault>([
-        { kind: 'hang', from: 0, until: FOR_EVER, requests: 1, only: 'refresh' },
-        { kind: 'refresh refused', from: 0, until: startsAt + 3000, status: random.pick([400, 401, 403]) },
-      ]),
-    ],
-  }),
+  /** The gate's only refresh is lost, refused for a moment, or comes before the push; nobody else asks for one. */
+  'refresh that comes to nothing': ({ random, startsAt, push }) => {
+    const fault = random.pick<Fault | undefined>([
+      { kind: 'hang', from: 0, until: FOR_EVER, requests: 1, only: 'refresh' },
+      { kind: 'refresh refused', from: 0, until: startsAt + 3000, status: random.pick([400, 401, 403]) },
+      undefined,
+    ])
+    const at = fault === undefined ? random.integer(1000, 30_000) : -random.integer(500, 4000)
+    return {
+      policy: { timeout: 110_000, refresh: 'normal' },
+      steps: [push(1, startsAt + at, {})],
+      faults: fault === undefined ? [] : [fault],
+    }
+  },
 
   /** A proxy holds the stream back for as long as the run lasts, and what is waited for comes late in it. */
   'stream that is held back': ({ random, startsAt, push }) => ({
@@ -315,6 +355,21 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     ],
   }),
 
+  /** The one that is not as wanted loses its label, which no stream tells. */
+  'label that is taken away': ({ random, startsAt }) => {
+    const at = startsAt + random.integer(1000, 60_000)
+    return {
+      count: random.integer(2, 4),
+      selector: true,
+      wanted: shaOf(0),
+      policy: { watch: random.chance(0.8), refresh: 'none', failAfter: Number.POSITIVE_INFINITY },
+      steps: [
+        { at: startsAt - 3000, kind: 'degrade', application: 1, takes: 900_000 },
+        { at, kind: 'relabel', application: 1 },
+      ],
+    }
+  },
+
   /** Labels change, and applications come and go, where a selector is asked for. */
   'selector that matches others': ({ random, startsAt }) => {
     const count = random.integer(2, 5)
@@ -354,7 +409,8 @@ function pushedLate(random: Random, startsAt: number, push: Setting['push'], cou
   return [pushed.kind === 'push' ? { ...pushed, touches } : pushed, { at: at + 50, kind: 'webhook' }]
 }
 
-const NAMES = Object.keys(DRILLS)
+/** What there are drills of. */
+export const DRILL_NAMES: readonly string[] = Object.keys(DRILLS)
 
 /** A drill from its seed. */
 export function generateDrill(seed: number): Scenario {
@@ -370,7 +426,7 @@ export function generateDrill(seed: number): Scenario {
     content: { ...SMOOTH, id: 100 + commit, image: `registry.test/web:t${100 + commit}`, ...content },
     message,
   })
-  const name = random.pick(NAMES)
+  const name = random.pick(DRILL_NAMES)
   const drill = DRILLS[name]?.({ random, startsAt, push }) ?? {}
   const { count = 1, plan, policy, steps = [], faults = [], version, pace } = drill
   const applications = Array.from({ length: count }, (_, i) => applicationOf(i, plan))
@@ -419,7 +475,7 @@ function applicationOf(i: number, plan: Partial<ApplicationPlan> = {}): Applicat
 
 function targetOf(
   applications: readonly ApplicationPlan[],
-  { wanted: text = shaOf(1), wantedImage, selector = false, min = 1 }: Drill,
+  { wanted: text = shaOf(1), wantedImage, revisionPolicy = 'exact', selector = false, min = 1 }: Drill,
 ): Target {
   const images =
     wantedImage === undefined
@@ -433,7 +489,7 @@ function targetOf(
         ]
   const wanted = {
     revision: text === '' ? undefined : parseWantedRevision(text),
-    revisionPolicy: 'exact',
+    revisionPolicy,
     images,
     commitMessage: undefined,
     health: ['Healthy'],

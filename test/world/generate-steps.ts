@@ -158,7 +158,12 @@ function generateStep(
     case 'webhook':
       return { at, kind }
     case 'sync':
-      return { at, kind, application, how: random.pick(['plain', 'plain', 'dry run', 'local']) }
+      return {
+        at,
+        kind,
+        application,
+        how: random.pick(['plain', 'plain', at % 2 === 0 ? 'dry run' : 'some resources', 'local']),
+      }
     case 'refresh':
       return { at, kind, application, old: random.chance(0.6) }
     case 'respec':

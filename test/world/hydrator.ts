@@ -5,7 +5,7 @@
 
 import { annotateRefresh } from './controller.ts'
 import { isFaulty } from './faults.ts'
-import { headOf, point } from './git.ts'
+import { contentAt, contentOf, headOf, point } from './git.ts'
 import { HYDRATED, shaOf } from './scenario.ts'
 import { write } from './store.ts'
 import { hydratedBranch, later, refOf, type Subject, sameSources, type World } from './world.ts'
@@ -110,7 +110,7 @@ function hydrate(world: World, subject: Subject, looked: string): void {
     // What was asked for meanwhile has another time, and is looked at next.
     if (asked !== undefined && subject.annotations.hydrateTimestamp === hydrateTimestamp)
       dropAnnotation(subject)
-    if (isFaulty(world, 'comparison error')) {
+    if (isFaulty(world, 'comparison error') || !renders(world, subject, dry)) {
       world.journal.count('hydration failed')
       status.hydrator = {
         ...status.hydrator,
@@ -148,4 +148,9 @@ function hydrate(world: World, subject: Subject, looked: string): void {
     // What came meanwhile and nobody has asked for, the repository server's cache keeps from being seen.
     if (subject.annotations.hydrate !== undefined) later(world, subject, 20, () => look(world, subject))
   })
+}
+
+function renders({ git }: World, { spec }: Subject, dry: string): boolean {
+  const id = contentAt(git, dry, spec.sources[0]?.path)
+  return id === undefined || contentOf(git, id).renders !== false
 }

@@ -25,9 +25,11 @@ export function requestOperation(world: World, subject: Subject, operation: Oper
       ? 'local sync'
       : operation.isDryRun
         ? 'dry run'
-        : operation.isAutomated
-          ? 'automated sync'
-          : 'manual sync',
+        : operation.isPartial === true
+          ? 'sync of some resources'
+          : operation.isAutomated
+            ? 'automated sync'
+            : 'manual sync',
   )
   write(world, subject)
   later(world, subject, world.random.between(10, 400), () => begin(world, subject, operation, 0))
@@ -57,8 +59,9 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 }
 
 function record(world: World, subject: Subject, operationState: OperationState): void {
-  if (operationState.operation.isDryRun) forget(world, subject)
-  else subject.lastReal = operationState
+  const { isDryRun, isPartial = false } = operationState.operation
+  if (isDryRun || isPartial) forget(world, subject)
+  if (!isDryRun) subject.lastReal = operationState
   subject.status.operationState = operationState
   world.journal.tell(
     () => `${subject.plan.name}: operation ${operationState.phase} (attempt ${operationState.retryCount})`,
@@ -66,9 +69,10 @@ function record(world: World, subject: Subject, operationState: OperationState):
   write(world, subject)
 }
 
-/** A dry run takes the place of what is on record; who has not seen that before cannot know of it any more. */
+/** A dry run, or a sync of some resources, takes the place of what is on record; who has not seen that before cannot know of it any more. */
 function forget({ time, scenario }: World, { live, status }: Subject): void {
-  if (!live.hasFailedHook || status.operationState?.operation.isDryRun === true) return
+  const before = status.operationState?.operation
+  if (!live.hasFailedHook || before?.isDryRun === true || before?.isPartial === true) return
   live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
 }
 
@@ -119,7 +123,7 @@ function sync(world: World, subject: Subject, operationState: OperationState): v
   }
   const content = contentOf(git, contents[0] ?? 0)
   const state = { ...operationState, synced: revisions }
-  if (operation.isDryRun) {
+  if (operation.isDryRun || operation.isPartial === true) {
     later(world, subject, random.between(20, 300), () =>
       content.applies
         ? succeed(world, subject, state)
@@ -189,7 +193,7 @@ function awaitHealth(world: World, subject: Subject, state: OperationState): voi
 function succeed(world: World, subject: Subject, state: OperationState): void {
   const { status, plan } = subject
   const { operation, synced = [] } = state
-  if (!operation.isDryRun && !operation.isLocal) {
+  if (!operation.isDryRun && !operation.isLocal && operation.isPartial !== true) {
     subject.deployments.push(synced)
     const id = (status.history.at(-1)?.id ?? -1) + 1
     status.history = [...status.history, { id, revisions: synced }].slice(-plan.historyLimit)
@@ -231,7 +235,8 @@ function end(world: World, subject: Subject, state: OperationState): void {
 /** Somebody ends an operation that runs or waits to retry. */
 export function terminate(world: World, subject: Subject): void {
   const { operationState } = subject.status
-  if (subject.operation === undefined || operationState === undefined) return
+  // One that has not begun yet is none that could be ended.
+  if (operationState === undefined || subject.operation !== operationState.operation) return
   subject.controller.isTerminating = true
   if (operationState.finishedAt !== undefined)
     end(world, subject, { ...operationState, phase: 'Failed', message: 'Operation terminated' })

@@ -9,6 +9,7 @@ import {
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
+  lostInGap,
   mostRequests,
   noWithin,
   ONE_LOOK,
@@ -143,6 +144,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const allowedFrom = (since: number, to: number) => {
     let allowed = policy.stableFor + yesWithin(policy, needs, Math.max(since - startsAt, 0))
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
+    if (world.lostInGapAt > since - lostInGap(asked.size)) allowed += lostInGap(asked.size)
     if (policy.watch) allowed += Math.max(leftAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval) - since, 0)
     // A sync whose answer is lost is waited for, and looked for.
     if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
@@ -202,7 +204,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const since = Math.max(unseenSince, unidentifiedSince, operatesSince, startsAt)
     let allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
     // One that came to nothing is asked for again, once that is known.
-    for (const _ of scenario.faults) allowed += REFRESH_LOST + refreshWithin(0)
+    for (const _ of scenario.faults) allowed += REFRESH_LOST + 3000
     if (time.now() - since <= allowed) return undefined
     return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
   }
@@ -232,7 +234,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       for (const revision of subject.status.revisions)
         if (!one.seenAt.has(revision)) one.seenAt.set(revision, Math.max(time.now(), startsAt))
       one.truth = truthOf(world, subject, one.wanted, startsAt, one.seenAt)
-      if (one.failingOf !== one.truth.observed) {
+      // While a comparison fails, the revision is not known, which is not another one.
+      const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
+      if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
@@ -297,7 +301,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       return breach('on time', `ended ${now - deadline} ms after the deadline`)
     switch (ending.kind) {
       case 'verified':
-        return judgeYes(now)
+        return judgeYes(now) ?? late()
       case 'timed-out':
         if (now !== deadline) return breach('on time', `timed out ${deadline - now} ms before the deadline`)
         return (
@@ -424,5 +428,6 @@ function needsOf({ scenario: { target, applications, policy } }: World) {
     refreshes,
     trees: wanted.some(({ images }) => images.length > 0),
     renderings: wanted.some(({ revisionPolicy }) => revisionPolicy === 'equivalent'),
+    isMany: applications.length > FEW,
   }
 }

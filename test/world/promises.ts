@@ -11,6 +11,8 @@ import {
   READ_ANEW,
   REFRESH_ANEW,
   REFRESH_JITTER,
+  REQUEST_TIMEOUT,
+  STREAM_ANEW,
   TREE_INTERVAL,
 } from '../../lib/promises.ts'
 import type { Policy } from '../../lib/wanted.ts'
@@ -92,6 +94,8 @@ export interface Needs {
   readonly trees: boolean
   /** Whether revisions render the same. */
   readonly renderings: boolean
+  /** More applications than are read one by one: a fresh stream tells of them. */
+  readonly isMany: boolean
 }
 
 /** How much later a yes may come for a fault that was there meanwhile. */
@@ -108,9 +112,15 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
     case 'reset':
     case 'hopeless':
     case 'unauthorized':
-      return lasts + interval + 6000
+      return lasts + interval + 6000 + soakedAnew(lasts, policy)
     case 'unavailable':
-      return lasts + interval + Math.min(fault.retryAfter ?? 0, LONGEST_RETRY_AFTER) + 6000
+      return (
+        lasts +
+        interval +
+        Math.min(fault.retryAfter ?? 0, LONGEST_RETRY_AFTER) +
+        6000 +
+        soakedAnew(lasts, policy)
+      )
     case 'refresh refused':
       return needs.refreshes ? lasts + refreshWithin(Number.POSITIVE_INFINITY) : interval + 3000
     case 'cut':
@@ -121,7 +131,7 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
     case 'silent':
     case 'lost':
     case 'gap':
-      return SELDOMEST + 2000
+      return (needs.isMany ? SELDOMEST_OF_MANY : SELDOMEST) + 2000
     case 'lag':
       return fault.by + 3000
     case 'controller down':
@@ -133,11 +143,23 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
   }
 }
 
+/** What nobody could see has not held: *stable for* begins anew where nobody could look for longer than is tolerated. */
+function soakedAnew(lasts: number, policy: Policy): number {
+  const { interval, stableFor } = policy
+  return lasts + interval + REQUEST_TIMEOUT > resolutionOf(policy) ? stableFor : 0
+}
+
+/** Each stream may lose what changes between its list and its subscription: few are read anew, many by another stream. */
+export function lostInGap(count: number): number {
+  return (count > FEW ? SELDOMEST_OF_MANY : SELDOMEST) + 2000
+}
+
 const MARK = 45_000
 /** A refresh that confirms an error. */
 const CONFIRMED = 20_000
 const HEDGED = LONGEST_HEDGE + 2000
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? 0
+const SELDOMEST_OF_MANY = STREAM_ANEW[STREAM_ANEW.length - 1] ?? 0
 
 /** How many requests are sent at most in a minute for so many applications. */
 export function mostRequests(applications: number, { interval }: Policy): number {

@@ -3,7 +3,7 @@
 import type { Application } from '../../lib/application.ts'
 import { OTHER_PATH } from './git.ts'
 import { type ApplicationPlan, SERVER_NAMESPACE, type SourcePlan } from './scenario.ts'
-import { hydratedBranch, type Revisions, rfc3339, type Spec, type Subject } from './world.ts'
+import { hydratedBranch, type Operation, type Revisions, rfc3339, type Spec, type Subject } from './world.ts'
 
 /** Renders what the store holds; a missing field is `undefined` or empty, as the gate's own parser leaves it. */
 export function render(subject: Subject): Application {
@@ -143,13 +143,18 @@ function renderInfo({ id }: { id?: string }) {
 
 function renderSync(
   several: boolean,
-  { revisions, isDryRun, isLocal }: { revisions: Revisions; isDryRun: boolean; isLocal: boolean },
+  {
+    revisions,
+    isDryRun,
+    isLocal,
+    isPartial,
+  }: Pick<Operation, 'revisions' | 'isDryRun' | 'isLocal' | 'isPartial'>,
 ) {
   return {
     ...revisionFields(several, revisions),
     dryRun: isDryRun || undefined,
     manifests: isLocal ? 1 : 0,
-    resources: 0,
+    resources: isPartial === true ? 1 : 0,
   }
 }
 

@@ -88,6 +88,8 @@ export interface Content {
   readonly hasSecret: boolean
   /** Whether the API server takes the manifests. */
   readonly applies: boolean
+  /** Whether the hydrator can render them. @default true */
+  readonly renders?: boolean
 }
 
 /** What somebody does at some time; applications and commits by their numbers. */
@@ -106,7 +108,11 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'tag'; readonly name: string; readonly commit: number }
   /** The Git host tells Argo CD of a push. */
   | { readonly kind: 'webhook' }
-  | { readonly kind: 'sync'; readonly application: number; readonly how: 'plain' | 'dry run' | 'local' }
+  | {
+      readonly kind: 'sync'
+      readonly application: number
+      readonly how: 'plain' | 'dry run' | 'some resources' | 'local'
+    }
   | { readonly kind: 'rollback'; readonly application: number }
   | { readonly kind: 'terminate'; readonly application: number }
   /** Somebody else asks for a refresh; `old`: by the annotation alone, without a timestamp. */

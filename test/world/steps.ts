@@ -145,13 +145,14 @@ function isBusy({ operation, deletingSince }: Subject): boolean {
   return operation !== undefined || deletingSince !== undefined
 }
 
-function sync(world: World, subject: Subject, how: 'plain' | 'dry run' | 'local'): void {
+function sync(world: World, subject: Subject, how: 'plain' | 'dry run' | 'some resources' | 'local'): void {
   if (isBusy(subject) || (how === 'local' && (subject.plan.automated || subject.live.contents === undefined)))
     return
   const isDryRun = how === 'dry run'
   requestOperation(world, subject, {
     revisions: [],
     isDryRun,
+    isPartial: how === 'some resources',
     isLocal: how === 'local',
     retries: 0,
     isAutomated: false,

@@ -11,6 +11,8 @@ export interface Store {
   /** As the cache holds them, by number. */
   readonly cached: Map<number, Cached>
   cachedUntil: number
+  /** How many changes the cache has learnt of. */
+  published: number
   readonly subscribers: Set<(change: Change) => void>
 }
 
@@ -27,7 +29,7 @@ export interface Change {
 }
 
 export function createStore(): Store {
-  return { version: 0, cached: new Map(), cachedUntil: 0, subscribers: new Set() }
+  return { version: 0, cached: new Map(), cachedUntil: 0, published: 0, subscribers: new Set() }
 }
 
 const USUAL_LAG = 150
@@ -65,6 +67,7 @@ function publish(world: World, action: () => void): void {
   time.at(store.cachedUntil, action)
 }
 
-function tell({ subscribers }: Store, change: Change): void {
-  for (const subscriber of [...subscribers]) subscriber(change)
+function tell(store: Store, change: Change): void {
+  store.published++
+  for (const subscriber of [...store.subscribers]) subscriber(change)
 }

@@ -84,10 +84,11 @@ export function openStream(
     if (events.length > 0) send(events)
     let gap = USUAL_GAP * random.next()
     for (const fault of activeFaults(world)) if (fault.kind === 'gap') gap += fault.by
-    const { version } = store
+    const { version, published } = store
     time.after(gap, () => {
       if (isClosed) return
       if (gap > USUAL_GAP && store.version !== version) journal.count('fault gap')
+      if (store.published !== published) world.lostInGapAt = time.now()
       store.subscribers.add(subscriber)
     })
     keepAlive()

@@ -20,9 +20,12 @@ export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isRele
   if (reason === 'NotHealthy') return isReleased
   if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
   const { operationState, revisions, syncStatus } = status
-  // A dry run, or a sync of local manifests, has taken the place of what failed.
-  if (operationState?.operation.isDryRun === true || operationState?.operation.isLocal === true) return false
-  const isOfObserved = operationState?.synced?.join() === revisions.join()
+  // A dry run, or a sync of local manifests or of some resources, has taken the place of what failed.
+  const { isDryRun, isLocal, isPartial } = operationState?.operation ?? {}
+  if (isDryRun === true || isLocal === true || isPartial === true) return false
+  // While the next attempt is under way, its results are those of none yet.
+  const operated = operationState?.synced ?? operationState?.operation.revisions
+  const isOfObserved = operated?.join() === revisions.join()
   return (
     isReleased &&
     (isOfObserved || (live.hasFailedHook && syncStatus === 'Synced' && operationState?.failed === 'hook'))

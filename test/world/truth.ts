@@ -88,7 +88,7 @@ export function truthOf(
   return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
 }
 
-/** Whether a run could know of a failed hook that a dry run has taken the place of. */
+/** Whether a run could know of a failed hook that another operation has taken the place of. */
 function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
   return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
 }

@@ -22,6 +22,8 @@ export interface World {
   readonly applications: readonly Subject[]
   /** Counts the runs of the gate: one that is killed is followed by another. */
   runs: number
+  /** When a stream last lost a change between its list and its subscription, as each may, with no fault at all. */
+  lostInGapAt: number
   /** A sync that the gate ordered against its promise. */
   mistake: Mistake | undefined
   /** Called with each sync that the gate has ordered, and what it was told. */
@@ -84,6 +86,8 @@ export interface Annotations {
 export interface Operation {
   readonly revisions: Revisions
   readonly isDryRun: boolean
+  /** Of a resource that is as it should be: it changes nothing, and runs no hooks. */
+  readonly isPartial?: boolean
   readonly isLocal: boolean
   readonly retries: number
   readonly isAutomated: boolean
