@@ -9,6 +9,8 @@ import { type Finding, type Subject, works } from './finding.ts'
 import { few } from './phrase.ts'
 import type { ApplicationRef } from './requests.ts'
 import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-access.ts'
+import { isAutomated } from './sync-operation.ts'
+import { describeClosed } from './sync-windows.ts'
 import { wholeMinutes } from './validity.ts'
 import { namesOf, whereabouts } from './whereabouts.ts'
 
@@ -25,7 +27,7 @@ const LONGEST_SILENCE = 3_600_000
 export interface Acquaintance {
   /** Who is asking, as the server says. */
   readonly account: string
-  readonly client: Pick<ArgoCD, 'look' | 'names' | 'watch'>
+  readonly client: Pick<ArgoCD, 'look' | 'names' | 'syncWindows' | 'watch'>
   /** Whether the account may do something with `project/name`, or `project/namespace/name`. */
   readonly canI: (action: string, object: string) => Promise<boolean>
   readonly fails: (subject: Subject, error: unknown) => Finding
@@ -143,7 +145,10 @@ export async function* examineApplications(
     const key = applicationKey(metadata.name, metadata.namespace)
     const refused: string[] = []
     const object = policyObject(application, undefined)
-    for (const action of actions) if (!(await canI(action, object))) refused.push(action)
+    // Nothing is started there, so nobody has to let it.
+    const isLeft = policy.sync !== undefined && isAutomated(application)
+    const needed = isLeft ? [] : actions
+    for (const action of needed) if (!(await canI(action, object))) refused.push(action)
     const stage = policy.sync?.stage
     const tracks = sourcesOf(application).map(
       ({ repoURL, targetRevision, chart }) =>
@@ -157,7 +162,7 @@ export async function* examineApplications(
       return bad(
         `${account} may not ${refused.join(' and ')} it; give it the policy line: ${policyLine(refused[0] ?? 'get', object, account)}`,
       )
-    if (stage !== undefined && !isAuthorized(application, stage))
+    if (stage !== undefined && !isLeft && !isAuthorized(application, stage))
       return bad(
         `the Stage ${stage.project}:${stage.name} may not sync it; add the annotation ${STAGE_ANNOTATION}: ${stage.project}:${stage.name}`,
       )
@@ -167,11 +172,29 @@ export async function* examineApplications(
       return bad(
         `it was last compared with Git ${formatDuration(wholeMinutes(age))} ago: does Argo CD's application controller run?`,
       )
-    const permitted = actions.length === 0 ? '' : `, and ${account} may ${actions.join(' and ')} it`
+    const permitted = needed.length === 0 ? '' : `, and ${account} may ${needed.join(' and ')} it`
+    const syncing = isLeft
+      ? ', and is left to automated sync'
+      : policy.sync === undefined
+        ? ''
+        : await closedWindow(application)
     return works(
       'application',
-      `${found}${permitted}, compared ${formatDuration(Math.max(0, Math.round(age / 1000) * 1000))} ago`,
+      `${found}${permitted}${syncing}, compared ${formatDuration(Math.max(0, Math.round(age / 1000) * 1000))} ago`,
     )
+  }
+
+  /** That nothing can be started now: which is no fault, and passes. */
+  async function closedWindow({ metadata: { name, namespace }, spec }: Application): Promise<string> {
+    try {
+      const ref = { name, namespace, project: undefined }
+      const windows = await client.syncWindows(ref, spec.project ?? 'default', {
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT),
+      })
+      return windows.canSync ? '' : `, though ${describeClosed(windows, 'now')}`
+    } catch {
+      return ''
+    }
   }
 
   /** Whether changes arrive as they happen, or something in between keeps them back. */

@@ -52,3 +52,11 @@ export function deployedAfter(
   if (wantedAt < 0 || revisions.findIndex((one) => sameRevision(observed, one)) <= wantedAt) return false
   return wantedAt > 0 || application.status.history[0]?.id === 0
 }
+
+/**
+ * The number of the last deployment; -Infinity: there is none. Only a sync of all resources that succeeded and was no dry
+ * run is one (Argo CD, `persistRevisionHistory`).
+ */
+export function lastDeployment({ status: { history } }: Application): number {
+  return history.at(-1)?.id ?? Number.NEGATIVE_INFINITY
+}

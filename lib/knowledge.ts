@@ -99,6 +99,8 @@ export interface Known {
   readonly sighting: Sighting | undefined
   /** The last operation that was no dry run, where it failed: a dry run takes its place in the Application. */
   readonly failedOperation: OperationState | undefined
+  /** The number of the last deployment when that was on record; a later one makes up for it. */
+  readonly failedAfter: number
   /** The last whole Application that a request brought: streams leave out its resources. */
   readonly whole: Application | undefined
   readonly evidence: Evidence
@@ -284,6 +286,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     wanted,
     sighting: undefined,
     failedOperation: undefined,
+    failedAfter: NEVER,
     whole: undefined,
     evidence: NO_EVIDENCE,
     age: 'before',

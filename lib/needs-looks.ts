@@ -133,7 +133,7 @@ function latestToFail({ applications }: Knowledge): number {
   if (applications.size <= FEW) return NOT
   const since: number[] = []
   for (const { failing } of applications.values()) if (failing !== undefined) since.push(failing.since)
-  return since.sort((a, b) => a - b)[FEW - 1] ?? NOT
+  return since.length < FEW ? NOT : (since.sort((a, b) => a - b)[FEW - 1] ?? NOT)
 }
 
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */

@@ -4,6 +4,7 @@ import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } fr
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
+import { lastDeployment } from './history.ts'
 import { hasHydratorLooked } from './hydration.ts'
 import {
   type Failing,
@@ -53,13 +54,17 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     : known.whole === undefined
       ? alone(seen.application)
       : completed(seen.application, known.whole)
-  const failed = failedOperation(told, known.failedOperation)
+  const deployed = lastDeployment(told)
+  // A sync that succeeded may have come and gone while nobody looked.
+  const before = deployed > known.failedAfter ? undefined : known.failedOperation
+  const failed = failedOperation(told, before)
   const application = withHiddenFailure(told, failed)
   const after = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
     whole: isWhole ? told : known.whole,
     failedOperation: failed,
+    failedAfter: failed === before ? known.failedAfter : deployed,
     isDoubtful: false,
   }
   const checks = () => checkApplication(application, after.wanted, after.evidence)

@@ -82,9 +82,10 @@ export function tracks(
   }: { readonly chart?: string | undefined; readonly targetRevision: string | undefined },
   wanted: string,
 ): boolean {
-  if (isFullSha(wanted)) return false
   const tracked = targetRevision ?? (chart === undefined ? 'HEAD' : undefined)
-  return wanted === tracked || wanted === tracked?.replace(/^refs\/(?:heads|tags)\//, '')
+  const isTracked =
+    tracked === wanted || tracked === `refs/heads/${wanted}` || tracked === `refs/tags/${wanted}`
+  return isTracked && !isFullSha(wanted)
 }
 
 /** Whether two addresses are one repository: in any case, and with or without `.git`, as Argo CD itself sees it. */

@@ -62,12 +62,11 @@ export function judge(
   if ('misfit' in target) return { kind: 'misfit', message: target.misfit }
   if (isUnderWay(application)) return { kind: 'needed', target, isUnderWay: true }
   const needed: Judgement = { kind: 'needed', target, isUnderWay: false }
-  if (isLocal) return needed
   const condition = unmet('Conditions')
-  const obstacle =
-    unmet('StatusStale') ??
-    unmet('Hydrating') ??
-    (condition !== undefined && isFailing(condition) ? condition : undefined)
+  // What Argo CD cannot compare it cannot sync either.
+  if (condition !== undefined && isFailing(condition)) return { kind: 'unclear', message: condition.message }
+  if (isLocal) return needed
+  const obstacle = unmet('StatusStale') ?? unmet('Hydrating')
   if (obstacle !== undefined) return { kind: 'unclear', message: obstacle.message }
   const { status } = application.status.sync
   if (status !== 'Synced' && status !== 'OutOfSync')

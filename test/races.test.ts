@@ -741,3 +741,35 @@ describe('an early no', () => {
     expect(scene.ending).toEqual(VERIFIED)
   })
 })
+
+describe('a failed hook that a dry run hides', () => {
+  const operation = (phase: string, sync: JsonObject, hookPhase: string) => ({
+    status: {
+      operationState: {
+        phase,
+        operation: { sync },
+        syncResult: {
+          revision: SHA.b,
+          resources: [{ kind: 'Job', name: 'smoke', status: 'Synced', hookType: 'PostSync', hookPhase }],
+        },
+      },
+    },
+  })
+  const deployed = (...ids: readonly number[]) => ({
+    status: { history: ids.map((id) => ({ id, revision: SHA.b })) },
+  })
+  const failed = operation('Failed', {}, 'Failed')
+  const dryRun = operation('Succeeded', { dryRun: true }, 'Succeeded')
+
+  test.each([
+    ['is held against the release', deployed(4, 5), undefined],
+    ['is made up for by a sync that came and went while nobody looked', deployed(5, 6), VERIFIED],
+  ])('%s', async (_, history, ending) => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, merge(failed, deployed(4, 5)))
+    await scene.start().pass(1)
+    scene.put('web', SHA.b, merge(dryRun, history))
+    await scene.pass(10)
+    expect(scene.ending).toEqual(ending)
+  })
+})

@@ -137,6 +137,14 @@ test.concurrent('a hydrated application: by its dry commits', async () => {
   expect(result.asked.map((query) => query.get('revision')).sort()).toEqual([WANTED, SHA.c].sort())
 })
 
+test.concurrent('a hydrated application before Argo CD 3.5, which renders what was hydrated: not asked, and why', async () => {
+  const rendered = { [WANTED]: [service], [SHA.c]: [service] }
+  const change = { status: { sourceHydrator: { lastComparedDryRevision: null } } }
+  const result = await compare(rendered, { options: { drySHA: SHA.c }, change })
+  expect(result).toMatchObject({ ...REFUSED, asked: [] })
+  expect(result.message).toContain('from Argo CD 3.5 on')
+})
+
 test.concurrent('a branch is never compared: it may point elsewhere by now', async () => {
   const rendered = { main: [service], [OBSERVED]: [service] }
   const env = { KPCEA_TARGET_REVISION: 'other-branch' }

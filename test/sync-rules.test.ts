@@ -159,6 +159,19 @@ const CASES: readonly Case[] = [
     says: { 0: SHA.b },
   },
   {
+    what: 'Synced with local manifests, and not to be compared',
+    with: {
+      ...MANUAL,
+      status: {
+        sync: { revision: 'main', status: 'Unknown' },
+        operationState: { operation: { sync: { revision: '', manifests: ['{}'] } } },
+        conditions: [{ type: 'ComparisonError', message: 'no such path' }],
+      },
+    },
+    wants: { revision: SHA.b },
+    says: 'unclear',
+  },
+  {
     what: 'unhealthy only',
     with: { ...MANUAL, status: { health: { status: 'Degraded' } } },
     wants: { revision: SHA.a },

@@ -175,6 +175,29 @@ describe('what is started', () => {
     expect(posts()).toEqual([])
   })
 
+  test('nothing where Argo CD cannot compare, also after a sync of local manifests', async () => {
+    const operation = { sync: { revision: '', manifests: ['{}'] } }
+    const conditions = [{ type: 'ComparisonError', message: 'repository not accessible' }]
+    manual(
+      {},
+      {
+        status: { sync: { status: 'Unknown', revision: 'main' }, operationState: { operation }, conditions },
+      },
+    )
+    const { code, stdout } = await run(env({ KPCEA_TIMEOUT: '3' }))
+    expect(code).toBe(1)
+    expect(stdout).toContain('whether a sync is needed is not known')
+    expect(stdout).toContain('repository not accessible')
+    expect(posts()).toEqual([])
+  })
+
+  test('nothing where only health is not as wanted: a sync mends nothing there', async () => {
+    manual({ revision: SHA.b }, { status: { health: { status: 'Degraded', message: 'it crashes' } } })
+    const { result } = await runJson(env({ KPCEA_FAIL_AFTER: '1' }))
+    expect(result.reason).toBe('NotHealthy')
+    expect(posts()).toEqual([])
+  })
+
   test('an application with automated sync is refreshed, and left to it', async () => {
     server.apply(application({ name: 'web', revision: SHA.a }))
     server.onRefresh = (app) => {
@@ -752,6 +775,21 @@ describe('kpcea doctor --sync', () => {
     const { code, stdout } = await doctor({})
     expect(stdout).toContain('kpcea may sync it')
     expect(code).toBe(0)
+    expect(posts()).toEqual([])
+  })
+
+  test('says that a window is closed, and when it opens; what is synced automatically needs nothing', async () => {
+    manual({}, OUT_OF_SYNC)
+    const window = { kind: 'deny', schedule: '0 0 * * *', duration: '23h59m', manualSync: false }
+    server.syncWindows('web', { canSync: false, activeWindows: [window], assignedWindows: [window] })
+    const closed = await doctor({})
+    expect(closed.code).toBe(0)
+    expect(closed.stdout).toContain('a closed sync window is in the way: it opens when the deny window')
+    expect(closed.stdout).toContain('at 23:59 in its time zone')
+    server.apply(application({ name: 'web', revision: SHA.a }))
+    const left = await doctor({ KPCEA_KARGO_STAGE: 'shop:prod' }, { sync: [] })
+    expect(left.stdout).toContain('is left to automated sync')
+    expect(left.code).toBe(0)
     expect(posts()).toEqual([])
   })
 

@@ -355,6 +355,21 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     ],
   }),
 
+  /** The one that is not as wanted loses its label, which no stream tells. */
+  'label that is taken away': ({ random, startsAt }) => {
+    const at = startsAt + random.integer(1000, 60_000)
+    return {
+      count: random.integer(2, 4),
+      selector: true,
+      wanted: shaOf(0),
+      policy: { watch: random.chance(0.8), refresh: 'none', failAfter: Number.POSITIVE_INFINITY },
+      steps: [
+        { at: startsAt - 3000, kind: 'degrade', application: 1, takes: 900_000 },
+        { at, kind: 'relabel', application: 1 },
+      ],
+    }
+  },
+
   /** Labels change, and applications come and go, where a selector is asked for. */
   'selector that matches others': ({ random, startsAt }) => {
     const count = random.integer(2, 5)
@@ -394,7 +409,8 @@ function pushedLate(random: Random, startsAt: number, push: Setting['push'], cou
   return [pushed.kind === 'push' ? { ...pushed, touches } : pushed, { at: at + 50, kind: 'webhook' }]
 }
 
-const NAMES = Object.keys(DRILLS)
+/** What there are drills of. */
+export const DRILL_NAMES: readonly string[] = Object.keys(DRILLS)
 
 /** A drill from its seed. */
 export function generateDrill(seed: number): Scenario {
@@ -410,7 +426,7 @@ export function generateDrill(seed: number): Scenario {
     content: { ...SMOOTH, id: 100 + commit, image: `registry.test/web:t${100 + commit}`, ...content },
     message,
   })
-  const name = random.pick(NAMES)
+  const name = random.pick(DRILL_NAMES)
   const drill = DRILLS[name]?.({ random, startsAt, push }) ?? {}
   const { count = 1, plan, policy, steps = [], faults = [], version, pace } = drill
   const applications = Array.from({ length: count }, (_, i) => applicationOf(i, plan))

@@ -151,7 +151,7 @@ function soakedAnew(lasts: number, policy: Policy): number {
 
 /** Each stream may lose what changes between its list and its subscription: few are read anew, many by another stream. */
 export function lostInGap(count: number): number {
-  return (count > FEW ? STREAM_ANEW[1] : SELDOMEST) + 2000
+  return (count > FEW ? SELDOMEST_OF_MANY : SELDOMEST) + 2000
 }
 
 const MARK = 45_000

@@ -7,7 +7,7 @@ import { FEW, SYNC_PATIENCE, WINDOWS_INTERVAL } from '../../lib/promises.ts'
 import type { SyncAnswer, SyncOrder } from '../../lib/syncs.ts'
 import type { Stage, Wanted } from '../../lib/wanted.ts'
 import type { Truth } from './truth.ts'
-import { isClosed, type Subject, type World } from './world.ts'
+import { isClosed, type Operation, type Subject, serverTime, type World } from './world.ts'
 
 /** A sync that was ordered, or not, against a promise. */
 export interface Mistake {
@@ -37,6 +37,9 @@ interface Seen {
 /** So long it takes at most, where nothing breaks, until what is needed is known. */
 const KNOWN_WITHIN = SYNC_PATIENCE + 30_000
 
+/** A refresh that is asked for while another is under way may be answered by that. */
+const LONGEST_COMPARISON = 10_000
+
 /** So old is what an order rests on at most, where nothing breaks. */
 const EVIDENCE_AGE = 30_000
 
@@ -54,7 +57,9 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   if (sync === undefined) return { seen: () => {}, look: () => undefined, isRefusalRight: () => false }
   const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
   const all = new Map<Subject, Seen>()
+  const wantedOf = new Map<Subject, Wanted>()
   const begunBefore = new Map<Subject, number>()
+  const underWay = new Map<Subject, Operation | undefined>()
   const closings = new Map<string, number>()
   let dueSince: number | undefined
   let refusalDueSince: number | undefined
@@ -98,6 +103,12 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     return undefined
   }
 
+  /** What Git holds now decides, so it has been looked at since the run began. */
+  const isUnrefreshed = ({ status }: Subject) =>
+    policy.refresh !== 'none' &&
+    (status.reconciledAt ?? Number.NEGATIVE_INFINITY) <
+      serverTime(world) - (time.now() - startsAt) - LONGEST_COMPARISON
+
   const judgeOrder = (subject: Subject, order: SyncOrder, answer: SyncAnswer): string | undefined => {
     const now = time.now()
     const { plan } = subject
@@ -109,8 +120,15 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     for (const [other, { need, since }] of all)
       if (need === 'needed' && mayNot(other) && !isOwned(other) && since <= startsAt && isQuiet)
         return `${plan.name} was ordered, though ${other.plan.name} may not be`
+    if (isUnrefreshed(subject) && isQuiet)
+      return `${plan.name} was ordered by what was compared before the run`
+    const wanted = wantedOf.get(subject)
+    if (wanted !== undefined && !bringsCommit(subject, wanted, order))
+      return `${plan.name} was ordered to another revision than the wanted commit`
     const seen = all.get(subject)
-    if (seen?.need === 'none' && now - seen.since > EVIDENCE_AGE && isQuiet)
+    if (subject.operation !== undefined && subject.operation === underWay.get(subject) && isQuiet)
+      return `${plan.name} was ordered, and an operation is under way since before the run`
+    if (seen?.need === 'none' && (now - seen.since > EVIDENCE_AGE || seen.since <= startsAt) && isQuiet)
       return `${plan.name} is as wanted since ${seen.since} ms, and was ordered`
     if (answer.kind === 'closed') {
       const span = plan.owner?.closed.find(({ from, until }) => from <= now && now < until)
@@ -129,8 +147,12 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
 
   return {
     seen: (subject, wanted, truth) => {
-      if (!begunBefore.has(subject)) begunBefore.set(subject, subject.begun.length)
+      if (!begunBefore.has(subject) || time.now() < startsAt) {
+        begunBefore.set(subject, subject.begun.length)
+        underWay.set(subject, subject.operation)
+      }
       const now = time.now()
+      wantedOf.set(subject, wanted)
       const need = needOf(subject, wanted, truth)
       const before = all.get(subject)
       if (before?.need === need) return
@@ -159,6 +181,7 @@ function needOf(subject: Subject, wanted: Wanted, truth: Truth): Need {
   if (!exists || deletingSince !== undefined) return 'unclear'
   if (truth.isStored && truth.isVisible) return 'none'
   if (plan.automated) return 'none'
+  if (isBrought(subject, wanted, truth)) return 'none'
   const isClear =
     operation === undefined &&
     status.syncStatus === 'OutOfSync' &&
@@ -172,4 +195,36 @@ function needOf(subject: Subject, wanted: Wanted, truth: Truth): Need {
     wanted.commitMessage === undefined &&
     wanted.revision?.kind !== 'per-source'
   return isClear ? 'needed' : 'unclear'
+}
+
+/** Everything is there that a sync could bring, whether or not it is healthy. */
+function isBrought({ status, operation, spec, annotations }: Subject, wanted: Wanted, truth: Truth): boolean {
+  const last = status.operationState
+  return (
+    operation === undefined &&
+    status.syncStatus === 'Synced' &&
+    status.comparedTo === spec &&
+    status.conditions.length === 0 &&
+    annotations.refresh === undefined &&
+    truth.isIdentified &&
+    wanted.revisionPolicy === 'exact' &&
+    wanted.images.length === 0 &&
+    isCommit(wanted) &&
+    last?.phase === 'Succeeded' &&
+    !last.operation.isLocal &&
+    !last.operation.isDryRun
+  )
+}
+
+/** Whether one commit is wanted, in full. */
+function isCommit({ revision }: Wanted): boolean {
+  return revision?.kind === 'any-source' && /^[0-9a-f]{40}$/i.test(revision.revision)
+}
+
+/** Whether an order for a wanted commit names it. */
+function bringsCommit({ plan }: Subject, wanted: Wanted, { revisions }: SyncOrder): boolean {
+  const isPlain = plan.hydration === 'none' && !plan.hasSeveralSources && wanted.revisionPolicy === 'exact'
+  if (!isPlain || !isCommit(wanted) || wanted.revision?.kind !== 'any-source') return true
+  const commit = wanted.revision.revision.toLowerCase()
+  return revisions.some(({ revision }) => revision.toLowerCase() === commit)
 }

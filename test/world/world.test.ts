@@ -1,8 +1,12 @@
 /** The gate in the simulated world, and the proof that the world can find fault with a gate. */
 
 import { afterAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Failed } from './batch.ts'
 import { generate } from './generate.ts'
+import { DRILL_NAMES } from './generate-drills.ts'
+import { MUTANTS } from './mutants.ts'
 import { withOpponent } from './opponents.ts'
 import { play } from './play.ts'
 import { createPlayers } from './players.ts'
@@ -11,6 +15,7 @@ import { narrate, shrink } from './shrink.ts'
 const COUNT = 20_000
 const FIXED = 1
 const SYNCING = 5000
+const DRILLED = 2000
 
 const players = createPlayers()
 afterAll(() => players[Symbol.dispose]())
@@ -29,6 +34,30 @@ describe('the gate keeps its promises', () => {
     expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
   }, 1_200_000)
+})
+
+describe('the gate keeps its promises where they are hard to keep', () => {
+  test(`in ${DRILLED} drills`, async () => {
+    const { failed, played, met } = await players.play({
+      opponent: 'gate:drills',
+      seed: FIXED,
+      count: DRILLED,
+    })
+    expect(failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`)).toEqual([])
+    expect(played).toBe(DRILLED)
+    for (const name of DRILL_NAMES) expect(met.get(`drill ${name}`)?.histories ?? 0).toBeGreaterThan(30)
+  }, 1_200_000)
+
+  // `bun run mutants` plays the gate without each of them: a rule that has changed is still one that can be taken away.
+  test.each(MUTANTS)('of each rule it is known how to take it away: $rule', ({ file, find, replace }) => {
+    const text = readFileSync(join(import.meta.dir, '../../lib', file), 'utf8')
+    expect(text.split(find)).toHaveLength(2)
+    expect(replace).not.toBe(find)
+  })
+
+  test('and what each is called', () => {
+    expect(new Set(MUTANTS.map(({ rule }) => rule)).size).toBe(MUTANTS.length)
+  })
 })
 
 describe('the gate that syncs keeps its promises', () => {
