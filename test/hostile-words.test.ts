@@ -117,7 +117,7 @@ describe.each([
       loggedIn: true,
       username: words,
     }
-    const body = JSON.stringify({ ...one, iss: words, groups: [words], value: words })
+    const body = JSON.stringify({ ...one, iss: words, groups: [words], value: words, message: words })
     for (const status of ['200 OK', '500 No']) {
       await using server = await WireServer.start(answers(() => http(status, [], body)))
       const env = { ...WEB, ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: TOKEN }
