@@ -4,7 +4,7 @@ import type { Options } from 'ky'
 import * as z from 'zod/mini'
 import type { Connection } from './access.ts'
 import { parseAnswer, readJson, refuse } from './answer.ts'
-import { type Application, applicationSchema, type Commit, commitSchema } from './application.ts'
+import type { Application, Commit } from './application.ts'
 import { LARGEST_BODY } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
@@ -73,6 +73,11 @@ export interface ArgoCD {
   /** Starts a sync: the one call that changes something. Where it rejects, it may have been heard all the same. */
   sync(ref: ApplicationRef, order: SyncOrder, how: How): Promise<SyncAnswer>
 }
+
+/** Loaded where there is one to read. */
+const schemas = () => require('./application-schema.ts') as typeof import('./application-schema.ts')
+const applicationSchema = () => schemas().applicationSchema
+const commitSchema = () => schemas().commitSchema
 
 const listSchema = lazily(() => z.object({ items: z.nullish(z.array(z.unknown())) }))
 const nameSchema = lazily(() =>
@@ -155,10 +160,18 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     return what === undefined ? failure : certificateFailure({ who: host, address, code, what })
   }
 
-  async function getJson<T>(path: string, searchParams: SearchParams, schema: z.ZodMiniType<T>, how: How) {
-    return send(path, { searchParams }, how, async (response) =>
-      parseAnswer(await readJson(response, host, mask), schema, host),
+  async function getJson<T>(
+    path: string,
+    searchParams: SearchParams,
+    schema: () => z.ZodMiniType<T>,
+    how: How,
+  ) {
+    const answer = send(path, { searchParams }, how, async (response) =>
+      parseAnswer(await readJson(response, host, mask), schema(), host),
     )
+    // What reads the answer is made while that is on its way.
+    setImmediate(schema)
+    return answer
   }
 
   async function getApplication(ref: ApplicationRef, refresh: string | undefined, how: How) {
@@ -199,7 +212,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   async function windowsOfProject(project: string, { signal }: How): Promise<readonly SyncWindow[]> {
     try {
       const how = { signal: AbortSignal.any([signal, AbortSignal.timeout(ZONES_TIMEOUT)]) }
-      const answer = await getJson(`projects/${segment(project)}`, {}, projectSchema(), how)
+      const answer = await getJson(`projects/${segment(project)}`, {}, projectSchema, how)
       return answer === undefined ? [] : readProject(answer)
     } catch {
       return []
@@ -225,12 +238,12 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       return served === 'unread' ? undefined : served
     },
     async list(query, how) {
-      const list = await getJson('applications', listParams(query), listSchema(), how)
-      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema, host))
+      const list = await getJson('applications', listParams(query), listSchema, how)
+      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema(), host))
     },
     async names(query, how) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
-      const list = await getJson('applications', searchParams, listSchema(), how)
+      const list = await getJson('applications', searchParams, listSchema, how)
       // Argo CD answers who may see nothing with an empty list; a refusal is somebody else's.
       if (list === undefined && query.selector === undefined)
         throw new RequestFailure('NotArgoCD', `${host} does not let this account list applications`)
@@ -257,7 +270,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       return commit
     },
     async tree(ref, how) {
-      const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema(), how)
+      const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema, how)
       return (tree?.nodes ?? []).map(
         ({ group, kind, namespace, name, uid, parentRefs, health, images, info, createdAt }) => ({
           group: group ?? undefined,
@@ -285,7 +298,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     },
     async maySync(object, how) {
       const path = `account/can-i/applications/sync/${segments(object)}`
-      const answer = await getJson(path, {}, permissionSchema(), how)
+      const answer = await getJson(path, {}, permissionSchema, how)
       if (answer === undefined)
         throw new RequestFailure('Unreachable', `${host} does not say whether ${object} may be synced`)
       return answer.value === 'yes'
@@ -321,7 +334,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
                 message: 'the application does not exist, or this account may not see it',
               }
             )
-          const answer = parseAnswer(await readJson(response, host, mask), applicationSchema, host)
+          const answer = parseAnswer(await readJson(response, host, mask), applicationSchema(), host)
           if (isAbout(answer, ref)) return { kind: 'accepted' }
           throw new RequestFailure('NotArgoCD', `${host} answered about another application than ${ref.name}`)
         }, signal)

@@ -7,32 +7,53 @@ export interface Reading {
   readonly ends: Uint32Array
 }
 
-/** A text as it is, but for white space, of which each is one blank, and for what nobody can see. */
-export function readingOf(text: string): Reading {
-  const starts = new Uint32Array(text.length)
-  const ends = new Uint32Array(text.length)
-  for (let at = 0; at < text.length; at++) {
-    starts[at] = at
-    ends[at] = at + 1
+/**
+ * Reads a text: as it is, but for white space, of which each is one blank, and for what nobody can see; and then with
+ * one layer of escapes less each, all kinds at once, since what echoes a text does not say how it is written.
+ *
+ * @param layers how many at most
+ * @yields readings, each of which is good until the next one is asked for
+ */
+export function* readingsOf(text: string, layers: number): Generator<Reading> {
+  const places = placesFor(text.length)
+  let reading = rewritten(text, places, characterAt)
+  yield reading
+  for (let layer = 0; layer < layers; layer++) {
+    const { text: before } = reading
+    reading = rewritten(before, places, meantAt)
+    if (reading.text === before) return
+    yield reading
   }
-  return rewritten({ text, starts, ends }, characterAt)
+}
+
+/** What is worked in, again and again: made anew for each text, it would fill the memory until it is collected. */
+interface Places {
+  units: Uint16Array
+  starts: Uint32Array
+  ends: Uint32Array
+}
+
+let shared: Places = { units: new Uint16Array(0), starts: new Uint32Array(0), ends: new Uint32Array(0) }
+
+function placesFor(length: number): Places {
+  if (shared.units.length < length)
+    shared = {
+      units: new Uint16Array(length),
+      starts: new Uint32Array(length),
+      ends: new Uint32Array(length),
+    }
+  for (let at = 0; at < length; at++) {
+    shared.starts[at] = at
+    shared.ends[at] = at + 1
+  }
+  return shared
 }
 
 /**
- * A text with a layer of escapes taken off, all kinds at once: what echoes a text does not say how it is written.
- *
- * @returns `undefined` where there is none
+ * Reads a text once, so that it takes linear time whatever is in it. The places are overwritten on the way: what comes
+ * out is never ahead of what goes in.
  */
-export function unescaped(reading: Reading): Reading | undefined {
-  const one = rewritten(reading, meantAt)
-  return one.text === reading.text ? undefined : one
-}
-
-/** Reads a text once, so that it takes linear time whatever is in it. */
-function rewritten({ text, starts: from, ends: to }: Reading, find: Find): Reading {
-  const units = new Uint16Array(text.length)
-  const starts = new Uint32Array(text.length)
-  const ends = new Uint32Array(text.length)
+function rewritten(text: string, { units, starts, ends }: Places, find: Find): Reading {
   let size = 0
   for (let at = 0, next = 0; at < text.length; at = next) {
     const one = find(text, at)
@@ -41,14 +62,14 @@ function rewritten({ text, starts: from, ends: to }: Reading, find: Find): Readi
     const isSpace = isBlank(code)
     if (isSpace && size > 0 && units[size - 1] === SPACE) size--
     else if (isShapeless(code)) continue
-    else starts[size] = from[at] ?? 0
-    ends[size] = to[next - 1] ?? 0
+    else starts[size] = starts[at] ?? 0
+    ends[size] = ends[next - 1] ?? 0
     units[size++] = isSpace ? SPACE : code
     if (code <= LAST_UNIT) continue
     const character = String.fromCodePoint(code)
     units[size - 1] = character.charCodeAt(0)
-    starts[size] = from[at] ?? 0
-    ends[size] = to[next - 1] ?? 0
+    starts[size] = starts[size - 1] ?? 0
+    ends[size] = ends[next - 1] ?? 0
     units[size++] = character.charCodeAt(1)
   }
   return {

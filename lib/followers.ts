@@ -25,12 +25,21 @@ export interface FollowerTools {
   readonly gate: Gate
 }
 
+/**
+ * So many changes are told at once, and then one a second: twenty applications that come up take a few lines each, and
+ * a server whose every message is another change would fill a disk.
+ */
+const MOST_AT_ONCE = 200
+
 /** Writes a line when something changes, and at growing distances what is waited for. */
 export class LogFollower implements Follower {
   readonly #log = new ProgressLog()
   readonly #tools: FollowerTools
   readonly #format: 'text' | 'json'
   #saidAt: number
+  /** How many changes may be told now, as it was at a time. */
+  #room = { changes: MOST_AT_ONCE, at: 0 }
+  #untold = 0
 
   constructor(format: 'text' | 'json', tools: FollowerTools) {
     this.#format = format
@@ -46,7 +55,28 @@ export class LogFollower implements Follower {
   }
 
   turned(before: Knowledge, now: Knowledge): void {
-    for (const entry of this.#log.entries(before, now)) this.say(entry)
+    for (const entry of this.#log.entries(before, now)) {
+      if (this.#hasRoom()) this.say(entry)
+      else this.#untold++
+    }
+  }
+
+  /** Takes room for a change, where there is some, and says what was not told before. */
+  #hasRoom(): boolean {
+    const now = this.#tools.clock.now()
+    const { changes, at } = this.#room
+    const room = Math.min(changes + (now - at) / 1000, MOST_AT_ONCE)
+    const isFree = room >= 1
+    this.#room = { changes: isFree ? room - 1 : room, at: now }
+    if (isFree && this.#untold > 0) {
+      this.say({
+        level: 'warning',
+        event: 'warning',
+        message: `${this.#untold} changes came too fast to be told`,
+      })
+      this.#untold = 0
+    }
+    return isFree
   }
 
   async follow(deadline: number, signal: AbortSignal): Promise<void> {

@@ -29,7 +29,8 @@ export function evidenceNeeded(moment: Moment): Need {
     if (found.commits.length > 0 || found.comparisons.length > 0) asking.push(known)
     if (found.tree || found.isIll || known.treeAskedAt !== NEVER) concerned.push(known)
   }
-  return union([commits(asking, moment), comparisons(asking, moment), trees(concerned, moment)])
+  const questions = asking.length === 0 ? [] : [commits(asking, moment), comparisons(asking, moment)]
+  return union([...questions, concerned.length === 0 ? NOTHING : trees(concerned, moment)])
 }
 
 const NO_NEEDS: Needs = { commits: [], comparisons: [], tree: false, isIll: false }

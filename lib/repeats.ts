@@ -11,7 +11,7 @@ const FORMS = [
   /,"type":"(ADDED|MODIFIED)"\}\}$/,
 ] as const
 
-/** What the last message of each application said, as text and as it was read. */
+/** What the last message of each application said, by a hash of its text, and as it was read. */
 export interface Repeats {
   /** What a message says, where it says it in the same words as the last one of its application. */
   readonly find: (
@@ -23,49 +23,47 @@ export interface Repeats {
 /** Nothing has been said yet. */
 export function createRepeats(): Repeats {
   const applications = new Map<string, Application>()
-  const texts = new Map<string, string>()
-  let held = 0
-  const forget = (key: string) => {
-    const text = texts.get(key)
-    if (text === undefined) return
-    texts.delete(key)
-    applications.delete(text)
-    held -= text.length
-  }
+  const hashes = new Map<string, string>()
   return {
     find: (data) => {
       const said = split(data)
-      const application = said === undefined ? undefined : applications.get(said.text)
+      const application = said === undefined ? undefined : applications.get(said.hash)
       return said === undefined || application === undefined ? undefined : { type: said.type, application }
     },
     keep: (data, application) => {
       const { name, namespace } = application.metadata
       const key = applicationKey(name, namespace)
-      forget(key)
-      const text = split(data)?.text
-      if (text === undefined || held + text.length > MOST_HELD) return
-      texts.set(key, text)
-      applications.set(text, application)
-      held += text.length
+      const before = hashes.get(key)
+      if (before !== undefined) applications.delete(before)
+      const hash = split(data)?.hash
+      if (hash === undefined) hashes.delete(key)
+      else {
+        hashes.set(key, hash)
+        applications.set(hash, application)
+      }
     },
   }
 }
 
-/** A message without its type, of which the rest says nothing. */
-function split(data: string): { readonly type: 'ADDED' | 'MODIFIED'; readonly text: string } | undefined {
-  for (const form of FORMS) {
-    const match = form.exec(form === FORMS[0] ? data.slice(0, LONGEST_FORM) : data.slice(-LONGEST_FORM))
+/**
+ * A message without its type, of which the rest says nothing. Of that rest there is a hash in 64 bits and its length,
+ * where texts would be the most that a run about thousands of applications holds; two that are different have the same
+ * once in more runs than there will be.
+ */
+function split(data: string): { readonly type: 'ADDED' | 'MODIFIED'; readonly hash: string } | undefined {
+  for (const [number, form] of FORMS.entries()) {
+    const isInFront = number === 0
+    const match = form.exec(isInFront ? data.slice(0, LONGEST_FORM) : data.slice(-LONGEST_FORM))
     if (match === null) continue
     const [found, type] = match
-    const rest =
-      form === FORMS[0] ? `>${data.slice(found.length)}` : data.slice(0, data.length - found.length)
-    return { type: type as 'ADDED' | 'MODIFIED', text: rest }
+    const rest = isInFront ? data.slice(found.length) : data.slice(0, data.length - found.length)
+    return {
+      type: type as 'ADDED' | 'MODIFIED',
+      hash: `${number} ${rest.length} ${Bun.hash(rest).toString(36)}`,
+    }
   }
   return undefined
 }
-
-/** All that is held for comparison, in characters: a thousand applications of a usual size. */
-const MOST_HELD = 4 * 1024 * 1024
 
 /** Longer than either form, in characters. */
 const LONGEST_FORM = 60

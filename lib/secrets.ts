@@ -1,7 +1,7 @@
 /** Keeps secrets out of whatever is shown. */
 
 import type { Connection } from './access.ts'
-import { type Reading, readingOf, unescaped } from './escapes.ts'
+import { readingsOf } from './escapes.ts'
 import { settings } from './settings.ts'
 import { ELLIPSIS } from './text.ts'
 
@@ -30,6 +30,7 @@ const PROXY_VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'https_proxy'
 export class Secrets {
   /** What is looked for: the secrets, as they are meant, and what is made of them. */
   #needles: readonly string[] = []
+  readonly #added = new Set<string>()
 
   /** Adds what is secret among variables, also where the settings turn out to be unusable. */
   addEnvironment(env: Readonly<Record<string, string | undefined>>): void {
@@ -79,7 +80,8 @@ export class Secrets {
 
   /** Adds a secret that was learnt later: the token of a session, or of a Secret that was rotated. */
   add(secret: string): void {
-    if (secret.trim().length < SHORTEST_SECRET) return
+    if (secret.trim().length < SHORTEST_SECRET || this.#added.has(secret)) return
+    this.#added.add(secret)
     const meant = meaningOf(secret)
     const different = new Set([...this.#needles, secret, ...codingsOf(secret)])
     // One that is mostly escapes would be a word of any sentence.
@@ -98,7 +100,7 @@ export class Secrets {
     if (needles.length === 0) return text
     const places = placesIn(text)
     if (OTHERWISE.test(text))
-      for (const { text: meant, starts, ends } of readingsOf(text))
+      for (const { text: meant, starts, ends } of readingsOf(text, MOST_LAYERS))
         for (const [start, end] of placesIn(meant)) places.push([starts[start] ?? 0, ends[end - 1] ?? 0])
     return withoutPlaces(text, places)
   }
@@ -161,18 +163,11 @@ function withoutPlaces(text: string, places: readonly Place[]): string {
   return masked + text.slice(done)
 }
 
-/** A text as it stands, and with one layer of escapes less each. */
-function* readingsOf(text: string): Generator<Reading> {
-  let reading: Reading | undefined = readingOf(text)
-  for (let layer = 0; layer <= MOST_LAYERS && reading !== undefined; layer++) {
-    yield reading
-    reading = unescaped(reading)
-  }
-}
-
 /** A secret as it comes out where all escapes are undone, also those that only look like some. */
 function meaningOf(secret: string): string {
-  return [...readingsOf(secret)].at(-1)?.text ?? secret
+  // As most tokens: each run reads them before it asks anything.
+  if (!OTHERWISE.test(secret)) return secret
+  return Array.from(readingsOf(secret, MOST_LAYERS), ({ text }) => text).at(-1) ?? secret
 }
 
 /** What there is of a secret in Base64, wherever it stands in what is written so: a Secret of Kubernetes, a header. */

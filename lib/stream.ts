@@ -2,23 +2,29 @@
 
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
-import { applicationSchema } from './application.ts'
-import { bytesOf, checkValues, tooLarge } from './body.ts'
+import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
+import { lazily } from './lazily.ts'
 import type { Repeats } from './repeats.ts'
 import type { WatchEvent } from './requests.ts'
 import { cut, LONGEST_MESSAGE, oneLine } from './text.ts'
 
-const messageSchema = z.object({
-  result: z.nullish(z.object({ type: z.string(), application: z.unknown() })),
-  error: z.nullish(
-    z.object({
-      message: z.nullish(z.string()),
-      http_code: z.nullish(z.number()),
-      grpc_code: z.nullish(z.number()),
-    }),
-  ),
-})
+const messageSchema = lazily(() =>
+  z.object({
+    result: z.nullish(z.object({ type: z.string(), application: z.unknown() })),
+    error: z.nullish(
+      z.object({
+        message: z.nullish(z.string()),
+        http_code: z.nullish(z.number()),
+        grpc_code: z.nullish(z.number()),
+      }),
+    ),
+  }),
+)
+
+/** Loaded where there is one to read. */
+const applicationSchema = () =>
+  (require('./application-schema.ts') as typeof import('./application-schema.ts')).applicationSchema
 
 /** Types of content are short. */
 const LONGEST_TYPE = 100
@@ -41,8 +47,18 @@ export interface StreamLimits {
   readonly repeats: Repeats
 }
 
-/** All that a stream may leave behind, in characters of JSON: what was said last of each application. */
-const MOST_KNOWN = 48 * 1024 * 1024
+/**
+ * All that a stream may leave behind, in characters of JSON: what was said last of each application. A value counts as
+ * some more, since it takes memory of its own, however short it is written; 5,000 usual applications take all of it.
+ */
+const MOST_KNOWN = 64 * 1024 * 1024
+const CHARACTERS_OF_A_VALUE = 32
+
+/**
+ * After so much of it that was read, what reading it has left is cleared away. By itself that waits until it is as much
+ * as all that is kept, which of thousands of applications is the most that a run takes.
+ */
+const MOST_READ = 16 * 1024 * 1024
 
 /** Counts what a stream leaves behind. */
 function createCount(host: string, mostApplications: number): (event: WatchEvent, length: number) => void {
@@ -56,7 +72,7 @@ function createCount(host: string, mostApplications: number): (event: WatchEvent
     known += length
     lengths.set(key, length)
     if (lengths.size > mostApplications) throw new TooManyApplications()
-    if (known > MOST_KNOWN) throw tooLarge(host, `${MOST_KNOWN / 1024 / 1024} MiB in the stream of changes`)
+    if (known > MOST_KNOWN) throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
   }
 }
 
@@ -85,6 +101,7 @@ export async function* readEvents(
   let keptAlive = false
   const count = createCount(host, mostApplications)
   let isTooLarge = false
+  let read = 0
   let lines = 0
   const parser = createParser({
     // Counted by the parser itself: comments may interrupt a message, and do not end it.
@@ -94,9 +111,16 @@ export async function* readEvents(
     },
     onEvent({ data }) {
       lines = 0
-      const event = repeats.find(data) ?? parseMessage(data, host, repeats)
+      const repeated = repeats.find(data)
+      const event = repeated ?? parseMessage(data, host, repeats)
+      const weight = data.length + CHARACTERS_OF_A_VALUE * countValues(data)
+      if (repeated === undefined) read += weight
+      if (read > MOST_READ) {
+        read = 0
+        Bun.gc(true)
+      }
       if (event === undefined) return
-      count(event, data.length)
+      count(event, weight)
       batch.push(event)
     },
     onComment() {
@@ -176,7 +200,7 @@ function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent 
   } catch {
     throw unreadable()
   }
-  const message = messageSchema.safeParse(json)
+  const message = messageSchema().safeParse(json)
   if (!message.success) throw unreadable()
   const { error, result } = message.data
   if (error !== null && error !== undefined)
@@ -188,7 +212,7 @@ function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent 
   if (result === null || result === undefined) throw unreadable()
   // A kind of change that nobody knows says nothing; the application's state comes with the next one.
   if (!CHANGES.has(result.type)) return undefined
-  const application = applicationSchema.safeParse(result.application)
+  const application = applicationSchema().safeParse(result.application)
   if (!application.success) throw unreadable()
   repeats.keep(data, application.data)
   return { type: result.type as WatchEvent['type'], application: application.data }

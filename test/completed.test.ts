@@ -1,7 +1,8 @@
 /** A streamed Application takes over from a whole one what a stream is not asked for. */
 
 import { describe, expect, test } from 'bun:test'
-import { type Application, applicationSchema, completed } from '../lib/application.ts'
+import { type Application, completed } from '../lib/application.ts'
+import { applicationSchema } from '../lib/application-schema.ts'
 import { application, type JsonObject, merge } from './argocd/server.ts'
 import { SHA } from './fixtures.ts'
 

@@ -1,6 +1,7 @@
 /** What unit tests build on: parsed applications, what is wanted of them, and what a run has learnt. */
 
-import { type Application, applicationSchema } from '../lib/application.ts'
+import type { Application } from '../lib/application.ts'
+import { applicationSchema } from '../lib/application-schema.ts'
 import type { Check, Code } from '../lib/check.ts'
 import { type Evidence, NO_EVIDENCE, type TreeNode } from '../lib/evidence.ts'
 import { parseImage } from '../lib/image.ts'

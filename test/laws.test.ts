@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Application, applicationSchema } from '../lib/application.ts'
+import type { Application } from '../lib/application.ts'
+import { applicationSchema } from '../lib/application-schema.ts'
 import type { Evidence } from '../lib/evidence.ts'
 import { checkApplication } from '../lib/predicates.ts'
 import type { Policy } from '../lib/wanted.ts'

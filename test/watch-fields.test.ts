@@ -1,7 +1,7 @@
 /** The fields that a stream is asked for, and what lib/application.ts reads, cannot drift apart. */
 
 import { expect, test } from 'bun:test'
-import { applicationSchema } from '../lib/application.ts'
+import { applicationSchema } from '../lib/application-schema.ts'
 import { UNWATCHED_FIELDS, WATCH_FIELDS } from '../lib/watch-fields.ts'
 
 const PREFIX = 'result.application.'

@@ -3,7 +3,7 @@
 import { at, type JsonObject } from '../argocd/json.ts'
 import { KINDS } from './kubernetes.ts'
 import { BROKEN_IMAGE, configMap, deployment, hook, IMAGES } from './manifests.ts'
-import { arrived, type Condition, ELSEWHERE, PATH, type Scene, syncedAt } from './scene.ts'
+import { all, arrived, type Condition, ELSEWHERE, PATH, type Scene, syncedAt } from './scene.ts'
 
 /** What a situation needs of the cluster or of the executable. */
 export type Need = 'pods' | 'hydrator' | 'sync' | 'equivalent' | 'selector-min'
@@ -43,6 +43,8 @@ export interface Situation {
 const FILE = 'main.yaml'
 const NOTHING_THERE = '0123456789abcdef0123456789abcdef01234567'
 const SHORT = 12
+/** Long enough that whoever watches has seen what there is. */
+const LOOKED_MS = 1000
 /** Seconds in which a no that has a reason is due: what is failing must have been so for five. */
 const SOON = 15
 /** Likewise, of what only a tree shows, which is read each ten seconds. */
@@ -60,6 +62,21 @@ const unrelated = (scene: Scene) => scene.branch.commit({ [`${ELSEWHERE}/${FILE}
 const retrying = (limit: number): JsonObject => ({
   spec: { syncPolicy: { retry: { limit, backoff: { duration: '2s', factor: 1 } } } },
 })
+
+/** Starts a sync as argocd-server does (`SetAppOperation`): what there was of an operation is gone. */
+const start = (scene: Scene, sync: JsonObject) =>
+  scene.patch({ operation: { sync }, status: { operationState: null } })
+
+/** The last operation has ended so. */
+const ended =
+  (phase: string): Condition =>
+  (application) =>
+    application.operation === undefined && at(application, 'status', 'operationState', 'phase') === phase
+
+/** An image runs, and no other. */
+const runs = (application: JsonObject, image: string) =>
+  JSON.stringify(at(application, 'status', 'summary', 'images')) === JSON.stringify([image]) &&
+  at(application, 'status', 'health', 'status') === 'Healthy'
 
 /** A second source, on the same branch but of another path. */
 const TWO_SOURCES = ({ world, branch }: Scene): JsonObject => ({
@@ -254,6 +271,27 @@ export const SITUATIONS: readonly Situation[] = [
     },
   },
   {
+    name: 'a hook that failed, then a sync of some resources',
+    expected: 'no',
+    needs: ['pods'],
+    play: async (scene) => {
+      await deployed(scene, retrying(0))
+      const revision = await scene.commit({
+        [FILE]: configMap(scene.name, 'two'),
+        'hook.yaml': hook(`${scene.name}-hook`, 'PostSync', scene.world.failingImage, false),
+      })
+      await scene.branch.push()
+      const resources = [{ kind: 'ConfigMap', name: scene.name }]
+      const change = async () => {
+        await scene.until(ended('Failed'))
+        await Bun.sleep(LOOKED_MS)
+        await start(scene, { revision, resources })
+        await scene.until(ended('Succeeded'))
+      }
+      return { revision, change, timeout: 60, by: SOON }
+    },
+  },
+  {
     name: 'a hook that takes its time',
     expected: 'yes',
     needs: ['pods'],
@@ -426,6 +464,24 @@ export const SITUATIONS: readonly Situation[] = [
     needs: ['pods'],
     play: async (scene) => {
       await scene.settle(await scene.commit({ [FILE]: deployment(scene.name, IMAGES[0]) }))
+      return { flags: ['--image', IMAGES[1]], timeout: SHORT }
+    },
+  },
+  {
+    name: 'an image of local manifests, then a dry run',
+    expected: 'no',
+    needs: ['pods'],
+    play: async (scene) => {
+      await scene.settle(await scene.commit({ [FILE]: deployment(scene.name, IMAGES[0]) }))
+      await scene.patch({ spec: { syncPolicy: { automated: null } } })
+      await start(scene, { manifests: [deployment(scene.name, IMAGES[1])] })
+      await scene.until(all(ended('Succeeded'), (application) => runs(application, IMAGES[1])))
+      await start(scene, { dryRun: true })
+      await scene.until(
+        (application) =>
+          application.operation === undefined &&
+          at(application, 'status', 'operationState', 'operation', 'sync', 'dryRun') === true,
+      )
       return { flags: ['--image', IMAGES[1]], timeout: SHORT }
     },
   },

@@ -235,7 +235,8 @@ function end(world: World, subject: Subject, state: OperationState): void {
 /** Somebody ends an operation that runs or waits to retry. */
 export function terminate(world: World, subject: Subject): void {
   const { operationState } = subject.status
-  if (subject.operation === undefined || operationState === undefined) return
+  // One that has not begun yet is none that could be ended.
+  if (operationState === undefined || subject.operation !== operationState.operation) return
   subject.controller.isTerminating = true
   if (operationState.finishedAt !== undefined)
     end(world, subject, { ...operationState, phase: 'Failed', message: 'Operation terminated' })

@@ -114,8 +114,8 @@ export function play<K>(
         if (request.kind === 'sync') killOn('sync heard')
       },
     })
-    const interruption = new AbortController()
-    if (scenario.interruptedAt !== undefined) time.at(scenario.interruptedAt, () => interruption.abort())
+    const interruption = scenario.interruptedAt === undefined ? undefined : new AbortController()
+    time.at(scenario.interruptedAt ?? Number.POSITIVE_INFINITY, () => interruption?.abort())
     const guard = (now: number) => {
       turns = turnedAt === now ? turns + 1 : 0
       turnedAt = now
@@ -169,7 +169,7 @@ export function play<K>(
       explained = explanation
     }
     const onTurn = lines === undefined ? undefined : explain
-    void run(watched, initial, { ...surroundings, at, soon, start }, interruption.signal, onTurn)
+    void run(watched, initial, { ...surroundings, at, soon, start }, interruption?.signal, onTurn)
   }
 
   oracle.look()

@@ -141,6 +141,18 @@ export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: Se
   )
     return false
   // Where a dry commit is skipped that changes nothing, the branch is ahead of what was hydrated, for good.
+  // Sources of one branch that were resolved around a push: the next comparison finds one commit for them.
+  const isTorn = spec.sources.some((source, i) =>
+    spec.sources.some(
+      (other, j) =>
+        j < i &&
+        other.chart === source.chart &&
+        other.repoURL === source.repoURL &&
+        other.targetRevision === source.targetRevision &&
+        status.revisions[i] !== status.revisions[j],
+    ),
+  )
+  if (isTorn) return false
   // What an observed commit was hydrated from is told of the last hydration only (rule 5); the next comparison follows.
   const [observed = ''] = status.revisions
   const isLast = status.hydrator.last?.hydratedSHA === observed

@@ -23,8 +23,7 @@ afterAll(() => players[Symbol.dispose]())
 describe('the gate keeps its promises', () => {
   test(`in ${COUNT} histories that are always the same`, async () => {
     const { failed, played } = await players.play({ opponent: 'gate', seed: FIXED, count: COUNT })
-    expect(told(failed.filter(({ seed }) => !OPEN.includes(seed)))).toBe('')
-    expect(failed.map(({ seed }) => seed)).toEqual([...OPEN])
+    expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
   }, 1_200_000)
 
@@ -32,23 +31,10 @@ describe('the gate keeps its promises', () => {
     const seed = Math.floor(Math.random() * 1e12)
     console.log(`bun run simulate --seed ${seed} --count ${COUNT}`)
     const { failed, played } = await players.play({ opponent: 'gate', seed, count: COUNT })
-    for (const { seed, breach } of failed) console.log(`${seed}: ${breach.promise}: ${breach.what}`)
-    expect(failed.filter(({ breach }) => ALWAYS.has(breach.promise)).length).toBe(0)
-    expect(failed.length).toBeLessThanOrEqual(COUNT / MOST_BROKEN)
+    expect(told(failed)).toBe('')
     expect(played).toBe(COUNT)
   }, 1_200_000)
 })
-
-/** An early no with a *fail after* of 0, which is still to be mended. */
-const OPEN: readonly number[] = [14_778]
-
-/** What no history may break. */
-const ALWAYS: ReadonlySet<string> = new Set(['no crash', 'no busy loop', 'never twice'])
-/**
- * Of the others one history in so many may, and is named: about one in ten thousand does, where several faults meet.
- * That is not good enough, and what has been found is not mended by it.
- */
-const MOST_BROKEN = 1000
 
 describe('the gate keeps its promises where they are hard to keep', () => {
   test(`in ${DRILLED} drills`, async () => {
@@ -102,7 +88,8 @@ function told(failed: readonly Failed[]): string {
   const [first] = failed
   if (first === undefined) return ''
   const scenario = generate(first.seed)
-  return `${failed.length} broke a promise\n${withOpponent('gate', (one) => narrate(shrink(scenario, one, first.breach), one))}`
+  const seeds = failed.map(({ seed, breach }) => `${seed}: ${breach.promise}: ${breach.what}`).join('\n')
+  return `${failed.length} broke a promise\n${seeds}\n${withOpponent('gate', (one) => narrate(shrink(scenario, one, first.breach), one))}`
 }
 
 describe('a gate that breaks a promise is found', () => {
