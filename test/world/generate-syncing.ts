@@ -67,7 +67,7 @@ function closedSpans(random: Random, startsAt: number, timeout: number): Owner['
   const from = random.chance(0.6) ? 0 : startsAt + random.integer(0, 10_000)
   const until = random.chance(0.2)
     ? Number.MAX_SAFE_INTEGER
-    : Math.max(from, startsAt) + random.integer(1000, Math.max(timeout * 0.7, 2000))
+    : Math.max(from, startsAt) + random.integer(1000, Math.max(timeout * random.pick([0.2, 0.7]), 2000))
   return [{ from, until }]
 }
 
@@ -89,7 +89,8 @@ function lost(random: Random): Fault {
     until: Number.MAX_SAFE_INTEGER,
     requests: 1,
     only: 'sync',
-    by: random.pick([2000, 40_000]),
+    by: random.pick([20, 2000, 40_000]),
     readsLate: random.chance(0.3),
+    breaks: random.chance(0.5),
   }
 }

@@ -484,8 +484,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Failing: rests on what was seen when fail-after had passed',
     file: 'failing.ts',
-    find: 'return failing.shownAt >= dueAt &&',
-    replace: 'return failing.until >= dueAt &&',
+    find: 'return failing.shownAt >= looksFrom(known, knowledge) &&',
+    replace: 'return failing.until >= looksFrom(known, knowledge) &&',
   },
   // What is known, and how well.
   {

@@ -7,7 +7,13 @@ import type { World } from './world.ts'
 
 /** What becomes of a request; times in milliseconds after it is sent. */
 export type Passage =
-  | { readonly kind: 'answered'; readonly readAfter: number; readonly arrivesAfter: number }
+  | {
+      readonly kind: 'answered'
+      readonly readAfter: number
+      readonly arrivesAfter: number
+      /** What was heard is done, and this comes instead of its answer. */
+      readonly failure?: unknown
+    }
   /** It is heard of no more. */
   | { readonly kind: 'hangs' }
   | { readonly kind: 'fails'; readonly after: number; readonly failure: unknown }
@@ -63,7 +69,9 @@ export function createNetwork({ scenario, time, random, journal }: World): Netwo
           if (!takeOne(fault)) break
           const takes = roundTrip()
           const readAfter = fault.readsLate ? takes / 2 + fault.by : takes / 2
-          return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter: takes + fault.by })
+          const arrivesAfter = takes + fault.by
+          const failure = fault.breaks === true ? { failure: RESET } : {}
+          return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter, ...failure })
         }
         case 'outage':
           return met(fault.kind, { kind: 'hangs' })

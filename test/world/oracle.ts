@@ -1,6 +1,13 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
-import { FEW, MEMBERSHIP_INTERVAL, REFRESH_LOST, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
+import {
+  FEW,
+  MEMBERSHIP_INTERVAL,
+  OWN_COMPARISON,
+  REFRESH_LOST,
+  SYNC_SETTLE,
+  SYNC_TIMEOUT,
+} from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -358,6 +365,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     )
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
+    // One error may be a blip: another comparison must have come to it.
+    const { errors, erringSince } = one.subject.controller
+    const isOneError = one.failings.at(-1)?.value === 'Conditions' && errors === 1
+    if (isOneError && now - erringSince < OWN_COMPARISON)
+      return breach('never early', 'one comparison has failed, and none has confirmed it')
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')

@@ -71,6 +71,10 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
                 watchdog.heard?.(request)
                 time.after(passage.arrivesAfter - passage.readAfter, () => {
                   if (isOver) return
+                  if (passage.failure !== undefined) {
+                    guarded.ended(passage.failure)
+                    return
+                  }
                   if (brought instanceof RequestFailure) {
                     guarded.ended(brought)
                     return
