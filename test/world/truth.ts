@@ -23,6 +23,8 @@ export interface Truth {
   readonly isVisible: boolean
   /** Something is so that time alone will hardly mend, and that is held against this release. */
   readonly failing: Failing | undefined
+  /** And it is nothing but an error of comparison. */
+  readonly isOnlyError: boolean
   /** And there is no doubt that it is: whoever waits must be told. */
   readonly isHopeless: boolean
   /** A streak of failing begins anew where this changes. */
@@ -35,6 +37,7 @@ export const ABSENT: Truth = {
   isIdentified: false,
   isVisible: false,
   failing: undefined,
+  isOnlyError: false,
   isHopeless: false,
   observed: '',
 }
@@ -84,10 +87,12 @@ export function truthOf(
   const isVisible =
     isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
+  const isOnlyError =
+    reason === 'Conditions' && failing(world, subject, wanted, isIdentified, since, false) === undefined
   const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
-  return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
+  return { isStored, isReal, isIdentified, isVisible, failing: reason, isOnlyError, isHopeless, observed }
 }
 
 /** Whether a run could know of a failed hook that another operation has taken the place of. */
