@@ -79,8 +79,9 @@ export function failing(
     (isIdentified || isOperationWanted(world, subject, wanted, since))
   )
     return 'OperationFailed'
-  if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
+  // It needs nothing that would confirm it, as an error does.
   if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
+  if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
   if (
     status.syncStatus === 'OutOfSync' &&
     status.conditions.length > 0 &&
