@@ -49,7 +49,7 @@ const KNOWN_WITHIN = SYNC_PATIENCE + 10_000
 const LONGEST_COMPARISON = 10_000
 
 /** An operation that is under way for so long has been seen under way. */
-const ADOPTED_WITHIN = 10_000
+const ADOPTED_WITHIN = 3000
 
 /** So old is what an order rests on at most, where nothing breaks. */
 const EVIDENCE_AGE = 30_000
