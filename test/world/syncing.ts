@@ -76,6 +76,11 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   let dueSince: number | undefined
   let refusalDueSince: number | undefined
 
+  // A window that opens changes nothing of an application, and makes a sync due.
+  for (const subject of world.applications)
+    for (const { until } of subject.plan.owner?.closed ?? [])
+      if (until > time.now() && until < Number.MAX_SAFE_INTEGER) time.at(until, () => world.changed(subject))
+
   const mayNot = (subject: Subject) => isForbidden(subject, sync.stage)
 
   /** Syncs are due where all are known to be as wanted, or to need one that they may get now. */
