@@ -39,6 +39,7 @@ export function generateSyncing(seed: number): Scenario {
       owner,
     }
   })
+  const id = random.chance(0.7) ? 'promotion' : undefined
   const kills = random.chance(0.4) ? [killOf(random), ...(random.chance(0.3) ? [killOf(random)] : [])] : []
   return {
     ...scenario,
@@ -48,13 +49,14 @@ export function generateSyncing(seed: number): Scenario {
       ...policy,
       sync: {
         prune: random.chance(0.8) ? undefined : random.chance(0.5),
-        id: random.chance(0.7) ? 'promotion' : undefined,
+        id,
         stage,
       },
     },
     faults: isQuiet ? [] : random.chance(0.3) ? [...faults, lost(random)] : faults,
     kills,
-    rivals: random.chance(0.1) ? random.integer(1, 2) : 0,
+    // Without an id, one for the same revisions is adopted.
+    rivals: random.chance(id === undefined ? 0.3 : 0.1) ? random.integer(1, 2) : 0,
   }
 }
 
