@@ -23,6 +23,8 @@ export interface Truth {
   readonly isVisible: boolean
   /** Something is so that time alone will hardly mend, and that is held against this release. */
   readonly failing: Failing | undefined
+  /** Something is failing besides an error condition. */
+  readonly isFailingBesides: boolean
   /** And there is no doubt that it is: whoever waits must be told. */
   readonly isHopeless: boolean
   /** A streak of failing begins anew where this changes. */
@@ -35,6 +37,7 @@ export const ABSENT: Truth = {
   isIdentified: false,
   isVisible: false,
   failing: undefined,
+  isFailingBesides: false,
   isHopeless: false,
   observed: '',
 }
@@ -87,7 +90,20 @@ export function truthOf(
   const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
-  return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
+  const isFailingBesides =
+    reason === 'Conditions' &&
+    failing(world, { ...subject, status: { ...status, conditions: [] } }, wanted, isIdentified, since) !==
+      undefined
+  return {
+    isStored,
+    isReal,
+    isIdentified,
+    isVisible,
+    failing: reason,
+    isFailingBesides,
+    isHopeless,
+    observed,
+  }
 }
 
 /** Whether a run could know of a failed hook that another operation has taken the place of. */
