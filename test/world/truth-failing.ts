@@ -79,9 +79,8 @@ export function failing(
     (isIdentified || isOperationWanted(world, subject, wanted, since))
   )
     return 'OperationFailed'
-  // It needs nothing that would confirm it, as an error does.
-  if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
   if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
+  if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
   if (
     status.syncStatus === 'OutOfSync' &&
     status.conditions.length > 0 &&
