@@ -117,8 +117,9 @@ function placesOf(needle: string, text: string, isCut: boolean): Place[] {
   const places: Place[] = []
   for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + needle.length))
     places.push([at, at + needle.length])
-  if (isCut && text.includes(needle.slice(0, SHORTEST_SECRET))) places.push(...cutPlacesOf(needle, text))
-  return places
+  return isCut && text.includes(needle.slice(0, SHORTEST_SECRET))
+    ? [...places, ...cutPlacesOf(needle, text)]
+    : places
 }
 
 /** Step by step (Knuth, Morris and Pratt): a text may be cut as often as it likes. */

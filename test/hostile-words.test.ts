@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
 import { createAuthority, selfSigned } from './certificates.ts'
-import { connect, type Environment, start, temporaryDirectory, waitFor } from './executable.ts'
+import { connect, type Environment, run, start, temporaryDirectory, waitFor } from './executable.ts'
 import { answers, http, oneOfFew, TOKEN, WEB, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
 import { offence } from './gate.ts'
@@ -108,6 +108,23 @@ describe.each([
       KPCEA_TIMEOUT: '0',
     }
     await isHarmless(env)
+  })
+
+  test.concurrent('in what doctor is told', async () => {
+    const one = {
+      ...application({ name: 'web', revision: SHA.a }),
+      Version: words,
+      loggedIn: true,
+      username: words,
+    }
+    const body = JSON.stringify({ ...one, iss: words, groups: [words], value: words, message: words })
+    for (const status of ['200 OK', '500 No']) {
+      await using server = await WireServer.start(answers(() => http(status, [], body)))
+      const env = { ...WEB, ARGOCD_SERVER: server.url, ARGOCD_API_TOKEN: TOKEN }
+      const { stdout, stderr } = await oneOfFew(() => run(env, ['doctor']))
+      expect(stdout).toContain('marker')
+      expect(offence(stdout) ?? offence(stderr)).toBeUndefined()
+    }
   })
 
   test.concurrent('in the settings', async () => {

@@ -137,6 +137,7 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     for (const [other, { need, since }] of all)
       if (
         need === 'needed' &&
+        members.includes(other) &&
         mayNot(other) &&
         !isOwned(other) &&
         (since <= startsAt || now - since > LONGEST_COMPARISON) &&
