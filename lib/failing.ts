@@ -12,17 +12,19 @@ type Part = Pick<Knowledge, 'policy' | 'target' | 'listedAt'>
 
 /**
  * From when on evidence makes a no of what is failing: when *fail after* has passed since that was first seen, and, of
- * an error, when it was found twice. Then Argo CD has answered a refresh that was asked for after the first time: what
- * the answer itself says comes from a cache. Without one, it has compared again by itself. `Infinity`: not yet.
+ * an error, when it was found twice: one that was found once does not count for what fails beside it either. Then Argo
+ * CD has answered a refresh that was asked for after the first time: what the answer itself says comes from a cache.
+ * Without one, it has compared again by itself. `Infinity`: not yet.
  */
 export function failsAt({ failing, checks, refreshes }: Known, { failAfter }: Policy): number {
   if (failing === undefined) return NOT
-  const { since, errorSince } = failing
+  const { since, errorSince, otherSince = since } = failing
   const dueAt = since + failAfter
-  if (errorSince === undefined || checks.some((check) => isFailing(check) && check.code !== 'Conditions'))
-    return dueAt
+  if (errorSince === undefined) return dueAt
   const isRefreshed = refreshes.servedAskedAt >= errorSince
-  return Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)
+  const errorAt = Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)
+  const hasOther = checks.some((check) => isFailing(check) && check.code !== 'Conditions')
+  return hasOther ? Math.min(errorAt, otherSince + failAfter) : errorAt
 }
 
 /**
@@ -32,13 +34,19 @@ export function failsAt({ failing, checks, refreshes }: Known, { failAfter }: Po
  * all that says so. Where a stream says otherwise meanwhile, neither is believed until another look. And a selector
  * must match it still: no look and no stream tells that it has lost its labels.
  */
-export function hasFailed(known: Known, { policy, target, listedAt }: Part): boolean {
+export function hasFailed(known: Known, knowledge: Part): boolean {
   if (hasOwnSyncFailed(known)) return true
   const { failing, isDoubtful, treeAsOf } = known
   if (failing === undefined || isDoubtful) return false
+  const dueAt = failsAt(known, knowledge.policy)
+  if (knowledge.target.kind === 'selector' && knowledge.listedAt < dueAt) return false
+  return failing.shownAt >= looksFrom(known, knowledge) && (!restsOnTree(known) || treeAsOf >= dueAt)
+}
+
+/** From when on a look makes a no: when that is due, and with a selector not before it was asked whether it matches still. */
+export function looksFrom(known: Known, { policy, target, listedAt }: Part): number {
   const dueAt = failsAt(known, policy)
-  if (target.kind === 'selector' && listedAt < dueAt) return false
-  return failing.shownAt >= dueAt && (!restsOnTree(known) || treeAsOf >= dueAt)
+  return target.kind === 'selector' ? Math.max(dueAt, listedAt) : dueAt
 }
 
 /** Whether all that is failing is so by the resource tree. */

@@ -41,6 +41,8 @@ export interface Failing extends Streak {
   readonly revisions: string
   /** Since when an error condition has been part of it; `undefined`: none is. */
   readonly errorSince: number | undefined
+  /** Since when something besides errors has; `undefined`: nothing has yet. */
+  readonly otherSince: number | undefined
   /** When the last look was asked for whose answer showed it; of the one that showed it first, when that came. */
   readonly shownAt: number
 }
@@ -210,7 +212,7 @@ export interface Knowledge {
   /** Where Argo CD looks for applications that are named without a namespace; learnt from an answer. */
   readonly serverNamespace: string | undefined
   /** Streamed applications that may be meant by a name without a namespace, until that is known. */
-  readonly undecided: ReadonlyMap<string, Application>
+  readonly undecided: ReadonlyMap<string, { readonly application: Application; readonly at: number }>
   readonly streams: Streams
   /** When the last list of what the selector matches was asked for, and how many there were. */
   readonly listedAt: number

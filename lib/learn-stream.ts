@@ -103,7 +103,7 @@ export function changed(knowledge: Knowledge, events: readonly WatchEvent[], now
     else if (isUndecided(knowledge, application)) {
       const qualified = `${application.metadata.namespace ?? ''}/${application.metadata.name}`
       if (type === 'DELETED') undecided.delete(qualified)
-      else undecided.set(qualified, application)
+      else undecided.set(qualified, { application, at: now })
     }
   }
   const { number, isBeginning } = knowledge.streams

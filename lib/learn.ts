@@ -273,7 +273,9 @@ function withServerNamespace(
   const namespace = application?.metadata.namespace
   if (namespace === undefined || ref.namespace !== undefined || !needsServerNamespace(knowledge))
     return knowledge
-  const meant = [...knowledge.undecided.values()].filter(({ metadata }) => metadata.namespace === namespace)
+  const meant = [...knowledge.undecided.values()]
+    .map(({ application: streamed }) => streamed)
+    .filter(({ metadata }) => metadata.namespace === namespace)
   const decided = { ...knowledge, serverNamespace: namespace, undecided: new Map() }
   return changed(
     decided,

@@ -1,7 +1,7 @@
 /** Why an application is asked for by itself. Pure. */
 
 import { lacksResults } from './diagnosis.ts'
-import { failsAt } from './failing.ts'
+import { looksFrom } from './failing.ts'
 import { type Failure, isAlone, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment } from './moment.ts'
@@ -81,6 +81,9 @@ function poll({ lookedAt }: Known, { knowledge, polledFrom }: Moment): number {
 /** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
 function unmentioned(known: Known, { knowledge, aliveSince, isFew }: Moment): number {
   const { streams, policy } = knowledge
+  const appearedAt = appeared(known, knowledge)
+  if (appearedAt > known.lookedAt && known.sighting !== undefined)
+    return Math.max(appearedAt, known.lookedAt + SHORTEST_PAUSE)
   if (aliveSince === undefined || known.mentionedBy === streams.number) return missing(known, policy.interval)
   if (known.lookedAt < aliveSince && known.sighting?.application === undefined) {
     const times = isFew ? 1 : MANY_TIMES
@@ -88,6 +91,15 @@ function unmentioned(known: Known, { knowledge, aliveSince, isFew }: Moment): nu
     return Math.min(quietAt, aliveSince + LONGEST_MENTION_GRACE * times)
   }
   return missing(known, policy.interval)
+}
+
+/** When a stream last told of one of that name, which may be the one: nothing has said yet what the server's namespace is. */
+function appeared({ ref, sighting }: Known, { undecided }: Knowledge): number {
+  let appearedAt = NEVER
+  if (undecided.size === 0 || ref.namespace !== undefined || sighting?.application !== undefined) return NEVER
+  for (const { application, at } of undecided.values())
+    if (application.metadata.name === ref.name) appearedAt = Math.max(appearedAt, at)
+  return appearedAt
 }
 
 /** What does not exist is asked for less and less often. */
@@ -123,7 +135,7 @@ function atOnce({ lookedAt, sighting }: Known): number {
 /** An early no rests on a look that was asked for when it was due; one that shows something else is not the last. */
 function lastFailing(known: Known, { knowledge }: Moment): number {
   const { failing, lookedAt } = known
-  const dueAt = failsAt(known, knowledge.policy)
+  const dueAt = looksFrom(known, knowledge)
   if (failing === undefined || failing.shownAt >= dueAt) return NOT
   return lookedAt < dueAt ? dueAt : lookedAt + SHORTEST_PAUSE
 }

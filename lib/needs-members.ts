@@ -5,7 +5,7 @@ import { type Failure, type Knowledge, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, NOTHING } from './need.ts'
-import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT, SHORTEST_PAUSE } from './promises.ts'
+import { MEMBERSHIP_INTERVAL, REQUEST_TIMEOUT } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -69,7 +69,7 @@ function beforeNo({ applications, policy, listedAt }: Knowledge): number {
     const dueAt = failsAt(known, policy)
     if (dueAt > listedAt) at = Math.min(at, dueAt)
   }
-  return Math.max(at, listedAt + SHORTEST_PAUSE)
+  return at
 }
 
 function lastLook({ knowledge, lastLookAt, isOneLook }: Moment, failure: Failure | undefined): number {

@@ -6,7 +6,7 @@ import zlib from 'node:zlib'
 import { MOST_APPLICATIONS } from '../lib/promises.ts'
 import { ArgoCDServer, application } from './argocd/server.ts'
 import { connect } from './executable.ts'
-import { answers, http, suffer as sufferAtOnce, TOKEN, WEB, WireServer } from './faults.ts'
+import { answers, http, type Manners, suffer as sufferAtOnce, TOKEN, WEB, WireServer } from './faults.ts'
 import { SHA } from './fixtures.ts'
 import { Limit } from './limit.ts'
 
@@ -238,33 +238,63 @@ describe('a selector that matches more applications than are verified in one run
     },
   )
 
-  test.concurrent('without an end, in the stream, is one as well', async () => {
-    const other = JSON.stringify(application({ name: 'web', revision: SHA.b }))
+  /** Tells without an end of applications that are like this one, named `web`, but for their name. */
+  const endlesslyMore = (one: string): Manners => {
     let made = 0
     const added = () =>
       Array.from(
         { length: 50 },
         () =>
-          `data: {"result":{"type":"ADDED","application":${other.replace('"web"', `"app-${made++}"`)}}}\n\n`,
+          `data: {"result":{"type":"ADDED","application":${one.replace('"web"', `"app-${made++}"`)}}}\n\n`,
       ).join('')
-    await using server = await WireServer.start(
-      afterRequest((socket, head) => {
-        if (!head.includes('/stream/')) {
-          socket.write(http('200 OK', [], JSON.stringify({ items: items(1) })))
-          return
-        }
-        socket.write(STREAM)
-        const more = () => {
-          while (!socket.destroyed && socket.write(chunk(added())));
-        }
-        socket.on('drain', more)
-        more()
-      }),
-    )
-    const env = { ...raw(server), ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b', KPCEA_WATCH: 'true' }
-    const { result, peakMiB } = await suffer({ ...env, KPCEA_TIMEOUT: '40' })
+    return afterRequest((socket, head) => {
+      if (!head.includes('/stream/')) {
+        socket.write(http('200 OK', [], JSON.stringify({ items: items(1) })))
+        return
+      }
+      socket.write(STREAM)
+      const more = () => {
+        while (!socket.destroyed && socket.write(chunk(added())));
+      }
+      socket.on('drain', more)
+      more()
+    })
+  }
+  const bySelector = (server: WireServer) => ({
+    ...raw(server),
+    ARGOCD_APP_NAME: '',
+    KPCEA_SELECTOR: 'a=b',
+    KPCEA_WATCH: 'true',
+  })
+
+  test.concurrent('without an end, in the stream, is one as well', async () => {
+    const other = JSON.stringify(application({ name: 'web', revision: SHA.b }))
+    await using server = await WireServer.start(endlesslyMore(other))
+    const { result, peakMiB } = await suffer({ ...bySelector(server), KPCEA_TIMEOUT: '40' })
     expect(result).toMatchObject({ verified: false, timedOut: false, reason: 'InvalidSettings' })
     expect(result.message).toContain(`matches more than ${MOST_APPLICATIONS} applications`)
+    expect(peakMiB).toBeLessThan(MOST_MIB)
+  })
+
+  const many = <T>(count: number, make: (index: number) => T) =>
+    Array.from({ length: count }, (_, i) => make(i))
+  test.concurrent.each([
+    ['history', { status: { history: many(1500, () => ({})) } }],
+    ['images', { status: { summary: { images: many(1500, (i) => `i${i}`) } } }],
+    ['resources', { status: { resources: many(300, () => ({ kind: 'a', name: 'b' })) } }],
+    [
+      'annotations',
+      {
+        metadata: {
+          annotations: Object.fromEntries(many(500, (i) => [`argocd.argoproj.io/k${i}`, '1'])),
+        },
+      },
+    ],
+  ])('of which each has more %s than any has, in the stream, takes no more', async (_, more) => {
+    const one = JSON.stringify(application({ name: 'web', revision: SHA.b }, more))
+    await using server = await WireServer.start(endlesslyMore(one))
+    const { code, peakMiB } = await suffer({ ...bySelector(server), KPCEA_TIMEOUT: '6' })
+    expect(code).toBe(1)
     expect(peakMiB).toBeLessThan(MOST_MIB)
   })
 })

@@ -409,6 +409,19 @@ test('a failure that is certain just before the deadline is told as one, however
 })
 
 describe('an early no', () => {
+  test('does not count an error that nothing has confirmed for what fails beside it', async () => {
+    const scene = new Scene()
+    const conditions = [{ type: 'ComparisonError', message: 'm' }]
+    scene.put('web', SHA.b, { status: { conditions } })
+    scene.start({ failAfter: 10 * SECOND })
+    await scene.pass(6)
+    scene.put('web', SHA.b, { status: { conditions, operationState: { phase: 'Failed' } } })
+    await scene.pass(9)
+    expect(scene.outcome).toBeUndefined()
+    await scene.pass(10)
+    expect(scene.outcome?.decision.kind).toBe('failed')
+  })
+
   test('does not rest on what a stream has told of, however long, where no look says so too', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, progressing)
@@ -772,4 +785,19 @@ describe('a failed hook that a dry run hides', () => {
     await scene.pass(10)
     expect(scene.ending).toEqual(ending)
   })
+})
+
+test('an application that appears is looked at when a stream tells, though nothing says what the namespace is', async () => {
+  const scene = new Scene()
+  const wanted = wanting({ revision: SHA.b })
+  const applications = ['a', 'b'].map((name) => ({ name, namespace: undefined, wanted }))
+  scene.start({ watch: true, timeout: 300 * SECOND }, { kind: 'names', project: undefined, applications })
+  await scene.pass(100)
+  const looks = scene.argocd.count('look')
+  scene.argocd.streams[0]?.send(
+    ...['a', 'b'].map((name) => ({ type: 'ADDED', application: scene.put(name, SHA.b) }) as const),
+  )
+  await scene.pass(2)
+  expect(looks).toBeLessThan(12)
+  expect(scene.ending).toEqual(VERIFIED)
 })

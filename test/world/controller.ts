@@ -74,6 +74,7 @@ function compare(world: World, subject: Subject, comparing: Comparing): void {
       status.syncStatus = 'Unknown'
       status.health = 'Unknown'
       status.conditions = [{ type: 'InvalidSpecError', message: 'application project is gone' }]
+      err(world, subject)
       finish(world, subject, comparing)
     })
     return
@@ -125,6 +126,8 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
     // What nobody asked for has a time of grace, in which a failure of Git is passed over.
     subject.controller.isComparing = false
     armTimer(world, subject)
+    // Deferred: whoever asked meanwhile is served next.
+    later(world, subject, 2, () => compareIfWanted(world, subject))
     return
   }
   status.syncStatus = 'Unknown'
@@ -134,7 +137,13 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
   status.comparedTo = comparing.spec
   status.reconciledAt = comparing.began
   status.conditions = [{ type: 'ComparisonError', message: 'failed to list refs' }]
+  err(world, subject)
   finish(world, subject, comparing)
+}
+
+/** Another comparison has come to an error. */
+function err({ time }: World, { controller }: Subject): void {
+  if (controller.errors++ === 0) controller.erringSince = time.now()
 }
 
 function readLive(world: World, subject: Subject, comparing: Comparing, revisions: Revisions): void {
@@ -169,6 +178,7 @@ function conclude(
     status.images = images
     if (comparing.isLatest) status.reconciledAt = comparing.began
     status.conditions = conditions
+    subject.controller.errors = 0
     if (wasSynced !== isSynced) world.journal.count(isSynced ? 'synced' : 'out of sync')
     finish(world, subject, comparing)
   })

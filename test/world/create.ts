@@ -154,6 +154,8 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
       wanted: 0,
       isTerminating: false,
       isHydrating: false,
+      errors: 0,
+      erringSince: 0,
       unseenSince: undefined,
     },
     stored: undefined,

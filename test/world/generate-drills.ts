@@ -89,6 +89,13 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     ],
   }),
 
+  /** Git cannot be read at the moment of the first refresh. */
+  'error at the first refresh': ({ random, startsAt, push }) => ({
+    policy: { failAfter: random.integer(2000, 10_000) },
+    steps: [push(1, startsAt - random.integer(50, 2000), {})],
+    faults: [{ kind: 'comparison error', from: startsAt - 20, until: startsAt + random.integer(300, 1900) }],
+  }),
+
   /** The release is Degraded for good, and Git cannot be read now and then. */
   'errors while it is broken': ({ random, startsAt }) => {
     const times = Array.from({ length: 16 }, (_, i) => startsAt + 10_000 + 25_000 * i)

@@ -39,6 +39,7 @@ export function generateSyncing(seed: number): Scenario {
       owner,
     }
   })
+  const id = random.chance(0.7) ? 'promotion' : undefined
   const kills = random.chance(0.4) ? [killOf(random), ...(random.chance(0.3) ? [killOf(random)] : [])] : []
   return {
     ...scenario,
@@ -48,13 +49,14 @@ export function generateSyncing(seed: number): Scenario {
       ...policy,
       sync: {
         prune: random.chance(0.8) ? undefined : random.chance(0.5),
-        id: random.chance(0.7) ? 'promotion' : undefined,
+        id,
         stage,
       },
     },
     faults: isQuiet ? [] : random.chance(0.3) ? [...faults, lost(random)] : faults,
     kills,
-    rivals: random.chance(0.1) ? random.integer(1, 2) : 0,
+    // Without an id, one for the same revisions is adopted.
+    rivals: random.chance(id === undefined ? 0.3 : 0.1) ? random.integer(1, 2) : 0,
   }
 }
 
@@ -67,7 +69,7 @@ function closedSpans(random: Random, startsAt: number, timeout: number): Owner['
   const from = random.chance(0.6) ? 0 : startsAt + random.integer(0, 10_000)
   const until = random.chance(0.2)
     ? Number.MAX_SAFE_INTEGER
-    : Math.max(from, startsAt) + random.integer(1000, Math.max(timeout * 0.7, 2000))
+    : Math.max(from, startsAt) + random.integer(1000, Math.max(timeout * random.pick([0.2, 0.7]), 2000))
   return [{ from, until }]
 }
 
@@ -89,7 +91,8 @@ function lost(random: Random): Fault {
     until: Number.MAX_SAFE_INTEGER,
     requests: 1,
     only: 'sync',
-    by: random.pick([2000, 40_000]),
+    by: random.pick([20, 2000, 40_000]),
     readsLate: random.chance(0.3),
+    breaks: random.chance(0.5),
   }
 }

@@ -133,8 +133,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Conditions: an error ends a run only where a later comparison has confirmed it',
     file: 'failing.ts',
-    find: 'return Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)',
-    replace: 'return dueAt',
+    find: 'isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON',
+    replace: 'dueAt',
   },
   {
     rule: 'Conditions: the refresh that confirms an error is asked for when fail-after is due',
@@ -484,8 +484,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Failing: rests on what was seen when fail-after had passed',
     file: 'failing.ts',
-    find: 'return failing.shownAt >= dueAt &&',
-    replace: 'return failing.until >= dueAt &&',
+    find: 'return failing.shownAt >= looksFrom(known, knowledge) &&',
+    replace: 'return failing.until >= looksFrom(known, knowledge) &&',
   },
   // What is known, and how well.
   {

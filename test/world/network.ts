@@ -7,7 +7,13 @@ import type { World } from './world.ts'
 
 /** What becomes of a request; times in milliseconds after it is sent. */
 export type Passage =
-  | { readonly kind: 'answered'; readonly readAfter: number; readonly arrivesAfter: number }
+  | {
+      readonly kind: 'answered'
+      readonly readAfter: number
+      readonly arrivesAfter: number
+      /** What was heard is done, and this comes instead of its answer. */
+      readonly failure?: unknown
+    }
   /** It is heard of no more. */
   | { readonly kind: 'hangs' }
   | { readonly kind: 'fails'; readonly after: number; readonly failure: unknown }
@@ -23,6 +29,9 @@ export interface Network {
 const FASTEST = 2
 const SPREAD = 40
 const SELDOM = 400
+
+/** So long something in between holds a request back whose sender is gone. */
+const LONGEST_HELD = 2000
 
 /**
  * The network of a world.
@@ -63,7 +72,16 @@ export function createNetwork({ scenario, time, random, journal }: World): Netwo
           if (!takeOne(fault)) break
           const takes = roundTrip()
           const readAfter = fault.readsLate ? takes / 2 + fault.by : takes / 2
-          return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter: takes + fault.by })
+          if (fault.breaks !== true)
+            return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter: takes + fault.by })
+          // Whoever holds a request back for longer than that has given it up.
+          const heardAfter = Math.min(readAfter, LONGEST_HELD)
+          return met(fault.kind, {
+            kind: 'answered',
+            readAfter: heardAfter,
+            arrivesAfter: takes,
+            failure: RESET,
+          })
         }
         case 'outage':
           return met(fault.kind, { kind: 'hangs' })

@@ -61,7 +61,8 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 function record(world: World, subject: Subject, operationState: OperationState): void {
   const { isDryRun, isPartial = false } = operationState.operation
   if (isDryRun || isPartial) forget(world, subject)
-  if (!isDryRun) subject.lastReal = operationState
+  // A sync of some resources runs no hooks, so it makes up for none that failed.
+  if (!isDryRun && !(isPartial && subject.live.hasFailedHook)) subject.lastReal = operationState
   subject.status.operationState = operationState
   world.journal.tell(
     () => `${subject.plan.name}: operation ${operationState.phase} (attempt ${operationState.retryCount})`,

@@ -1,6 +1,13 @@
 /** Knows the truth at each instant of a history, and what the gate has promised about it. */
 
-import { FEW, MEMBERSHIP_INTERVAL, REFRESH_LOST, SYNC_SETTLE, SYNC_TIMEOUT } from '../../lib/promises.ts'
+import {
+  FEW,
+  MEMBERSHIP_INTERVAL,
+  OWN_COMPARISON,
+  REFRESH_LOST,
+  SYNC_SETTLE,
+  SYNC_TIMEOUT,
+} from '../../lib/promises.ts'
 import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
@@ -69,6 +76,8 @@ interface Asked {
   readonly subject: Subject
   readonly wanted: Wanted
   truth: Truth
+  /** When it really was as wanted. */
+  readonly real: Turn<boolean>[]
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -90,7 +99,6 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const asked = new Map<Subject, Asked>()
   // Each holds where it turns, the latest last.
   const stored: Turn<boolean>[] = []
-  const real: Turn<boolean>[] = []
   let visibleSince: number | undefined
   // When a selector last ceased to match something: no stream tells of that.
   let leftAt = Number.NEGATIVE_INFINITY
@@ -113,6 +121,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       subject,
       wanted,
       truth: ABSENT,
+      real: [],
       failings: [],
       hopelessSince: undefined,
       unidentifiedSince: undefined,
@@ -175,7 +184,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
     if (failedFor <= allowed) return undefined
     const reason = failings.at(-1)?.value
-    return breach('never late', `${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`)
+    return breach(
+      'never late',
+      `${subject.plan.name}: ${reason} since ${hopelessSince} ms, and no no within ${allowed} ms`,
+    )
   }
   /** Git holds something else for longer than a refresh may take to be asked for, and nobody has looked. */
   const unseen = ({ subject, truth, unidentifiedSince }: Asked): Breach | undefined => {
@@ -204,7 +216,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const since = Math.max(unseenSince, unidentifiedSince, operatesSince, startsAt)
     let allowed = refreshWithin(since - startsAt) + policy.interval + CONTROLLER_LAG
     // One that came to nothing is asked for again, once that is known.
-    for (const _ of scenario.faults) allowed += REFRESH_LOST + 3000
+    for (const { kind, until } of scenario.faults)
+      allowed +=
+        kind === 'refresh refused'
+          ? Math.max(until - since, 0) + refreshWithin(Math.max(until - startsAt, 0))
+          : REFRESH_LOST + 3000
     if (time.now() - since <= allowed) return undefined
     return breach('never late', `pushed at ${unseenSince} ms, and not looked for within ${allowed} ms`)
   }
@@ -245,6 +261,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isMeant = isMember(subject)
       if (one.isMeant && !isMeant) leftAt = time.now()
       one.isMeant = isMeant
+      turn(one.real, one.truth.isReal)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
@@ -261,18 +278,15 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (mistake !== undefined) return { at: time.now(), ...mistake }
     let members = 0
     let isStored = true
-    let isReal = true
     let isVisible = true
     for (const { subject, truth } of asked.values()) {
       if (!isMember(subject)) continue
       members++
       isStored &&= truth.isStored
-      isReal &&= truth.isReal
       isVisible &&= truth.isVisible
     }
     const isEnough = members >= least
     turn(stored, isEnough && isStored)
-    turn(real, isEnough && isReal)
     if (isEnough && isVisible) {
       visibleSince ??= Math.max(time.now(), startsAt)
       return undefined
@@ -297,6 +311,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const judge = (ending: Ending): Breach | undefined => {
     const now = time.now()
     const deadline = startsAt + policy.timeout
+    const mistake = syncs.look()
+    if (mistake !== undefined) return { at: now, ...mistake }
     if (policy.timeout > 0 && now > deadline)
       return breach('on time', `ended ${now - deadline} ms after the deadline`)
     switch (ending.kind) {
@@ -334,8 +350,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    if (lastTrue(real, ends.from - controllerLag(scenario, ends.to), ends.to) === undefined)
-      return breach('never wrong', 'it was not so')
+    // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
+    const from = ends.from - controllerLag(scenario, ends.to)
+    for (const { subject, real } of asked.values())
+      if (isMember(subject) && lastTrue(real, from, ends.to) === undefined)
+        return breach('never wrong', 'it was not so')
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
     const most = resolutionOf(policy) + oldest
@@ -348,6 +367,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     )
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
+    // One error may be a blip: another comparison must have come to it.
+    const { errors, erringSince } = one.subject.controller
+    const isOneError = one.failings.at(-1)?.value === 'Conditions' && errors === 1
+    if (isOneError && !one.truth.isFailingBesides && now - erringSince < OWN_COMPARISON)
+      return breach('never early', 'one comparison has failed, and none has confirmed it')
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')

@@ -87,6 +87,7 @@ export function play<K>(
       const place = kills.indexOf(what)
       if (place < 0) return
       kills.splice(place, 1)
+      journal.count(`killed, ${what}`)
       time.soon(kill)
     }
     const [after] = kills

@@ -158,6 +158,8 @@ export type Fault = {
       readonly requests: number
       readonly by: number
       readonly readsLate: boolean
+      /** The connection breaks when the answer should come. */
+      readonly breaks?: boolean
       /** Hits requests of this kind only. */
       readonly only?: 'sync'
     }

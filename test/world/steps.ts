@@ -221,6 +221,8 @@ function create(world: World, subject: Subject | undefined): void {
     wanted: 0,
     isTerminating: false,
     isHydrating: false,
+    errors: 0,
+    erringSince: 0,
     unseenSince: undefined,
   })
   write(world, subject)

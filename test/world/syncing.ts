@@ -7,7 +7,15 @@ import { FEW, SYNC_PATIENCE, WINDOWS_INTERVAL } from '../../lib/promises.ts'
 import type { SyncAnswer, SyncOrder } from '../../lib/syncs.ts'
 import type { Stage, Wanted } from '../../lib/wanted.ts'
 import type { Truth } from './truth.ts'
-import { isClosed, type Operation, type Subject, serverTime, type World } from './world.ts'
+import {
+  isClosed,
+  type Operation,
+  type OperationState,
+  type Revisions,
+  type Subject,
+  serverTime,
+  type World,
+} from './world.ts'
 
 /** A sync that was ordered, or not, against a promise. */
 export interface Mistake {
@@ -35,10 +43,13 @@ interface Seen {
 }
 
 /** So long it takes at most, where nothing breaks, until what is needed is known. */
-const KNOWN_WITHIN = SYNC_PATIENCE + 30_000
+const KNOWN_WITHIN = SYNC_PATIENCE + 10_000
 
 /** A refresh that is asked for while another is under way may be answered by that. */
 const LONGEST_COMPARISON = 10_000
+
+/** An operation that is under way for so long has been seen under way. */
+const ADOPTED_WITHIN = 3000
 
 /** So old is what an order rests on at most, where nothing breaks. */
 const EVIDENCE_AGE = 30_000
@@ -58,11 +69,17 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
   const all = new Map<Subject, Seen>()
   const wantedOf = new Map<Subject, Wanted>()
+  const busyWith = new Map<Subject, Operation | undefined>()
   const begunBefore = new Map<Subject, number>()
   const underWay = new Map<Subject, Operation | undefined>()
   const closings = new Map<string, number>()
   let dueSince: number | undefined
   let refusalDueSince: number | undefined
+
+  // A window that opens changes nothing of an application, and makes a sync due.
+  for (const subject of world.applications)
+    for (const { until } of subject.plan.owner?.closed ?? [])
+      if (until > time.now() && until < Number.MAX_SAFE_INTEGER) time.at(until, () => world.changed(subject))
 
   const mayNot = (subject: Subject) => isForbidden(subject, sync.stage)
 
@@ -118,8 +135,27 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     if (order.prune !== (sync.prune ?? plan.owner?.prunes ?? false))
       return `${plan.name} was ordered ${order.prune ? 'with' : 'without'} pruning`
     for (const [other, { need, since }] of all)
-      if (need === 'needed' && mayNot(other) && !isOwned(other) && since <= startsAt && isQuiet)
+      if (
+        need === 'needed' &&
+        members.includes(other) &&
+        mayNot(other) &&
+        !isOwned(other) &&
+        (since <= startsAt || now - since > LONGEST_COMPARISON) &&
+        isQuiet
+      )
         return `${plan.name} was ordered, though ${other.plan.name} may not be`
+    if (scenario.target.kind === 'names' && isQuiet)
+      for (const [other, { need, since }] of all)
+        if (need === 'unclear' && since <= startsAt && !other.exists)
+          return `${plan.name} was ordered, though ${other.plan.name} is not there`
+    const last = subject.status.operationState
+    const wasAdoptable =
+      sync.id === undefined &&
+      last !== undefined &&
+      busyWith.get(subject) === last.operation &&
+      lasted(last) > ADOPTED_WITHIN
+    if (wasAdoptable && isQuiet && isFor(last.synced, wantedOf.get(subject)))
+      return `${plan.name} was ordered after an operation for the same commit, which was waited for`
     if (isUnrefreshed(subject) && isQuiet)
       return `${plan.name} was ordered by what was compared before the run`
     const wanted = wantedOf.get(subject)
@@ -140,6 +176,7 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     return undefined
   }
   world.ordered = (subject, order, answer) => {
+    if (answer.kind === 'busy') busyWith.set(subject, subject.operation)
     const what = judgeOrder(subject, order, answer)
     if (what !== undefined) world.mistake ??= { promise: 'never unasked', what }
     look()
@@ -227,4 +264,14 @@ function bringsCommit({ plan }: Subject, wanted: Wanted, { revisions }: SyncOrde
   if (!isPlain || !isCommit(wanted) || wanted.revision?.kind !== 'any-source') return true
   const commit = wanted.revision.revision.toLowerCase()
   return revisions.some(({ revision }) => revision.toLowerCase() === commit)
+}
+
+function lasted({ startedAt, finishedAt = startedAt }: OperationState): number {
+  return finishedAt - startedAt
+}
+
+/** Whether revisions are of one wanted commit. */
+function isFor(revisions: Revisions | undefined, wanted: Wanted | undefined): boolean {
+  if (wanted === undefined || !isCommit(wanted) || wanted.revision?.kind !== 'any-source') return false
+  return revisions?.length === 1 && revisions[0] === wanted.revision.revision.toLowerCase()
 }

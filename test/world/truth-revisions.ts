@@ -118,7 +118,7 @@ export type SeenAt = ReadonlyMap<string, number>
  */
 export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: SeenAt): boolean {
   const { git, scenario } = world
-  const { status, spec, plan, live } = subject
+  const { status, spec, plan } = subject
   const { revision, revisionPolicy } = wanted
   if (revision === undefined) return true
   const texts =
@@ -167,7 +167,8 @@ export function shows(world: World, subject: Subject, wanted: Wanted, seenAt: Se
   if (isNamedSo) return true
   // Older servers render what was hydrated, so dry commits cannot be compared.
   if (revisionPolicy === 'equivalent' && plan.hydration !== 'none' && scenario.version === '3.4') return false
-  const [id] = live.contents ?? []
+  // What is rendered is what is observed, which may be another than what runs.
+  const id = contentAt(git, observed, source?.path)
   if (revisionPolicy === 'equivalent') return id !== undefined && !contentOf(git, id).hasSecret
   return showsHistory(subject, wanted)
 }

@@ -23,6 +23,8 @@ export interface Truth {
   readonly isVisible: boolean
   /** Something is so that time alone will hardly mend, and that is held against this release. */
   readonly failing: Failing | undefined
+  /** Something is failing besides an error condition. */
+  readonly isFailingBesides: boolean
   /** And there is no doubt that it is: whoever waits must be told. */
   readonly isHopeless: boolean
   /** A streak of failing begins anew where this changes. */
@@ -35,6 +37,7 @@ export const ABSENT: Truth = {
   isIdentified: false,
   isVisible: false,
   failing: undefined,
+  isFailingBesides: false,
   isHopeless: false,
   observed: '',
 }
@@ -69,9 +72,11 @@ export function truthOf(
     isFresh(subject) &&
     status.conditions.length === 0 &&
     showsImages(wanted.images, subject)
+  // A dry run changes nothing that runs.
+  const isChanging = isOperating && !isDryRunning(subject)
   const isReal =
     deletingSince === undefined &&
-    !isOperating &&
+    !isChanging &&
     !(live.hasFailedHook && isKnowable(live, scenario.policy)) &&
     !live.hasDrifted &&
     sameContents(contentsOf(world, subject), live.contents) &&
@@ -85,12 +90,29 @@ export function truthOf(
   const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
-  return { isStored, isReal, isIdentified, isVisible, failing: reason, isHopeless, observed }
+  const isFailingBesides =
+    reason === 'Conditions' &&
+    failing(world, { ...subject, status: { ...status, conditions: [] } }, wanted, isIdentified, since) !==
+      undefined
+  return {
+    isStored,
+    isReal,
+    isIdentified,
+    isVisible,
+    failing: reason,
+    isFailingBesides,
+    isHopeless,
+    observed,
+  }
 }
 
 /** Whether a run could know of a failed hook that another operation has taken the place of. */
 function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
   return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
+}
+
+function isDryRunning({ operation, status: { operationState } }: Subject): boolean {
+  return (operation ?? operationState?.operation)?.isDryRun === true
 }
 
 function isRunning({ status: { operationState } }: Subject): boolean {

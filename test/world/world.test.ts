@@ -76,6 +76,10 @@ describe('the gate that syncs keeps its promises', () => {
       'order closed',
       'operation blocked by a window',
       'killed',
+      'killed, permission answered',
+      'killed, sync sent',
+      'killed, sync heard',
+      'killed, sync answered',
       'ending refused',
     ])
       expect(met.get(kind)?.histories ?? 0).toBeGreaterThan(3)

@@ -143,6 +143,9 @@ export interface ControllerState {
   wanted: 0 | 1 | 2
   isTerminating: boolean
   isHydrating: boolean
+  /** How many comparisons in a row have come to an error condition, and since when. */
+  errors: number
+  erringSince: number
   /** Since when a branch that it tracks has pointed where the controller has not looked. */
   unseenSince: number | undefined
 }
