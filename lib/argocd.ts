@@ -5,7 +5,7 @@ import * as z from 'zod/mini'
 import type { Connection } from './access.ts'
 import { parseAnswer, readJson, refuse } from './answer.ts'
 import type { Application, Commit } from './application.ts'
-import { LARGEST_BODY } from './body.ts'
+import { LARGEST_MESSAGE } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
@@ -260,7 +260,9 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
-      yield* gathered(readEvents(response, host, { largestMessage: LARGEST_BODY, mostApplications, repeats }))
+      yield* gathered(
+        readEvents(response, host, { largestMessage: LARGEST_MESSAGE, mostApplications, repeats }),
+      )
     },
     async commit(ref, { revision, sourceIndex }, how) {
       const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`

@@ -3,11 +3,14 @@
 import { RequestFailure } from './failure.ts'
 import { cut, ELLIPSIS } from './text.ts'
 
-/**
- * An answer, or a message of a stream, that is larger than this, in bytes, is not held in memory: ten thousand
- * resources take a fifth of it.
- */
+/** An answer that is larger than this, in bytes, is not held in memory: ten thousand resources take a fifth of it. */
 export const LARGEST_BODY = 32 * 1024 * 1024
+
+/**
+ * A message of a stream holds one application, which Kubernetes keeps in one object of some megabytes at most. In
+ * characters.
+ */
+export const LARGEST_MESSAGE = LARGEST_BODY / 2
 
 /**
  * Bytes say little of what JSON takes once it is read: a value takes up to a hundred bytes, and two in the body.
@@ -77,9 +80,11 @@ export async function readText(response: Response, host: string): Promise<string
     if (values > MOST_VALUES) throw tooLarge(host, `${MOST_VALUES} values`)
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks.splice(0)))
   } catch {
     throw new RequestFailure('NotArgoCD', `${host} answered with bytes that are no text`)
+  } finally {
+    collectAfter(size)
   }
 }
 
@@ -118,6 +123,14 @@ function beginsValue(code: number | undefined): boolean {
 const COMMA = ','.charCodeAt(0)
 const BRACKET = '['.charCodeAt(0)
 const BRACE = '{'.charCodeAt(0)
+
+/** From this size on, in bytes or characters, what a body leaves behind is not left to lie. */
+const LARGE_BODY = 4 * 1024 * 1024
+
+/** Clears away after a large body: the next one may come before the engine thinks of it. Takes some milliseconds. */
+function collectAfter(size: number): void {
+  if (size > LARGE_BODY) Bun.gc(true)
+}
 
 /** More than an answer of Argo CD takes. */
 export function tooLarge(host: string, limit: string): RequestFailure {

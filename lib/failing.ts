@@ -12,17 +12,19 @@ type Part = Pick<Knowledge, 'policy' | 'target' | 'listedAt'>
 
 /**
  * From when on evidence makes a no of what is failing: when *fail after* has passed since that was first seen, and, of
- * an error, when it was found twice. Then Argo CD has answered a refresh that was asked for after the first time: what
- * the answer itself says comes from a cache. Without one, it has compared again by itself. `Infinity`: not yet.
+ * an error, when it was found twice: one that was found once does not count for what fails beside it either. Then Argo
+ * CD has answered a refresh that was asked for after the first time: what the answer itself says comes from a cache.
+ * Without one, it has compared again by itself. `Infinity`: not yet.
  */
 export function failsAt({ failing, checks, refreshes }: Known, { failAfter }: Policy): number {
   if (failing === undefined) return NOT
-  const { since, errorSince } = failing
+  const { since, errorSince, otherSince = since } = failing
   const dueAt = since + failAfter
-  if (errorSince === undefined || checks.some((check) => isFailing(check) && check.code !== 'Conditions'))
-    return dueAt
+  if (errorSince === undefined) return dueAt
   const isRefreshed = refreshes.servedAskedAt >= errorSince
-  return Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)
+  const errorAt = Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)
+  const hasOther = checks.some((check) => isFailing(check) && check.code !== 'Conditions')
+  return hasOther ? Math.min(errorAt, otherSince + failAfter) : errorAt
 }
 
 /**

@@ -41,6 +41,8 @@ export interface Failing extends Streak {
   readonly revisions: string
   /** Since when an error condition has been part of it; `undefined`: none is. */
   readonly errorSince: number | undefined
+  /** Since when something besides errors has; `undefined`: nothing has yet. */
+  readonly otherSince: number | undefined
   /** When the last look was asked for whose answer showed it; of the one that showed it first, when that came. */
   readonly shownAt: number
 }

@@ -197,10 +197,12 @@ function failingOf(
   const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
   const begins = before === undefined || before.since !== streak.since
   const hasError = failed.some(({ code }) => code === 'Conditions')
+  const hasOther = failed.some(({ code }) => code !== 'Conditions')
   return {
     ...streak,
     revisions: before?.revisions ?? revisions,
     errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
+    otherSince: (begins ? undefined : before.otherSince) ?? (hasOther ? now : undefined),
     shownAt: Math.max(
       begins ? NEVER : before.shownAt,
       isAnswer ? (begins ? now : (sighting?.asOf ?? NEVER)) : NEVER,

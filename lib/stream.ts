@@ -184,9 +184,11 @@ function decode(decoder: TextDecoder, chunk: Uint8Array, host: string): string {
   }
 }
 
+/** Lines may end in either character; those that end in both count twice. */
 function linesIn(text: string): number {
   let lines = 0
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++
+  for (const end of ['\n', '\r'])
+    for (let at = text.indexOf(end); at >= 0; at = text.indexOf(end, at + 1)) lines++
   return lines
 }
 

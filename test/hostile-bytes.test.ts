@@ -145,6 +145,8 @@ describe('compression', () => {
 
 const keys = (many: number) =>
   `{${Array.from({ length: many }, (_, i) => `"k${i.toString(36)}":1`).join(',')}}`
+/** Characters that take two bytes each once they are read, and six before. */
+const ESCAPES = `{"metadata":{"name":"web"},"status":{"health":{"message":"${'\\u0141'.repeat(5_000_000)}"}}}`
 const CHUNKED = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n'
 const STREAM = CHUNKED.replace('application/json', 'text/event-stream')
 
@@ -157,6 +159,7 @@ describe('memory is bounded under', () => {
       answers(() => http('200 OK', [], keys(490_000))),
       'did not answer as Argo CD',
     ],
+    ['as many escapes as are read', answers(() => http('200 OK', [], ESCAPES)), ''],
     ['lists in lists', answers(() => http('200 OK', [], '['.repeat(20 * MIB))), 'more than 500000 values'],
     ['trailers without an end', endlessly(`${CHUNKED}2\r\n{}\r\n0\r\n`, 'X-T: y\r\n'.repeat(5000)), ''],
     ['an extension of a chunk without an end', endlessly(`${CHUNKED}2;`, 'y'.repeat(60_000)), ''],

@@ -409,6 +409,19 @@ test('a failure that is certain just before the deadline is told as one, however
 })
 
 describe('an early no', () => {
+  test('does not count an error that nothing has confirmed for what fails beside it', async () => {
+    const scene = new Scene()
+    const conditions = [{ type: 'ComparisonError', message: 'm' }]
+    scene.put('web', SHA.b, { status: { conditions } })
+    scene.start({ failAfter: 10 * SECOND })
+    await scene.pass(6)
+    scene.put('web', SHA.b, { status: { conditions, operationState: { phase: 'Failed' } } })
+    await scene.pass(9)
+    expect(scene.outcome).toBeUndefined()
+    await scene.pass(10)
+    expect(scene.outcome?.decision.kind).toBe('failed')
+  })
+
   test('does not rest on what a stream has told of, however long, where no look says so too', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, progressing)

@@ -133,8 +133,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Conditions: an error ends a run only where a later comparison has confirmed it',
     file: 'failing.ts',
-    find: 'return Math.max(dueAt, isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON)',
-    replace: 'return dueAt',
+    find: 'isRefreshed ? refreshes.answeredAt : errorSince + OWN_COMPARISON',
+    replace: 'dueAt',
   },
   {
     rule: 'Conditions: the refresh that confirms an error is asked for when fail-after is due',

@@ -30,6 +30,9 @@ const FASTEST = 2
 const SPREAD = 40
 const SELDOM = 400
 
+/** So long something in between holds a request back whose sender is gone. */
+const LONGEST_HELD = 2000
+
 /**
  * The network of a world.
  *
@@ -69,9 +72,16 @@ export function createNetwork({ scenario, time, random, journal }: World): Netwo
           if (!takeOne(fault)) break
           const takes = roundTrip()
           const readAfter = fault.readsLate ? takes / 2 + fault.by : takes / 2
-          const arrivesAfter = takes + fault.by
-          const failure = fault.breaks === true ? { failure: RESET } : {}
-          return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter, ...failure })
+          if (fault.breaks !== true)
+            return met(fault.kind, { kind: 'answered', readAfter, arrivesAfter: takes + fault.by })
+          // Whoever holds a request back for longer than that has given it up.
+          const heardAfter = Math.min(readAfter, LONGEST_HELD)
+          return met(fault.kind, {
+            kind: 'answered',
+            readAfter: heardAfter,
+            arrivesAfter: takes,
+            failure: RESET,
+          })
         }
         case 'outage':
           return met(fault.kind, { kind: 'hangs' })

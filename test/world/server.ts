@@ -58,18 +58,22 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
       }
       const passage = network.send(request)
       let cancel = () => {}
+      let isAborted = false
       if (passage.kind === 'fails') time.after(passage.after, () => guarded.ended(passage.failure))
       if (passage.kind === 'answered') {
         if (request.kind === 'watch') cancel = openStream(world, network, request.query, passage, guarded)
         else {
+          // The connection breaks before the server has heard: something in between still hands on what it has.
+          const isBroken = passage.failure !== undefined && passage.arrivesAfter < passage.readAfter
+          if (isBroken) time.after(passage.arrivesAfter, () => guarded.ended(passage.failure))
           time.after(passage.readAfter, () => {
-            if (isOver && request.kind !== 'refresh') return
+            if (isAborted || (isOver && request.kind !== 'refresh' && !isBroken)) return
             answer(
               world,
               request,
               (brought) => {
                 watchdog.heard?.(request)
-                time.after(passage.arrivesAfter - passage.readAfter, () => {
+                time.after(Math.max(passage.arrivesAfter - passage.readAfter, 0), () => {
                   if (isOver) return
                   if (passage.failure !== undefined) {
                     guarded.ended(passage.failure)
@@ -89,6 +93,7 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
         }
       }
       return () => {
+        isAborted = request.kind !== 'refresh'
         if (!isOver) end()
         cancel()
       }

@@ -49,7 +49,7 @@ const KNOWN_WITHIN = SYNC_PATIENCE + 10_000
 const LONGEST_COMPARISON = 10_000
 
 /** An operation that is under way for so long has been seen under way. */
-const ADOPTED_WITHIN = 10_000
+const ADOPTED_WITHIN = 3000
 
 /** So old is what an order rests on at most, where nothing breaks. */
 const EVIDENCE_AGE = 30_000
@@ -75,6 +75,11 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const closings = new Map<string, number>()
   let dueSince: number | undefined
   let refusalDueSince: number | undefined
+
+  // A window that opens changes nothing of an application, and makes a sync due.
+  for (const subject of world.applications)
+    for (const { until } of subject.plan.owner?.closed ?? [])
+      if (until > time.now() && until < Number.MAX_SAFE_INTEGER) time.at(until, () => world.changed(subject))
 
   const mayNot = (subject: Subject) => isForbidden(subject, sync.stage)
 
