@@ -311,6 +311,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   const judge = (ending: Ending): Breach | undefined => {
     const now = time.now()
     const deadline = startsAt + policy.timeout
+    const mistake = syncs.look()
+    if (mistake !== undefined) return { at: now, ...mistake }
     if (policy.timeout > 0 && now > deadline)
       return breach('on time', `ended ${now - deadline} ms after the deadline`)
     switch (ending.kind) {
