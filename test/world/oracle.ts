@@ -82,6 +82,8 @@ interface Asked {
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
   unidentifiedSince: number | undefined
+  /** When it was failing for something beside an error of comparison. */
+  readonly besides: Turn<boolean>[]
   /** Since when there is no doubt about it. */
   hopelessSince: number | undefined
   failingOf: string
@@ -122,6 +124,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       wanted,
       truth: ABSENT,
       real: [],
+      besides: [],
       failings: [],
       hopelessSince: undefined,
       unidentifiedSince: undefined,
@@ -181,7 +184,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       ({ kind, from, until }) => kind === 'refresh refused' && from <= now && until >= hopelessSince,
     )
     let allowed = failAfter + noWithin(policy, isError, canRefresh)
-    for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
+    // What nobody could see for too long counts anew, as with stable for.
+    const counted = { ...policy, stableFor: failAfter }
+    for (const fault of scenario.faults) allowed += delayBy(fault, counted, needs, hopelessSince, now)
     if (failedFor <= allowed) return undefined
     const reason = failings.at(-1)?.value
     return breach(
@@ -262,6 +267,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (one.isMeant && !isMeant) leftAt = time.now()
       one.isMeant = isMeant
       turn(one.real, one.truth.isReal)
+      turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
@@ -367,13 +373,14 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     )
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
-    // One error may be a blip: another comparison must have come to it.
-    const { errors, erringSince } = one.subject.controller
-    const isOneError = one.truth.isOnlyError && errors === 1
-    if (isOneError && now - erringSince < OWN_COMPARISON)
-      return breach('never early', 'one comparison has failed, and none has confirmed it')
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
+    // One error may be a blip: another comparison must have come to it.
+    const { errors, erringSince } = one.subject.controller
+    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
+    const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1
+    if (isOneError && now - erringSince < OWN_COMPARISON)
+      return breach('never early', 'one comparison has failed, and none has confirmed it')
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
     const failings: Turn<boolean>[] = one.failings.map(({ at, value }) => ({
       at,
