@@ -89,8 +89,8 @@ interface Asked {
   failingOf: string
   /** When the run could first see it at each revision. */
   readonly seenAt: Map<string, number>
-  /** The target means it, at the moment. */
-  isMeant: boolean
+  /** When the target meant it. */
+  readonly meant: Turn<boolean>[]
 }
 
 /** An oracle of a world whose run begins now. */
@@ -130,7 +130,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       unidentifiedSince: undefined,
       failingOf: '',
       seenAt: new Map(),
-      isMeant: false,
+      meant: [],
     })
     dirty.add(subject)
   }
@@ -264,8 +264,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       }
       // What a selector no longer matches is held against nobody.
       const isMeant = isMember(subject)
-      if (one.isMeant && !isMeant) leftAt = time.now()
-      one.isMeant = isMeant
+      if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
+      turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
@@ -358,9 +358,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
     // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
     const from = ends.from - controllerLag(scenario, ends.to)
-    for (const { subject, real } of asked.values())
-      if (isMember(subject) && lastTrue(real, from, ends.to) === undefined)
-        return breach('never wrong', 'it was not so')
+    for (const { subject, real, meant } of asked.values()) {
+      const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
+      if (wasMeant && lastTrue(real, from, ends.to) === undefined)
+        return breach('never wrong', `it was not so of ${subject.plan.name}`)
+    }
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
     const most = resolutionOf(policy) + oldest
