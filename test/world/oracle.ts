@@ -367,13 +367,13 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     )
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
+    // The end of what the gate ordered, or adopted, is waited for and no longer.
+    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isOneError = one.truth.isOnlyError && errors === 1
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
-    // The end of what the gate ordered, or adopted, is waited for and no longer.
-    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
     const failings: Turn<boolean>[] = one.failings.map(({ at, value }) => ({
       at,
