@@ -35,7 +35,8 @@ describe('a sync', () => {
     const { status, json } = await sync(server, may, { name: 'shop', revision: SHA, infos })
     expect(status).toBe(200)
     expect(json).toMatchObject({ operation: { sync: { revision: SHA }, info: infos } })
-    expect(server.get('shop')?.status.operationState).toBeUndefined()
+    // As it was answered: a busy machine may be done by now.
+    expect(json).not.toHaveProperty('status.operationState')
     await waitFor(() => server.get('shop')?.status.operationState?.phase === 'Succeeded')
     const app = server.get('shop')
     expect(app?.operation).toBeUndefined()

@@ -13,8 +13,38 @@ const STAGE = { project: 'shop', name: 'prod' }
 const AUTHORIZING = ['shop:prod', 'shop:prod', 'shop:test, shop:prod', 'shop:test,shop:prod,other:prod']
 const STRANGE = [undefined, '', 'shop:test', 'shop:*', 'shop:prod,*:prod', 'shop:prod,shop', 'prod:shop']
 
-/** A scenario from its seed: the one without syncing, and what syncing adds. */
+/** A scenario from its seed: the one without syncing, and what syncing adds; now and then a drill. */
 export function generateSyncing(seed: number): Scenario {
+  const scenario = withSyncing(seed)
+  return createRandom(seed, 8).chance(0.06) ? drill(scenario, seed) : scenario
+}
+
+/** Nothing but a window that is closed, and opens while there is time. */
+function drill(scenario: Scenario, seed: number): Scenario {
+  const random = createRandom(seed, 9)
+  const { startsAt, policy } = scenario
+  const closed = [{ from: 0, until: startsAt + random.integer(5000, 40_000) }]
+  const owner: Owner = { stages: 'shop:prod', authorizes: true, isPermitted: true, prunes: false, closed }
+  return {
+    ...scenario,
+    interruptedAt: undefined,
+    pace: 1,
+    policy: { ...policy, timeout: Math.max(policy.timeout, 150_000) },
+    applications: scenario.applications.map((plan) => ({
+      ...plan,
+      automated: false,
+      selfHeals: false,
+      beginning: 'out-of-sync',
+      owner,
+    })),
+    steps: scenario.steps.filter(({ kind }) => kind === 'push' || kind === 'tag' || kind === 'webhook'),
+    faults: [],
+    kills: [],
+    rivals: 0,
+  }
+}
+
+function withSyncing(seed: number): Scenario {
   const scenario = generate(seed)
   const random = createRandom(seed, 7)
   const { startsAt, policy, faults } = scenario

@@ -369,8 +369,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const { failAfter } = policy
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
-    const isOneError = one.failings.at(-1)?.value === 'Conditions' && errors === 1
-    if (isOneError && !one.truth.isFailingBesides && now - erringSince < OWN_COMPARISON)
+    const isOneError = one.truth.isOnlyError && errors === 1
+    if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined

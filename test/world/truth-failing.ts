@@ -62,13 +62,18 @@ function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision)
 }
 
-/** What is held against this release; what an older one did is not. */
+/**
+ * What is held against this release; what an older one did is not.
+ *
+ * @param countsErrors whether an error of comparison is a reason
+ */
 export function failing(
   world: World,
   subject: Subject,
   wanted: Wanted,
   isIdentified: boolean,
   since: number,
+  countsErrors = true,
 ): Failing | undefined {
   const { status, live, deletingSince, spec } = subject
   const { operationState } = status
@@ -79,7 +84,7 @@ export function failing(
     (isIdentified || isOperationWanted(world, subject, wanted, since))
   )
     return 'OperationFailed'
-  if (status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
+  if (countsErrors && status.conditions.some(({ type }) => type !== 'SyncError')) return 'Conditions'
   if (status.hydrator.current?.phase === 'Failed') return 'Hydrating'
   if (
     status.syncStatus === 'OutOfSync' &&

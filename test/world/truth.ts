@@ -23,8 +23,8 @@ export interface Truth {
   readonly isVisible: boolean
   /** Something is so that time alone will hardly mend, and that is held against this release. */
   readonly failing: Failing | undefined
-  /** Something is failing besides an error condition. */
-  readonly isFailingBesides: boolean
+  /** And it is nothing but an error of comparison. */
+  readonly isOnlyError: boolean
   /** And there is no doubt that it is: whoever waits must be told. */
   readonly isHopeless: boolean
   /** A streak of failing begins anew where this changes. */
@@ -37,7 +37,7 @@ export const ABSENT: Truth = {
   isIdentified: false,
   isVisible: false,
   failing: undefined,
-  isFailingBesides: false,
+  isOnlyError: false,
   isHopeless: false,
   observed: '',
 }
@@ -87,23 +87,12 @@ export function truthOf(
   const isVisible =
     isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
   const reason = failing(world, subject, wanted, isIdentified, since)
+  const isOnlyError =
+    reason === 'Conditions' && failing(world, subject, wanted, isIdentified, since, false) === undefined
   const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
-  const isFailingBesides =
-    reason === 'Conditions' &&
-    failing(world, { ...subject, status: { ...status, conditions: [] } }, wanted, isIdentified, since) !==
-      undefined
-  return {
-    isStored,
-    isReal,
-    isIdentified,
-    isVisible,
-    failing: reason,
-    isFailingBesides,
-    isHopeless,
-    observed,
-  }
+  return { isStored, isReal, isIdentified, isVisible, failing: reason, isOnlyError, isHopeless, observed }
 }
 
 /** Whether a run could know of a failed hook that another operation has taken the place of. */
