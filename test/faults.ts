@@ -55,7 +55,7 @@ export function oneOfFew<T>(task: () => Promise<T>): Promise<T> {
 }
 
 /** What a process has cost, as the system tells; 0 where it does not. */
-interface Costs {
+export interface Costs {
   readonly peakMiB: number
   /** For how long it could have run, and had no processor, in seconds: nobody keeps a deadline then. */
   readonly starved: number
@@ -67,7 +67,7 @@ interface Costs {
  *
  * @returns a function that stops and tells
  */
-function watchCosts(pid: number): () => Costs {
+export function watchCosts(pid: number): () => Costs {
   let kilobytes = 0
   let waited = 0
   const look = () => {

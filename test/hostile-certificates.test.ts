@@ -87,7 +87,7 @@ describe('the certificate of the server', () => {
   test.concurrent('that a server demands of clients is named where there is none', async () => {
     const certificate = await authority.server()
     await using server = await ArgoCDServer.start({ tls: { ...certificate, ca: authority.cert } })
-    const { result } = await suffer({ ...asking(server, 'localhost'), KPCEA_TIMEOUT: '1' })
+    const { result } = await suffer({ ...asking(server, 'localhost'), KPCEA_FAIL_AFTER: '1s' })
     expect(result.message).toContain('KPCEA_CLIENT_CERT_FILE')
     expect(result.message).not.toContain(INSECURE)
   })

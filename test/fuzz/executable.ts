@@ -10,6 +10,7 @@ import { resultSchema } from '../../lib/result-schema.ts'
 import { application, type JsonObject } from '../argocd/server.ts'
 import { createAuthority } from '../certificates.ts'
 import { buildExecutable, EXECUTABLE, temporaryDirectory } from '../executable.ts'
+import { watchCosts } from '../faults.ts'
 import { SHA } from '../fixtures.ts'
 import { offence } from '../gate.ts'
 import { expect, mutated, type Target, target } from './target.ts'
@@ -20,8 +21,8 @@ const SECRET = 'k1ngf1sher&under "glass"/<é>'
 const TRACES = ['k1ngf', 'under', 'glass', Buffer.from(SECRET).toString('base64').slice(0, 8)]
 
 const MOST_MIB = 256
-/** How much later than its deadline a run may end, in seconds, on a machine that does something else as well. */
-const GRACE = 3
+/** How much later than its deadline a run may end, in seconds. */
+const GRACE = 2
 
 const way = fc.constantFrom<(text: string) => string>(
   (text) => text,
@@ -208,15 +209,6 @@ async function serve(input: Input): Promise<net.Server> {
   return server
 }
 
-/** The most memory that a process has held so far, in MiB; 0 where the system does not say. */
-function peakOf(pid: number): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
-  } catch {
-    return 0
-  }
-}
-
 const FILES = {
   KPCEA_RESULT_FILE: 'result.json',
   KPCEA_TERMINATION_LOG: 'message',
@@ -249,12 +241,9 @@ async function isHarmless(input: Input): Promise<void> {
     timeout: 30_000,
     killSignal: 'SIGKILL',
   })
-  let peak = 0
-  const watching = setInterval(() => {
-    peak = Math.max(peak, peakOf(child.pid))
-  }, 10)
+  const costs = watchCosts(child.pid)
   const [code, stdout, stderr] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()])
-  clearInterval(watching)
+  const { peakMiB, starved } = costs()
   server.close()
   const files = Object.values(FILES).map((file) => join(directory, file))
   expect(code === 1, `it is a no (${code}, ${stderr.slice(0, 500)})`)
@@ -273,10 +262,10 @@ async function isHarmless(input: Input): Promise<void> {
     JSON.parse(readFileSync(join(directory, FILES.KPCEA_RESULT_FILE), 'utf8')),
   )
   expect(
-    result.durationSeconds < (input.watches ? timeout : 15) + GRACE,
+    result.durationSeconds < (input.watches ? timeout : 15) + GRACE + starved,
     `it is on time (${result.durationSeconds})`,
   )
-  expect(peak < MOST_MIB, `it takes little memory (${peak} MiB)`)
+  expect(peakMiB < MOST_MIB, `it takes little memory (${peakMiB} MiB)`)
   rmSync(directory, { recursive: true })
 }
 

@@ -69,6 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'operation-rules.ts',
     find: 'if (ended && isOther && isSynced && resultsNeeded(application))',
     replace: 'if (false as boolean)',
+    unseen: 'an early no rests on a look, which brings the results',
   },
   {
     rule: 'OperationFailed: what an older release did is not held against this one',
@@ -111,6 +112,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'status-rules.ts',
     find: 'if ((status.operationState?.operation.sync?.manifests ?? 0) > 0)',
     replace: 'if (false as boolean)',
+    unseen: 'what is shown of local manifests is no commit, which is stale by itself',
   },
   {
     rule: 'StatusStale: health from before the end of the operation',
@@ -141,6 +143,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-refreshes.ts',
     find: 'confirmation(known, knowledge),',
     replace: 'NOT,',
+    unseen: 'the next of the usual refreshes confirms it within the promise',
   },
   {
     rule: 'Hydrating: a hydration under way',
@@ -183,6 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'status-rules.ts',
     find: 'return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)',
     replace: 'return pending(message)',
+    unseen: 'the operation that has failed says so as well',
   },
   {
     rule: 'OutOfSync: what auto-sync gave up of an older release is not held against this one',
@@ -304,6 +308,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'revision-match.ts',
     find: 'haveOneRevision(candidates.filter((other) => isTwin(one, other))),',
     replace: 'true,',
+    unseen: 'each of them is where the branch pointed during the run, and the oracle asks no more',
   },
   {
     rule: 'Revision: every entry is met',
@@ -359,6 +364,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'hydration.ts',
     find: 'return refreshed && hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
     replace: 'return hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
+    unseen: 'that the hydrator has looked is known after a refresh only',
   },
   {
     rule: 'Revision: the branch of a dry source, once the hydrator has looked',
@@ -389,6 +395,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'hydration.ts',
     find: 'const seen = [...hydrations].filter(([dry]) => sameRevision(wanted, dry)).map(([, hydrated]) => hydrated)',
     replace: 'const seen: string[] = []',
+    unseen: 'the oracle promises no yes by the history of a hydrated application',
   },
   {
     rule: 'equivalent: what renders the same manifests',
@@ -474,6 +481,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'failing.ts',
     find: 'if (failing === undefined || isDoubtful) return false',
     replace: 'if (failing === undefined) return false',
+    unseen: 'an answer that is late may be as old as it is late',
   },
   {
     rule: 'Stream: one of many that says nothing at all is none',
@@ -547,6 +555,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'knowledge.ts',
     find: 'return applications.size === 0 ? undefined : since',
     replace: 'return since',
+    unseen: 'there is one more guard: how many it must match is one at least',
   },
   {
     rule: 'Selector: what it no longer matches does not count',
@@ -565,12 +574,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'learn-members.ts',
     find: "if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)",
     replace: '',
+    unseen: 'the proof of a yes lists once more',
   },
   {
     rule: 'Selector: what was learnt since the list was asked for is newer than it',
     file: 'learn-members.ts',
     find: 'const isNewer = known.sighting !== undefined && known.sighting.at > startedAt',
     replace: 'const isNewer = false',
+    unseen: 'the proof of a yes lists once more',
   },
   {
     rule: 'Selector: labels that change are seen without a word of the stream',
@@ -583,6 +594,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-members.ts',
     find: 'listedAt < aliveSince ? aliveSince : NOT',
     replace: 'listedAt < aliveSince ? NOT : NOT',
+    unseen: 'the proof of a yes lists once more',
   },
   {
     rule: 'Stable for: has passed',
@@ -649,6 +661,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-looks.ts',
     find: '    results(known),\n',
     replace: '',
+    unseen: 'other looks bring it within the promise',
   },
   {
     rule: 'Stream: one that keeps to itself what a request has shown is no stream',
@@ -661,6 +674,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'knowledge.ts',
     find: 'heardAt + LONGEST_SILENCE, deafAt(knowledge))',
     replace: 'deafAt(knowledge))',
+    unseen: 'looks beside it, and a fresh one of many, keep the promise',
   },
   {
     rule: 'Stream: one that was given up as deaf is tried again more and more seldom',
@@ -679,12 +693,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }',
     replace: 'if (true as boolean) return { ...after, ...counted }',
+    unseen: 'an answer that is late may be as old as it is late',
   },
   {
     rule: 'Race: of a look and a stream that contradict each other, the one that says no counts',
     file: 'observe.ts',
     find: 'const doubted = is ? assessed({ ...known, whole, syncing }, now, context) : after',
     replace: 'const doubted = after',
+    unseen: 'an answer that is late may be as old as it is late',
   },
   {
     rule: 'Race: the answer to a refresh does not take the place of what a stream has told since',
@@ -709,6 +725,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: "const refreshed = policy.refresh === 'none' || age === 'after'",
     replace: "const refreshed = policy.refresh === 'none' || known.refreshes.fresh !== undefined",
+    unseen: 'what is from before is seldom met',
   },
   // Refreshes.
   {
@@ -722,12 +739,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-refreshes.ts',
     find: '          evidence(known),\n',
     replace: '',
+    unseen: 'the next of the usual refreshes is within the promise',
   },
   {
     rule: 'Fresh evidence: one answer of a server that gives each its time',
     file: 'refreshes.ts',
     find: 'const isOwn = refreshes.isTimed && !(REFRESH_TIMESTAMP_ANNOTATION in application.metadata.annotations)',
     replace: 'const isOwn = false',
+    unseen: 'a second one is asked for a second later',
   },
   {
     rule: 'Fresh evidence: a time that is still there in the answer is of another comparison',
@@ -746,12 +765,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'refreshes.ts',
     find: 'const isFresh = (isLater || isOwn) && isCompared && isRead',
     replace: 'const isFresh = (isLater || isOwn) && isRead',
+    unseen: 'whatever ends a refresh in this world has compared, or is an error',
   },
   {
     rule: 'Fresh evidence: Git was read',
     file: 'refreshes.ts',
     find: 'const isFresh = (isLater || isOwn) && isCompared && isRead',
     replace: 'const isFresh = (isLater || isOwn) && isCompared',
+    unseen: 'whatever compares in this world reads where a branch points',
   },
   {
     rule: 'Refreshes: what is not as wanted is refreshed',

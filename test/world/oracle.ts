@@ -2,6 +2,7 @@
 
 import {
   FEW,
+  LONGEST_DISTRUST,
   MEMBERSHIP_INTERVAL,
   OWN_COMPARISON,
   REFRESH_LOST,
@@ -158,6 +159,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, since, to)
     if (world.lostInGapAt > since - lostInGap(asked.size)) allowed += lostInGap(asked.size)
     if (policy.watch) allowed += Math.max(leftAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval) - since, 0)
+    // A stream that does not tell of one that a selector has left is taken for deaf where a look shows it.
+    if (policy.watch && leftAt > startsAt - LONGEST_DISTRUST) allowed += policy.interval + 3000
     // A sync whose answer is lost is waited for, and looked for.
     if (policy.sync !== undefined) allowed += SYNC_TIMEOUT + 2 * SYNC_SETTLE
     return allowed

@@ -102,7 +102,9 @@ export interface Needs {
 export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number, to: number): number {
   const { interval } = policy
   // A single request that hits a fault leaves its mark for a while.
-  if (fault.from > to || fault.until + MARK < from) return 0
+  if (fault.from > to) return 0
+  // A stream that was deaf is tried again more and more seldom, and polls take its place meanwhile.
+  if (fault.until + MARK < from) return DEAFENING.has(fault.kind) && policy.watch ? interval + 3000 : 0
   const lasts = Math.max(0, Math.min(fault.until, to) - Math.max(fault.from, from))
   switch (fault.kind) {
     case 'hang':
@@ -155,6 +157,7 @@ export function lostInGap(count: number): number {
 }
 
 const MARK = 45_000
+const DEAFENING: ReadonlySet<Fault['kind']> = new Set(['buffered', 'silent', 'lost', 'gap', 'lag'])
 /** A refresh that confirms an error. */
 const CONFIRMED = 20_000
 const HEDGED = LONGEST_HEDGE + 2000

@@ -69,6 +69,7 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
   const all = new Map<Subject, Seen>()
   const wantedOf = new Map<Subject, Wanted>()
+  const absentSince = new Map<Subject, number>()
   const busyWith = new Map<Subject, Operation | undefined>()
   const begunBefore = new Map<Subject, number>()
   const underWay = new Map<Subject, Operation | undefined>()
@@ -145,8 +146,8 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       )
         return `${plan.name} was ordered, though ${other.plan.name} may not be`
     if (scenario.target.kind === 'names' && isQuiet)
-      for (const [other, { need, since }] of all)
-        if (need === 'unclear' && since <= startsAt && !other.exists)
+      for (const [other, { need }] of all)
+        if (need === 'unclear' && (absentSince.get(other) ?? now) < now - LONGEST_COMPARISON)
           return `${plan.name} was ordered, though ${other.plan.name} is not there`
     const last = subject.status.operationState
     const wasAdoptable =
@@ -190,6 +191,8 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       }
       const now = time.now()
       wantedOf.set(subject, wanted)
+      if (subject.exists) absentSince.delete(subject)
+      else if (!absentSince.has(subject)) absentSince.set(subject, time.now())
       const need = needOf(subject, wanted, truth)
       const before = all.get(subject)
       if (before?.need === need) return
