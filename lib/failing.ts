@@ -1,7 +1,7 @@
 /** When something that is failing ends a run. Pure. */
 
 import { isFailing } from './check.ts'
-import type { Knowledge, Known } from './knowledge.ts'
+import { type Knowledge, type Known, NEVER } from './knowledge.ts'
 import { OWN_COMPARISON } from './promises.ts'
 import { hasOwnSyncFailed } from './sync-operation.ts'
 import type { Policy } from './wanted.ts'
@@ -43,10 +43,16 @@ export function hasFailed(known: Known, knowledge: Part): boolean {
   return failing.shownAt >= looksFrom(known, knowledge) && (!restsOnTree(known) || treeAsOf >= dueAt)
 }
 
-/** From when on a look makes a no: when that is due, and with a selector not before it was asked whether it matches still. */
+/**
+ * From when on a look makes a no: when that is due, and not before what else it takes was asked for, so that all of it
+ * is of one time: with a selector, whether it matches still; and the tree, where that is all that says so.
+ */
 export function looksFrom(known: Known, { policy, target, listedAt }: Part): number {
-  const dueAt = failsAt(known, policy)
-  return target.kind === 'selector' ? Math.max(dueAt, listedAt) : dueAt
+  return Math.max(
+    failsAt(known, policy),
+    target.kind === 'selector' ? listedAt : NEVER,
+    known.failing !== undefined && restsOnTree(known) ? known.treeAsOf : NEVER,
+  )
 }
 
 /** Whether all that is failing is so by the resource tree. */

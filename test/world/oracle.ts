@@ -255,6 +255,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (one === undefined) continue
       const found = overdue(one) ?? unseen(one)
       if (found !== undefined) return found
+      // What is no longer there when the run begins it has not seen.
+      if (time.now() < startsAt) one.seenAt.clear()
       for (const revision of subject.status.revisions)
         if (!one.seenAt.has(revision)) one.seenAt.set(revision, Math.max(time.now(), startsAt))
       one.truth = truthOf(world, subject, one.wanted, startsAt, one.seenAt)
@@ -262,6 +264,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
       if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
+        // Its tags, message or rendering are asked for anew, and until they are known nothing holds.
+        if (policy.stableFor > 0) visibleSince = undefined
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
