@@ -83,7 +83,7 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
                     guarded.ended(brought)
                     return
                   }
-                  guarded.brought(isUnread(request) ? { kind: 'refreshed' } : brought)
+                  guarded.brought(isUnread(request, brought) ? { kind: 'refreshed' } : brought)
                   guarded.ended()
                 })
               },
@@ -101,9 +101,10 @@ export function createSurroundings(world: World, watchdog: Watchdog): Surroundin
   }
 }
 
-/** Whether a refresh is asked for, and its answer is not read. */
-function isUnread(request: Request): boolean {
-  return request.kind === 'refresh' && !request.isRead
+/** Whether a refresh is asked for, and its answer is not read; that it is refused its status tells. */
+function isUnread(request: Request, brought: News): boolean {
+  const isRefused = brought.kind === 'application' && brought.application === undefined
+  return request.kind === 'refresh' && !request.isRead && !isRefused
 }
 
 /** Answers at this moment, or, a refresh, when it is done. */
