@@ -229,6 +229,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'tree.ts',
     find: 'operationState === undefined || parseTime(createdAt) >= began',
     replace: 'true',
+    unseen: 'what a later ReplicaSet has taken over from is held against nobody either',
   },
   {
     rule: 'NotHealthy: Pods that have ended are held against nobody',
@@ -290,6 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'commits.ts',
     find: '  return !observed.some(\n',
     replace: '  return true || !observed.some(\n',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Revision: a tag of the commit',
@@ -371,12 +373,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'hydration.ts',
     find: 'return refreshed && hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
     replace: 'return refreshed && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'at-least: what was deployed after the wanted one',
     file: 'history.ts',
     find: 'return wantedAt > 0 || application.status.history[0]?.id === 0',
     replace: 'return false',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'at-least: a history that was cut may hide a rollback',
@@ -432,6 +436,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'equivalence.ts',
     find: 'if (dry === undefined || !isFullSha(dry) || !isSha(wanted) || !rendersDrySource(application)) return []',
     replace: 'if (dry === undefined || !isFullSha(dry) || !isSha(wanted)) return []',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Evidence: what is known of a commit, or of two, is not asked for again',
@@ -445,6 +450,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last',
     replace: 'const before = last',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Failing: a comparison error in between does not begin anew',
@@ -531,12 +537,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'provenAt: provenAt(known, met, isAnswer, applications',
     replace: 'provenAt: provenAt(known, met, at === now && isRequested(sighting), applications',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Proof: several that were each met, and not at the same time',
     file: 'observe.ts',
     find: 'if (begins) return isOnly ? met.since : (known.sighting?.asOf ?? NEVER)',
     replace: 'if (begins) return met.since',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Selector: whatever matches by now is among them',
@@ -568,6 +576,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'learn-members.ts',
     find: "sighting?.source === 'stream' && sighting.at > startedAt",
     replace: 'sighting !== undefined && sighting.at > startedAt',
+    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Selector: what a stream has brought since the list was asked for stays',
@@ -643,6 +652,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-looks.ts',
     find: 'return Math.min(Math.max(due, failure?.retryAt ?? NEVER), lastLook(known, moment, failure))',
     replace: 'return Math.max(due, failure?.retryAt ?? NEVER)',
+    unseen: 'what is read before it keeps the promise',
   },
   {
     rule: 'Reading: an application that a stream does not mention',
@@ -791,6 +801,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-refreshes.ts',
     find: '    staleness(known),\n',
     replace: '',
+    unseen: 'the usual refreshes keep the promise',
   },
   {
     rule: 'Refreshes: not while one is under way, whoever asked for it',
@@ -815,6 +826,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'server.ts',
     find: "const isAboutServer = request.kind === 'look' || request.kind === 'list' || request.kind === 'names'",
     replace: "const isAboutServer = request.kind !== 'watch'",
+    unseen: 'what is answered meanwhile clears the doubt',
   },
   // Trees, commits, renderings.
   {
@@ -834,6 +846,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-evidence.ts',
     find: 'let room = MOST_TREES',
     replace: 'let room = 100 * MOST_TREES',
+    unseen: 'the promise on requests is wider than that',
   },
   // The network.
   {
