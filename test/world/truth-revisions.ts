@@ -34,7 +34,8 @@ export function claimsRevision(world: World, subject: Subject, wanted: Wanted, s
           other.targetRevision !== source.targetRevision ||
           other.chart !== source.chart ||
           // What one commit of a branch is after, it is after in each source of it, though the history of one is torn.
-          subject.status.revisions[j] === subject.status.revisions[i] ||
+          (wanted.revisionPolicy === 'at-least' &&
+            subject.status.revisions[j] === subject.status.revisions[i]) ||
           matches(world, subject, j, revision.revision, wanted, since),
       ),
   )
