@@ -374,7 +374,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
-    const isOneError = one.truth.isOnlyError && errors === 1
+    const since = one.failings.at(-1)?.at ?? now
+    const isOneError = one.truth.isOnlyError && errors === 1 && now - since > evidenceAgeOfNo(scenario)
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
