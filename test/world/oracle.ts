@@ -83,13 +83,15 @@ interface Asked {
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
   unidentifiedSince: number | undefined
+  /** When it was failing for something beside an error of comparison. */
+  readonly besides: Turn<boolean>[]
   /** Since when there is no doubt about it. */
   hopelessSince: number | undefined
   failingOf: string
   /** When the run could first see it at each revision. */
   readonly seenAt: Map<string, number>
-  /** The target means it, at the moment. */
-  isMeant: boolean
+  /** When the target meant it. */
+  readonly meant: Turn<boolean>[]
 }
 
 /** An oracle of a world whose run begins now. */
@@ -123,12 +125,13 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       wanted,
       truth: ABSENT,
       real: [],
+      besides: [],
       failings: [],
       hopelessSince: undefined,
       unidentifiedSince: undefined,
       failingOf: '',
       seenAt: new Map(),
-      isMeant: false,
+      meant: [],
     })
     dirty.add(subject)
   }
@@ -184,7 +187,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       ({ kind, from, until }) => kind === 'refresh refused' && from <= now && until >= hopelessSince,
     )
     let allowed = failAfter + noWithin(policy, isError, canRefresh)
-    for (const fault of scenario.faults) allowed += delayBy(fault, policy, needs, hopelessSince, now)
+    // What nobody could see for too long counts anew, as with stable for.
+    const counted = { ...policy, stableFor: failAfter }
+    for (const fault of scenario.faults) allowed += delayBy(fault, counted, needs, hopelessSince, now)
     if (failedFor <= allowed) return undefined
     const reason = failings.at(-1)?.value
     return breach(
@@ -262,9 +267,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       }
       // What a selector no longer matches is held against nobody.
       const isMeant = isMember(subject)
-      if (one.isMeant && !isMeant) leftAt = time.now()
-      one.isMeant = isMeant
+      if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
+      turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
+      turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
       else one.unidentifiedSince ??= time.now()
@@ -355,9 +361,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
     // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
     const from = ends.from - controllerLag(scenario, ends.to)
-    for (const { subject, real } of asked.values())
-      if (isMember(subject) && lastTrue(real, from, ends.to) === undefined)
-        return breach('never wrong', 'it was not so')
+    for (const { subject, real, meant } of asked.values()) {
+      const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
+      if (wasMeant && lastTrue(real, from, ends.to) === undefined)
+        return breach('never wrong', `it was not so of ${subject.plan.name}`)
+    }
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
     const most = resolutionOf(policy) + oldest
@@ -374,8 +382,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
-    const since = one.failings.at(-1)?.at ?? now
-    const isOneError = one.truth.isOnlyError && errors === 1 && now - since > evidenceAgeOfNo(scenario)
+    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
+    const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')
