@@ -380,7 +380,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'history.ts',
     find: 'return wantedAt > 0 || application.status.history[0]?.id === 0',
     replace: 'return false',
-    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'at-least: a history that was cut may hide a rollback',
@@ -500,6 +499,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'failing.ts',
     find: 'return failing.shownAt >= looksFrom(known, knowledge) &&',
     replace: 'return failing.until >= looksFrom(known, knowledge) &&',
+    unseen: 'it takes more than 2,500 histories',
   },
   // What is known, and how well.
   {
@@ -729,6 +729,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: ': { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }',
     replace: ': { ...known, evidence }',
+    unseen: 'the next tree is read within ten seconds',
   },
   {
     rule: 'Race: what was seen before the fresh evidence is not judged by it',

@@ -59,7 +59,7 @@ function matches(
   subject: Subject,
   i: number,
   wanted: string,
-  { revisionPolicy }: Wanted,
+  { revision: asked, revisionPolicy }: Wanted,
   since: number,
 ): boolean {
   const { git, time, scenario } = world
@@ -92,10 +92,15 @@ function matches(
   if (revisionPolicy === 'at-least') return isDeployedAfter(world, deployments, i, revision, wanted)
   if (revisionPolicy !== 'equivalent') return false
   const other = [...git.commits.keys()].find((sha) => isSame(wanted, sha)) ?? wanted
-  return spec.sources.length === 1
-    ? contentAt(git, other, source.path) === contentAt(git, revision, source.path)
-    : contentAt(git, other, source.path) === contentAt(git, revision, source.path) &&
-        contentAt(git, other, source.path) !== undefined
+  if (spec.sources.length > 1 && contentAt(git, other, source.path) === undefined) return false
+  // A plain revision takes the place of every source of one repository and branch, a named one that of its own.
+  return spec.sources.every(
+    ({ repoURL, targetRevision, path }, j) =>
+      (j !== i && asked?.kind === 'per-source') ||
+      repoURL !== source.repoURL ||
+      targetRevision !== source.targetRevision ||
+      contentAt(git, other, path) === contentAt(git, status.revisions[j] ?? '', path),
+  )
 }
 
 /** In the whole of its history: wanted was deployed, and the revision after it and nowhere before. */
