@@ -43,12 +43,13 @@ export interface StreamLimits {
   readonly largestMessage: number
   /** How many applications it may tell of that are still there; `Infinity` where it is about more than was asked. */
   readonly mostApplications: number
-  /** What earlier streams of the run have said. */
+  /** What earlier streams of the run have said, and how much of it there is. */
   readonly repeats: Repeats
+  readonly weights: Weights
 }
 
 /**
- * All that a stream may leave behind, in characters of JSON: what was said last of each application. A value counts as
+ * All that the streams of a run may leave behind, in characters of JSON: what was said last of each application. A value counts as
  * some more, since it takes memory of its own, however short it is written. 5,000 applications may have 4 kB each.
  */
 const MOST_KNOWN = 48 * 1024 * 1024
@@ -60,19 +61,35 @@ const CHARACTERS_OF_A_VALUE = 32
  */
 const MOST_READ = 16 * 1024 * 1024
 
+/** Takes in what was said last of an application, nothing where it is gone; returns what all of them weigh. */
+export type Weights = (key: string, weight: number) => number
+
+/** Nothing has been said yet. */
+export function createWeights(): Weights {
+  const weights = new Map<string, number>()
+  let all = 0
+  return (key, weight) => {
+    all += weight - (weights.get(key) ?? 0)
+    if (weight > 0) weights.set(key, weight)
+    else weights.delete(key)
+    return all
+  }
+}
+
 /** Counts what a stream leaves behind. */
-function createCount(host: string, mostApplications: number): (event: WatchEvent, length: number) => void {
-  const lengths = new Map<string, number>()
-  let known = 0
-  return ({ type, application: { metadata } }, length) => {
+function createCount(
+  host: string,
+  { mostApplications, weights }: Pick<StreamLimits, 'mostApplications' | 'weights'>,
+): (event: WatchEvent, weight: number) => void {
+  const told = new Set<string>()
+  return ({ type, application: { metadata } }, weight) => {
     const key = `${metadata.namespace ?? ''}/${metadata.name}`
-    known -= lengths.get(key) ?? 0
-    lengths.delete(key)
-    if (type === 'DELETED') return
-    known += length
-    lengths.set(key, length)
-    if (lengths.size > mostApplications) throw new TooManyApplications()
-    if (known > MOST_KNOWN) throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
+    const isGone = type === 'DELETED'
+    if (isGone) told.delete(key)
+    else told.add(key)
+    if (told.size > mostApplications) throw new TooManyApplications()
+    if (weights(key, isGone ? 0 : weight) > MOST_KNOWN && !isGone)
+      throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
   }
 }
 
@@ -86,7 +103,7 @@ function createCount(host: string, mostApplications: number): (event: WatchEvent
 export async function* readEvents(
   response: Response,
   host: string,
-  { largestMessage, mostApplications, repeats }: StreamLimits,
+  { largestMessage, mostApplications, repeats, weights }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
@@ -99,7 +116,7 @@ export async function* readEvents(
   yield []
   let batch: WatchEvent[] = []
   let keptAlive = false
-  const count = createCount(host, mostApplications)
+  const count = createCount(host, { mostApplications, weights })
   let isTooLarge = false
   let read = 0
   let lines = 0

@@ -14,7 +14,7 @@ import { formatResult, formatTerminationMessage, plain } from '../../lib/report.
 import { createResult } from '../../lib/result.ts'
 import { resultSchema } from '../../lib/result-schema.ts'
 import { asJson } from '../../lib/shown.ts'
-import { readEvents } from '../../lib/stream.ts'
+import { createWeights, readEvents } from '../../lib/stream.ts'
 import { application, type JsonObject } from '../argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from '../fixtures.ts'
 import { allShown, gate, offence } from '../gate.ts'
@@ -152,7 +152,10 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   })
   const headers = { 'content-type': 'text/event-stream' }
   const failed = await isRefused(async () => {
-    for await (const batch of readEvents(new Response(body, { headers }), HOST, LIMITS))
+    for await (const batch of readEvents(new Response(body, { headers }), HOST, {
+      ...LIMITS,
+      weights: createWeights(),
+    }))
       for (const event of batch) {
         expect(!isVerified(event.application, SHA.b), 'no event is verified at a revision it never had')
         types.push(`${event.type} ${event.application.metadata.name}`)
