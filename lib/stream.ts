@@ -131,7 +131,8 @@ export async function* readEvents(
       const repeated = repeats.find(data)
       const event = repeated ?? parseMessage(data, host, repeats)
       const weight = data.length + CHARACTERS_OF_A_VALUE * countValues(data)
-      if (repeated === undefined) read += weight
+      // What has been said before leaves its text.
+      read += repeated === undefined ? weight : data.length
       if (read > MOST_READ) {
         read = 0
         Bun.gc(true)
