@@ -16,7 +16,7 @@ import { createRepeats } from './repeats.ts'
 import type { ApplicationQuery, ApplicationRef, WatchEvent } from './requests.ts'
 import type { Secrets } from './secrets.ts'
 import { createSession } from './session.ts'
-import { createWeights, gathered, readEvents } from './stream.ts'
+import { gathered, readEvents } from './stream.ts'
 import {
   projectSchema,
   readProject,
@@ -120,7 +120,6 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   const session = createSession(connection, { transport, host, readFile, secrets })
   const { mask } = secrets
   const repeats = createRepeats()
-  const weights = createWeights()
 
   /** Sends a request and hands the successful answer on; not found and not permitted are `undefined`. */
   async function send<T>(
@@ -262,7 +261,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
       yield* gathered(
-        readEvents(response, host, { largestMessage: LARGEST_MESSAGE, mostApplications, repeats, weights }),
+        readEvents(response, host, { largestMessage: LARGEST_MESSAGE, mostApplications, repeats }),
       )
     },
     async commit(ref, { revision, sourceIndex }, how) {

@@ -17,31 +17,45 @@ export interface Repeats {
   readonly find: (
     data: string,
   ) => { readonly type: 'ADDED' | 'MODIFIED'; readonly application: Application } | undefined
-  readonly keep: (data: string, application: Application) => void
+  /**
+   * Keeps what a message said.
+   *
+   * @param weight how much that is, in whatever measure
+   * @returns what all that is kept weighs
+   */
+  readonly keep: (data: string, application: Application, weight: number) => number
+  /** Keeps nothing of an application that is gone. */
+  readonly forget: (application: Application) => void
 }
 
 /** Nothing has been said yet. */
 export function createRepeats(): Repeats {
   const applications = new Map<string, Application>()
-  const hashes = new Map<string, string>()
+  const kept = new Map<string, { readonly hash: string | undefined; readonly weight: number }>()
+  let all = 0
+  const forget = ({ metadata: { name, namespace } }: Application): string => {
+    const key = applicationKey(name, namespace)
+    const { hash, weight = 0 } = kept.get(key) ?? {}
+    if (hash !== undefined) applications.delete(hash)
+    kept.delete(key)
+    all -= weight
+    return key
+  }
   return {
     find: (data) => {
       const said = split(data)
       const application = said === undefined ? undefined : applications.get(said.hash)
       return said === undefined || application === undefined ? undefined : { type: said.type, application }
     },
-    keep: (data, application) => {
-      const { name, namespace } = application.metadata
-      const key = applicationKey(name, namespace)
-      const before = hashes.get(key)
-      if (before !== undefined) applications.delete(before)
+    keep: (data, application, weight) => {
+      const key = forget(application)
       const hash = split(data)?.hash
-      if (hash === undefined) hashes.delete(key)
-      else {
-        hashes.set(key, hash)
-        applications.set(hash, application)
-      }
+      kept.set(key, { hash, weight })
+      if (hash !== undefined) applications.set(hash, application)
+      all += weight
+      return all
     },
+    forget,
   }
 }
 

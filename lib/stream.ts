@@ -2,6 +2,7 @@
 
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
+import { applicationKey } from './application.ts'
 import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
@@ -43,9 +44,8 @@ export interface StreamLimits {
   readonly largestMessage: number
   /** How many applications it may tell of that are still there; `Infinity` where it is about more than was asked. */
   readonly mostApplications: number
-  /** What earlier streams of the run have said, and how much of it there is. */
+  /** What earlier streams of the run have said. */
   readonly repeats: Repeats
-  readonly weights: Weights
 }
 
 /**
@@ -61,38 +61,6 @@ const CHARACTERS_OF_A_VALUE = 32
  */
 const MOST_READ = 16 * 1024 * 1024
 
-/** Takes in what was said last of an application, nothing where it is gone; returns what all of them weigh. */
-export type Weights = (key: string, weight: number) => number
-
-/** Nothing has been said yet. */
-export function createWeights(): Weights {
-  const weights = new Map<string, number>()
-  let all = 0
-  return (key, weight) => {
-    all += weight - (weights.get(key) ?? 0)
-    if (weight > 0) weights.set(key, weight)
-    else weights.delete(key)
-    return all
-  }
-}
-
-/** Counts what a stream leaves behind. */
-function createCount(
-  host: string,
-  { mostApplications, weights }: Pick<StreamLimits, 'mostApplications' | 'weights'>,
-): (event: WatchEvent, weight: number) => void {
-  const told = new Set<string>()
-  return ({ type, application: { metadata } }, weight) => {
-    const key = `${metadata.namespace ?? ''}/${metadata.name}`
-    const isGone = type === 'DELETED'
-    if (isGone) told.delete(key)
-    else told.add(key)
-    if (told.size > mostApplications) throw new TooManyApplications()
-    if (weights(key, isGone ? 0 : weight) > MOST_KNOWN && !isGone)
-      throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
-  }
-}
-
 /**
  * Reads a stream to its end, in batches as they arrive; an empty batch is a keep-alive, or the beginning.
  *
@@ -103,7 +71,7 @@ function createCount(
 export async function* readEvents(
   response: Response,
   host: string,
-  { largestMessage, mostApplications, repeats, weights }: StreamLimits,
+  { largestMessage, mostApplications, repeats }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
@@ -116,7 +84,7 @@ export async function* readEvents(
   yield []
   let batch: WatchEvent[] = []
   let keptAlive = false
-  const count = createCount(host, { mostApplications, weights })
+  const told = new Set<string>()
   let isTooLarge = false
   let read = 0
   let lines = 0
@@ -129,16 +97,27 @@ export async function* readEvents(
     onEvent({ data }) {
       lines = 0
       const repeated = repeats.find(data)
-      const event = repeated ?? parseMessage(data, host, repeats)
-      const weight = data.length + CHARACTERS_OF_A_VALUE * countValues(data)
-      // What has been said before leaves its text.
-      read += repeated === undefined ? weight : data.length
+      const event = repeated ?? parseMessage(data, host)
+      // What has been said before leaves its text alone, and weighs as it did.
+      const weight =
+        repeated === undefined ? data.length + CHARACTERS_OF_A_VALUE * countValues(data) : undefined
+      read += weight ?? data.length
       if (read > MOST_READ) {
         read = 0
         Bun.gc(true)
       }
       if (event === undefined) return
-      count(event, weight)
+      const { name, namespace } = event.application.metadata
+      const key = applicationKey(name, namespace)
+      if (event.type === 'DELETED') {
+        told.delete(key)
+        repeats.forget(event.application)
+      } else {
+        told.add(key)
+        if (told.size > mostApplications) throw new TooManyApplications()
+        if (weight !== undefined && repeats.keep(data, event.application, weight) > MOST_KNOWN)
+          throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
+      }
       batch.push(event)
     },
     onComment() {
@@ -210,7 +189,7 @@ function linesIn(text: string): number {
   return lines
 }
 
-function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent | undefined {
+function parseMessage(data: string, host: string): WatchEvent | undefined {
   const unreadable = () =>
     new RequestFailure('NotArgoCD', `${host} sent a message in the stream of changes that is not Argo CD's`)
   checkValues(data, host)
@@ -234,6 +213,5 @@ function parseMessage(data: string, host: string, repeats: Repeats): WatchEvent 
   if (!CHANGES.has(result.type)) return undefined
   const application = applicationSchema().safeParse(result.application)
   if (!application.success) throw unreadable()
-  repeats.keep(data, application.data)
   return { type: result.type as WatchEvent['type'], application: application.data }
 }

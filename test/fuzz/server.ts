@@ -14,7 +14,7 @@ import { formatResult, formatTerminationMessage, plain } from '../../lib/report.
 import { createResult } from '../../lib/result.ts'
 import { resultSchema } from '../../lib/result-schema.ts'
 import { asJson } from '../../lib/shown.ts'
-import { createWeights, readEvents } from '../../lib/stream.ts'
+import { readEvents } from '../../lib/stream.ts'
 import { application, type JsonObject } from '../argocd/server.ts'
 import { NO_EVIDENCE, REFRESHED, SHA, wanting } from '../fixtures.ts'
 import { allShown, gate, offence } from '../gate.ts'
@@ -154,7 +154,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   const failed = await isRefused(async () => {
     for await (const batch of readEvents(new Response(body, { headers }), HOST, {
       ...LIMITS,
-      weights: createWeights(),
+      repeats: createRepeats(),
     }))
       for (const event of batch) {
         expect(!isVerified(event.application, SHA.b), 'no event is verified at a revision it never had')
@@ -164,7 +164,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   return { types, failed }
 }
 
-const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000, repeats: createRepeats() }
+const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000 }
 
 function cutAt(bytes: Buffer, places: readonly number[]): readonly Uint8Array[] {
   const sorted = [0, ...places.map((place) => Math.floor(place * bytes.length)), bytes.length].sort(
