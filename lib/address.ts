@@ -1,6 +1,7 @@
 /** The address of an Argo CD server as people write it: `[http[s]://]host[:port][/root-path]`. */
 
 import { withoutSlashesBehind } from './text.ts'
+
 /** A server to talk to. */
 export interface ServerAddress {
   /** Scheme, host and port, without a trailing slash: `https://argocd.example.com:8443`. */

@@ -21,7 +21,8 @@ export type Source = z.output<typeof sourceSchema>
 /** What tells a source from others. */
 export type SourceName = z.output<typeof sourceNameSchema>
 
-const NO_SOURCE: Source = {
+/** A source of which nothing is known. */
+export const NO_SOURCE: Source = {
   repoURL: undefined,
   path: undefined,
   chart: undefined,

@@ -339,7 +339,7 @@ export function aliveSince(knowledge: Knowledge, now: number): number | undefine
 /** The last failure of a question about an application, where it has not been answered since. */
 export function lastFailure(
   { failures }: Knowledge,
-  question: 'look' | 'refresh' | 'tree',
+  question: 'look' | 'refresh' | 'tree' | 'permission' | 'windows' | 'sync',
   { key }: Pick<Known, 'key'>,
 ): Failure | undefined {
   return failures.size === 0 ? undefined : failures.get(`${question}:${key}`)

@@ -11,7 +11,7 @@ import { assessed, looked, refreshed } from './observe.ts'
 import { refreshObserved, refreshServed, refreshStarted } from './refreshes.ts'
 import type { ApplicationRef, Event, News, Request } from './requests.ts'
 import { LATE } from './run.ts'
-import { answered, failed, failureOf } from './server.ts'
+import { answered, failed } from './server.ts'
 import { syncAnswered, syncLost, syncOrdered } from './sync-learn.ts'
 import { withKnownZones } from './sync-windows.ts'
 
@@ -155,7 +155,7 @@ function ended(
   if (error instanceof TooManyApplications) return refused(knowledge, error)
   if (request.kind === 'watch') {
     const after = failed(knowledge, request, streamEnding(error), startedAt, now)
-    const resumeAt = failureOf(after, 'watch')?.retryAt ?? now
+    const resumeAt = after.failures.get('watch')?.retryAt ?? now
     return {
       ...after,
       streams: { ...knowledge.streams, endedAt: now, resumeAt, downSince: downSince(knowledge, now) },

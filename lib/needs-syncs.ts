@@ -2,7 +2,7 @@
 
 import { type Application, REFRESH_ANNOTATION } from './application.ts'
 import { RequestFailure } from './failure.ts'
-import { applicationOf, type Failure, type Known, NEVER } from './knowledge.ts'
+import { applicationOf, type Failure, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
 import { digest } from './observe.ts'
@@ -44,12 +44,13 @@ export function standOf(known: Known, moment: Moment): Stand {
 }
 
 /** Since when a request must have shown it: what Git holds now decides, and what is there after an operation. */
-function freshFrom({ key, refreshes, syncing }: Known, { knowledge, isOneLook }: Moment): number {
+function freshFrom(known: Known, { knowledge, isOneLook }: Moment): number {
+  const { refreshes, syncing } = known
   const { lookFrom, refreshFrom } = syncing
   if (knowledge.policy.refresh === 'none' || isOneLook) return Math.max(lookFrom, refreshFrom)
   if (refreshes.answered > 0 && refreshes.servedAskedAt >= refreshFrom)
     return Math.max(lookFrom, refreshes.servedAskedAt)
-  const failure = knowledge.failures.get(`refresh:${key}`)
+  const failure = lastFailure(knowledge, 'refresh', known)
   if (failure !== undefined && failure.at >= refreshFrom) return Math.max(lookFrom, failure.at)
   if (refreshes.isUnderWay && refreshes.startedAt >= refreshFrom)
     return Math.max(lookFrom, refreshes.startedAt + SYNC_PATIENCE)
@@ -72,37 +73,37 @@ export function syncsNeeded(moment: Moment): Need {
   const ready: Known[] = []
   let isOpen = hasAllMembers(moment)
   for (const known of knowledge.applications.values()) {
-    const { key, syncing } = known
+    const { syncing } = known
     if (syncing.isOrdering && syncing.order !== undefined) tasks.push(orderRequest(known, syncing.order, 0))
     if (isOutOfSight(known, knowledge))
-      due(Math.max(syncing.seenAt + SHORTEST_PAUSE, retryAt(knowledge.failures.get(`look:${key}`))), () =>
+      due(Math.max(syncing.seenAt + SHORTEST_PAUSE, retryAt(lastFailure(knowledge, 'look', known))), () =>
         lookRequest(known),
       )
     const stand = standOf(known, moment)
     if (stand.kind !== 'own' && isOutdated(known))
       due(
-        Math.max(known.lookedAt + knowledge.policy.interval, retryAt(knowledge.failures.get(`look:${key}`))),
+        Math.max(known.lookedAt + knowledge.policy.interval, retryAt(lastFailure(knowledge, 'look', known))),
         () => lookRequest(known),
       )
     if (stand.kind === 'unseen') {
       isOpen = false
       // One that has just been answered and showed nothing is not sent again at once.
       const again = known.lookedAt >= stand.lookAt ? known.lookedAt + SHORTEST_PAUSE : NEVER
-      due(Math.max(stand.lookAt, again, retryAt(knowledge.failures.get(`look:${key}`))), () =>
+      due(Math.max(stand.lookAt, again, retryAt(lastFailure(knowledge, 'look', known))), () =>
         lookRequest(known),
       )
     } else if (stand.kind === 'unclear' || stand.kind === 'misfit') isOpen = false
     else if (stand.kind === 'needed') {
       if (syncing.isPermitted === undefined)
-        due(retryAt(knowledge.failures.get(`permission:${key}`)), () => permissionRequest(known, moment))
+        due(retryAt(lastFailure(knowledge, 'permission', known)), () => permissionRequest(known, moment))
       if (syncing.isPermitted !== true || !isAllowed(known, sync)) isOpen = false
       else if (!stand.isUnderWay) ready.push(known)
     }
   }
   if (isOneLook || !isOpen) return { tasks, wakeAt }
   for (const known of ready) {
-    const { key, syncing } = known
-    const failure = knowledge.failures.get(`windows:${key}`)
+    const { syncing } = known
+    const failure = lastFailure(knowledge, 'windows', known)
     if (syncing.refusal?.kind === 'closed') {
       const askAt = Math.max(syncing.windowsAt + WINDOWS_INTERVAL, failure?.retryAt ?? NEVER)
       if (syncing.windows === undefined || !syncing.windows.canSync)
@@ -222,7 +223,7 @@ export function syncRefusal(moment: Moment): RequestFailure | undefined {
   const denied: { readonly known: Known; readonly action: string; readonly said: string }[] = []
   for (const known of knowledge.applications.values()) {
     const stand = standOf(known, moment)
-    const name = nameOf(known)
+    const name = known.key
     if (stand.kind === 'misfit') misfits.push(`${name}: ${stand.message}`)
     if (stand.kind !== 'needed') continue
     const { refusal, isPermitted } = known.syncing
@@ -250,7 +251,10 @@ function unauthorized(strangers: readonly Known[], stage: string): RequestFailur
         : `, which has ${JSON.stringify(value)}`
   return new RequestFailure(
     'StageNotAuthorized',
-    `the Stage ${stage} is not authorized to sync ${few(strangers.map(nameOf), ', ')}${found}; ` +
+    `the Stage ${stage} is not authorized to sync ${few(
+      strangers.map(({ key }) => key),
+      ', ',
+    )}${found}; ` +
       `add the annotation ${STAGE_ANNOTATION}: ${stage} (several Stages with commas between them, without *)`,
     { fatal: true },
   )
@@ -267,7 +271,7 @@ function notPermitted(
     ),
   )
   const names = few(
-    denied.map(({ known }) => nameOf(known)),
+    denied.map(({ known }) => known.key),
     ', ',
   )
   const override = denied.some(({ action }) => action === 'override')
@@ -279,10 +283,6 @@ function notPermitted(
       `give its role in Argo CD the policy: ${few(lines, '; ')}`,
     { fatal: true },
   )
-}
-
-function nameOf({ ref }: Known): string {
-  return ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`
 }
 
 function few(items: readonly string[], separator: string): string {

@@ -10,12 +10,11 @@ import type { Outcome } from './ending.ts'
 import { checksOf, type Ending, namingCheck } from './ending.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { formatImage } from './image.ts'
-import { applicationOf, type Knowledge, type Known, NEVER } from './knowledge.ts'
+import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import { onceEach } from './lazily.ts'
 import { type Moment, momentOf } from './moment.ts'
 import { few } from './phrase.ts'
 import type { ApplicationResult, Reason, Result } from './result-schema.ts'
-import { failureOf as lastFailureOf } from './server.ts'
 import { plannedSync, startedSync, syncClause } from './sync-telling.ts'
 import { cut, LONGEST_MESSAGE } from './text.ts'
 import type { Policy } from './wanted.ts'
@@ -109,7 +108,7 @@ function applicationResult(
   const checks = checksOf(known, knowledge.policy, knowledge.leftUnmetAt)
   const naming = namingCheck(checks, ending.kind === 'failed' && ending.key === key)
   const verified = checks.length > 0 && naming === undefined
-  const failure = lastFailureOf(knowledge, `look:${key}`)?.failure ?? knowledge.server.failure
+  const failure = lastFailure(knowledge, 'look', known)?.failure ?? knowledge.server.failure
   const name = application?.metadata.name ?? ref.name
   const namespace = application?.metadata.namespace ?? ref.namespace ?? null
   const status = application?.status
@@ -346,11 +345,11 @@ function lookedAgo({ knowledge, endedAt }: Outcome): string {
 
 function failureOf(
   ending: Ending,
-  lastFailure: RequestFailure | undefined,
+  last: RequestFailure | undefined,
 ): { reason: FailureReason; message: string } {
   if (ending.kind === 'refused') return ending.failure
   return (
-    lastFailure ?? {
+    last ?? {
       reason: 'Unreachable',
       message:
         'Argo CD did not answer in time; check host, port and scheme in ARGOCD_SERVER (--server), and proxies',

@@ -2,7 +2,7 @@
 
 import { backoff } from './backoff.ts'
 import type { RequestFailure } from './failure.ts'
-import { areFew, type Failure, jitter, type Knowledge, type Server, type Streak } from './knowledge.ts'
+import { areFew, jitter, type Knowledge, type Server, type Streak } from './knowledge.ts'
 import {
   LONGEST_REFRESH_WAIT,
   LONGEST_RETRY_AFTER,
@@ -133,11 +133,6 @@ export function subjectOf(request: Request): string {
     default:
       return request.key
   }
-}
-
-/** The last failure of a question, where it has not been answered since. */
-export function failureOf({ failures }: Knowledge, subject: string): Failure | undefined {
-  return failures.get(subject)
 }
 
 function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {

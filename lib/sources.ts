@@ -1,6 +1,6 @@
 /** The sources of an application as the gate compares them: what each is seen at, and by which names it goes. */
 
-import { type Application, observedRevisions, type Source, sourcesOf } from './application.ts'
+import { type Application, NO_SOURCE, observedRevisions, type Source, sourcesOf } from './application.ts'
 import type { Evidence } from './evidence.ts'
 import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
@@ -35,15 +35,6 @@ export function revisionContext(
   evidence: Evidence,
 ): RevisionContext {
   return { application, observed: observedSources(application), policy, evidence }
-}
-
-const NO_SOURCE: Source = {
-  repoURL: undefined,
-  path: undefined,
-  chart: undefined,
-  targetRevision: undefined,
-  ref: undefined,
-  name: undefined,
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What a run started, or would start, and what came of it: for results, sentences and the log. Pure. */
 
 import { formatDuration } from './duration.ts'
-import { applicationOf, type Known } from './knowledge.ts'
+import { applicationOf, type Known, lastFailure } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { orderOf, standOf } from './needs-syncs.ts'
 import { SYNC_SETTLE } from './promises.ts'
@@ -84,11 +84,10 @@ export function syncClause(known: Known, moment: Moment): string | undefined {
   if (refusal?.kind === 'refused')
     return `${what} is needed, and Argo CD did not start it: ${refusal.message}`
   if (refusal?.kind === 'busy') return `${what} is needed, once the operation under way has ended`
-  const { failures } = moment.knowledge
-  const unknown = failures.get(`permission:${known.key}`)
+  const unknown = lastFailure(moment.knowledge, 'permission', known)
   if (unknown !== undefined)
     return `${what} is needed, and whether this account may start it is not known: ${unknown.failure.message}`
-  const failed = failures.get(`sync:${known.key}`)
+  const failed = lastFailure(moment.knowledge, 'sync', known)
   if (failed !== undefined) return `${what} is needed, and asking for it failed: ${failed.failure.message}`
   return `${what} is needed, and nothing is started before all applications have been seen and may be synced`
 }
