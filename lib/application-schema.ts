@@ -114,11 +114,34 @@ const resourceResult = z.object({
   hookPhase: text,
 })
 
-/** What a sync made of each resource; `undefined`: it is not known, see {@link completed}. */
+/** Of thousands of resources those that are not well: nothing else is asked of the others. */
+const unhealthy = z.pipe(
+  list(resource),
+  z.transform((value: readonly z.output<typeof resource>[]) => some(value, isUnhealthy)),
+)
+
+function isUnhealthy({ health }: z.output<typeof resource>): boolean {
+  return health?.status !== undefined && health.status !== 'Healthy'
+}
+
+/** All, some or none of them, the latter without anything of its own. */
+function some<T>(values: readonly T[], isWanted: (value: T) => boolean): readonly T[] {
+  if (values.length === 0 || values.every(isWanted)) return values
+  const wanted = values.filter(isWanted)
+  return wanted.length === 0 ? NOTHING : wanted
+}
+
+/** What a sync made of the resources that failed; `undefined`: it is not known, see {@link completed}. */
 const results = z.pipe(
   list(resourceResult),
-  z.transform((value: z.output<typeof resourceResult>[]): typeof value | undefined => value),
+  z.transform((value: readonly z.output<typeof resourceResult>[]): typeof value | undefined =>
+    some(value, hasFailed),
+  ),
 )
+
+function hasFailed({ status, hookPhase }: z.output<typeof resourceResult>): boolean {
+  return status === 'SyncFailed' || hookPhase === 'Failed' || hookPhase === 'Error'
+}
 
 /** How many there are: manifests of a developer's machine may be large, and only whether there are any matters. */
 const length = z.pipe(
@@ -188,7 +211,7 @@ export const applicationSchema = z.object({
       }),
     ),
     conditions: list(z.object({ type: text, message: text })),
-    resources: list(resource),
+    resources: unhealthy,
     history: list(z.object({ id: optional(z.number()), ...revisions, sources: list(sourceName) })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({

@@ -4,11 +4,12 @@ import type { Options } from 'ky'
 import * as z from 'zod/mini'
 import type { Connection } from './access.ts'
 import { parseAnswer, readJson, refuse } from './answer.ts'
-import type { Application, Commit } from './application.ts'
-import { LARGEST_MESSAGE } from './body.ts'
+import { type Application, applicationKey, type Commit } from './application.ts'
+import { LARGEST_MESSAGE, tooMuch } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
+import { createHoldings } from './holdings.ts'
 import { lazily } from './lazily.ts'
 import { MOST_APPLICATIONS, ZONES_TIMEOUT } from './promises.ts'
 import { compareManifests } from './rendering.ts'
@@ -120,6 +121,13 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   const session = createSession(connection, { transport, host, readFile, secrets })
   const { mask } = secrets
   const repeats = createRepeats()
+  const holdings = createHoldings()
+
+  /** What an answer said, where there is room for it beside all that others said. */
+  function held<T>(name: string, said: T): T {
+    if (!holdings.hold(name, said)) throw tooMuch(host)
+    return said
+  }
 
   /** Sends a request and hands the successful answer on; not found and not permitted are `undefined`. */
   async function send<T>(
@@ -182,7 +190,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         'NotArgoCD',
         `${host} answered about another application (${cut(oneLine(application.metadata.name), 100)}) than ${ref.name}`,
       )
-    return application
+    return application && held(`looked at ${keyOf(ref)}`, application)
   }
 
   async function manifests(
@@ -239,7 +247,10 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     },
     async list(query, how) {
       const list = await getJson('applications', listParams(query), listSchema, how)
-      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema(), host))
+      return itemsOf(list, query).map((item) => {
+        const application = parseAnswer(item, applicationSchema(), host)
+        return held(`looked at ${keyOf(application.metadata)}`, application)
+      })
     },
     async names(query, how) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
@@ -261,7 +272,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
       yield* gathered(
-        readEvents(response, host, { largestMessage: LARGEST_MESSAGE, mostApplications, repeats }),
+        readEvents(response, host, { largestMessage: LARGEST_MESSAGE, mostApplications, repeats, holdings }),
       )
     },
     async commit(ref, { revision, sourceIndex }, how) {
@@ -269,11 +280,11 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, how)
       if (commit === undefined)
         throw new RequestFailure('Unreachable', `${host} does not know revision ${revision}`)
-      return commit
+      return held(`commit ${revision} of ${keyOf(ref)}`, commit)
     },
     async tree(ref, how) {
       const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema, how)
-      return (tree?.nodes ?? []).map(
+      const nodes = (tree?.nodes ?? []).map(
         ({ group, kind, namespace, name, uid, parentRefs, health, images, info, createdAt }) => ({
           group: group ?? undefined,
           kind: kind ?? undefined,
@@ -290,6 +301,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
           createdAt: createdAt ?? undefined,
         }),
       )
+      return held(`tree of ${keyOf(ref)}`, nodes)
     },
     async compare(ref, { wanted, observed, several }, how) {
       const [one, other] = await Promise.all([
@@ -355,6 +367,11 @@ function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, quer
 }
 
 type SearchParams = Record<string, string | number | undefined>
+
+/** What tells applications apart here, as far as it is known. */
+function keyOf({ name, namespace }: { readonly name: string; readonly namespace?: string | undefined }) {
+  return applicationKey(name, namespace)
+}
 
 function pathOf({ name }: ApplicationRef): string {
   return `applications/${segment(name)}`

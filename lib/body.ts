@@ -1,5 +1,6 @@
 /** Bodies of answers: inflated as they are read, and counted as they come out. */
 
+import { CHARACTERS_OF_A_VALUE, haveReadAnswer } from './clearing.ts'
 import { RequestFailure } from './failure.ts'
 import { cut, ELLIPSIS } from './text.ts'
 
@@ -84,7 +85,7 @@ export async function readText(response: Response, host: string): Promise<string
   } catch {
     throw new RequestFailure('NotArgoCD', `${host} answered with bytes that are no text`)
   } finally {
-    collectAfter(size)
+    haveReadAnswer(size + CHARACTERS_OF_A_VALUE * values)
   }
 }
 
@@ -124,20 +125,17 @@ const COMMA = ','.charCodeAt(0)
 const BRACKET = '['.charCodeAt(0)
 const BRACE = '{'.charCodeAt(0)
 
-/** From this size on, in bytes or characters, what a body leaves behind is not left to lie. */
-const LARGE_BODY = 4 * 1024 * 1024
-
-/** Clears away after a large body: the next one may come before the engine thinks of it. Takes some milliseconds. */
-function collectAfter(size: number): void {
-  if (size > LARGE_BODY) Bun.gc(true)
-}
-
 /** More than an answer of Argo CD takes. */
 export function tooLarge(host: string, limit: string): RequestFailure {
   return new RequestFailure(
     'NotArgoCD',
     `${host} answered with more than ${limit}, which no answer of Argo CD takes`,
   )
+}
+
+/** More than there is room for, of all that was said so far. */
+export function tooMuch(host: string): RequestFailure {
+  return tooLarge(host, 'thousands of applications hold')
 }
 
 /** Reads the beginning of an error's body; whatever is wrong with it, there is the status to go by. */

@@ -261,7 +261,7 @@ export function isRequested({ source }: Sighting): boolean {
   return source === 'look' || source === 'refresh'
 }
 
-/** What a stream tells of at once when it changes: two texts differ where something that matters has changed. */
+/** What a stream tells of at once when it changes, as a hash of it: two differ where something that matters has changed. */
 export function digest(application: Application | undefined): string {
   return application === undefined ? '' : digestOf(application)
 }
@@ -270,7 +270,7 @@ const digestOf = remembered((application: Application): string => {
   const { metadata, spec, operation, status } = application
   const { sync, health, operationState, conditions, summary, sourceHydrator } = status
   const last = operationState
-  return [
+  const telling = [
     metadata.deletionTimestamp,
     sync.status,
     sync.revision,
@@ -287,6 +287,8 @@ const digestOf = remembered((application: Application): string => {
     sourceHydrator.lastSuccessfulOperation?.drySHA,
     spec.source?.targetRevision,
   ].join('|')
+  // Of thousands of applications with hundreds of images, the texts would be much of what a run holds.
+  return Bun.hash(telling).toString(36)
 })
 
 /** What a hydrated revision came of is remembered: the status only tells it of the last. */

@@ -81,7 +81,7 @@ export function failedOperation(
 
 function mayHaveFailedHook(state: OperationState): boolean {
   if (state.syncResult === undefined || isPartial(state)) return false
-  return state.syncResult.resources === undefined || failedOf(state).some(isHook)
+  return state.syncResult.resources === undefined || state.syncResult.resources.some(isHook)
 }
 
 /** What else decides whether a failed sync is held against the application. */
@@ -154,13 +154,7 @@ export function resultsNeeded({ status: { operationState: state } }: Application
 
 /** The results of the last operation that made it fail: hooks that failed, resources that could not be applied. */
 export function failedResults({ status: { operationState } }: Application) {
-  return operationState === undefined ? [] : failedOf(operationState)
-}
-
-function failedOf({ syncResult }: OperationState) {
-  return (syncResult?.resources ?? []).filter(
-    ({ status, hookPhase }) => status === 'SyncFailed' || hookPhase === 'Failed' || hookPhase === 'Error',
-  )
+  return operationState?.syncResult?.resources ?? []
 }
 
 function isHook({ hookType }: { hookType: string | undefined }): boolean {

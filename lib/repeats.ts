@@ -17,13 +17,8 @@ export interface Repeats {
   readonly find: (
     data: string,
   ) => { readonly type: 'ADDED' | 'MODIFIED'; readonly application: Application } | undefined
-  /**
-   * Keeps what a message said.
-   *
-   * @param weight how much that is, in whatever measure
-   * @returns what all that is kept weighs
-   */
-  readonly keep: (data: string, application: Application, weight: number) => number
+  /** Keeps what a message said. */
+  readonly keep: (data: string, application: Application) => void
   /** Keeps nothing of an application that is gone. */
   readonly forget: (application: Application) => void
 }
@@ -31,14 +26,12 @@ export interface Repeats {
 /** Nothing has been said yet. */
 export function createRepeats(): Repeats {
   const applications = new Map<string, Application>()
-  const kept = new Map<string, { readonly hash: string | undefined; readonly weight: number }>()
-  let all = 0
+  const hashes = new Map<string, string>()
   const forget = ({ metadata: { name, namespace } }: Application): string => {
     const key = applicationKey(name, namespace)
-    const { hash, weight = 0 } = kept.get(key) ?? {}
+    const hash = hashes.get(key)
     if (hash !== undefined) applications.delete(hash)
-    kept.delete(key)
-    all -= weight
+    hashes.delete(key)
     return key
   }
   return {
@@ -47,13 +40,12 @@ export function createRepeats(): Repeats {
       const application = said === undefined ? undefined : applications.get(said.hash)
       return said === undefined || application === undefined ? undefined : { type: said.type, application }
     },
-    keep: (data, application, weight) => {
+    keep: (data, application) => {
       const key = forget(application)
       const hash = split(data)?.hash
-      kept.set(key, { hash, weight })
-      if (hash !== undefined) applications.set(hash, application)
-      all += weight
-      return all
+      if (hash === undefined) return
+      hashes.set(key, hash)
+      applications.set(hash, application)
     },
     forget,
   }

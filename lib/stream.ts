@@ -3,8 +3,10 @@
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { applicationKey } from './application.ts'
-import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
+import { bytesOf, checkValues, countValues, tooMuch } from './body.ts'
+import { CHARACTERS_OF_A_VALUE, haveRead } from './clearing.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
+import type { Holdings } from './holdings.ts'
 import { lazily } from './lazily.ts'
 import type { Repeats } from './repeats.ts'
 import type { WatchEvent } from './requests.ts'
@@ -46,20 +48,8 @@ export interface StreamLimits {
   readonly mostApplications: number
   /** What earlier streams of the run have said. */
   readonly repeats: Repeats
+  readonly holdings: Holdings
 }
-
-/**
- * All that the streams of a run may leave behind, in characters of JSON: what was said last of each application. A value counts as
- * some more, since it takes memory of its own, however short it is written. 5,000 applications may have 4 kB each.
- */
-const MOST_KNOWN = 48 * 1024 * 1024
-const CHARACTERS_OF_A_VALUE = 32
-
-/**
- * After so much of it that was read, what reading it has left is cleared away. By itself that waits until it is as much
- * as all that is kept, which of thousands of applications is the most that a run takes.
- */
-const MOST_READ = 16 * 1024 * 1024
 
 /**
  * Reads a stream to its end, in batches as they arrive; an empty batch is a keep-alive, or the beginning.
@@ -71,7 +61,7 @@ const MOST_READ = 16 * 1024 * 1024
 export async function* readEvents(
   response: Response,
   host: string,
-  { largestMessage, mostApplications, repeats }: StreamLimits,
+  { largestMessage, mostApplications, repeats, holdings }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
@@ -86,7 +76,6 @@ export async function* readEvents(
   let keptAlive = false
   const told = new Set<string>()
   let isTooLarge = false
-  let read = 0
   let lines = 0
   const parser = createParser({
     // Counted by the parser itself: comments may interrupt a message, and do not end it.
@@ -98,25 +87,22 @@ export async function* readEvents(
       lines = 0
       const repeated = repeats.find(data)
       const event = repeated ?? parseMessage(data, host)
-      // What has been said before leaves its text alone, and weighs as it did.
-      const weight =
-        repeated === undefined ? data.length + CHARACTERS_OF_A_VALUE * countValues(data) : undefined
-      read += weight ?? data.length
-      if (read > MOST_READ) {
-        read = 0
-        Bun.gc(true)
-      }
+      // What has been said before leaves its text alone.
+      haveRead(data.length + (repeated === undefined ? CHARACTERS_OF_A_VALUE * countValues(data) : 0))
       if (event === undefined) return
       const { name, namespace } = event.application.metadata
       const key = applicationKey(name, namespace)
       if (event.type === 'DELETED') {
         told.delete(key)
         repeats.forget(event.application)
+        holdings.release(`told ${key}`)
       } else {
         told.add(key)
         if (told.size > mostApplications) throw new TooManyApplications()
-        if (weight !== undefined && repeats.keep(data, event.application, weight) > MOST_KNOWN)
-          throw tooLarge(host, 'thousands of applications hold, in the stream of changes')
+        if (repeated === undefined) {
+          if (!holdings.hold(`told ${key}`, event.application)) throw tooMuch(host)
+          repeats.keep(data, event.application)
+        }
       }
       batch.push(event)
     },

@@ -299,6 +299,65 @@ describe('a selector that matches more applications than are verified in one run
   })
 })
 
+test.concurrent.each([
+  [
+    'images',
+    {
+      status: {
+        summary: {
+          images: Array.from(
+            { length: 150 },
+            (_, i) => `registry.example.com/team/image-${i}:v1.2.3-${SHA.a}`,
+          ),
+        },
+      },
+    },
+  ],
+  [
+    'resources',
+    {
+      status: {
+        resources: Array.from({ length: 60 }, (_, i) => ({
+          ...{ group: 'apps', version: 'v1', kind: 'Deployment', namespace: 'somewhere', name: `name-${i}` },
+          ...{ status: 'Synced', health: { status: 'Healthy' } },
+        })),
+      },
+    },
+  ],
+])('thousands of applications with ten kilobytes of %s, told of again and again', async (_, more) => {
+  const names = Array.from({ length: 4000 }, (_, i) => `app-${i}`)
+  const one = JSON.stringify(application({ name: 'web', revision: SHA.b }, more))
+  await using server = await WireServer.start(
+    afterRequest((socket, head) => {
+      if (!head.includes('/stream/')) {
+        socket.write(
+          http('200 OK', [], JSON.stringify({ items: names.map((name) => ({ metadata: { name } })) })),
+        )
+        return
+      }
+      socket.write(STREAM)
+      let told = 0
+      const message = () => {
+        const it = one
+          .replace('"web"', `"app-${told % names.length}"`)
+          .replace(SHA.b, `${told++}`.padStart(40, 'b'))
+        return `data: {"result":{"type":"MODIFIED","application":${it}}}\n\n`
+      }
+      const tell = () => {
+        while (!socket.destroyed && socket.write(chunk(Array.from({ length: 20 }, message).join(''))));
+      }
+      socket.on('drain', tell)
+      tell()
+    }),
+  )
+  const { code, peakMiB } = await suffer({
+    ...raw(server),
+    ...{ ARGOCD_APP_NAME: '', KPCEA_SELECTOR: 'a=b', KPCEA_WATCH: 'true', KPCEA_TIMEOUT: '8' },
+  })
+  expect(code).toBe(1)
+  expect(peakMiB).toBeLessThan(MOST_MIB)
+})
+
 test.concurrent('a page of titles that do not end hangs nothing', async () => {
   for (const status of ['200 OK', '503 No']) {
     const page = `<!doctype html>${'<title'.repeat(250_000)}`

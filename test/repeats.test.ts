@@ -17,14 +17,14 @@ describe.each(Object.entries(FORMS))('a message %s', (_, message) => {
   test('that says the same again is what was read before, whatever its type', () => {
     const repeats = createRepeats()
     expect(repeats.find(message('ADDED'))).toBeUndefined()
-    repeats.keep(message('ADDED'), web, 1)
+    repeats.keep(message('ADDED'), web)
     expect(repeats.find(message('ADDED'))).toEqual({ type: 'ADDED', application: web })
     expect(repeats.find(message('MODIFIED'))?.type).toBe('MODIFIED')
     expect(repeats.find(message('MODIFIED'))?.application).toBe(web)
   })
   test('that says anything else, or that it is gone, is read', () => {
     const repeats = createRepeats()
-    repeats.keep(message('ADDED'), web, 1)
+    repeats.keep(message('ADDED'), web)
     expect(repeats.find(message('ADDED', json.replace('web', 'wet')))).toBeUndefined()
     expect(repeats.find(message('DELETED'))).toBeUndefined()
     expect(repeats.find(`${message('ADDED')} `)).toBeUndefined()
@@ -32,30 +32,22 @@ describe.each(Object.entries(FORMS))('a message %s', (_, message) => {
   })
   test('is forgotten when its application has said something else', () => {
     const repeats = createRepeats()
-    repeats.keep(message('ADDED'), web, 1)
-    repeats.keep(
-      message('MODIFIED', json.replace('note', 'more')),
-      parsed({ name: 'web', revision: SHA.b }),
-      1,
-    )
+    repeats.keep(message('ADDED'), web)
+    repeats.keep(message('MODIFIED', json.replace('note', 'more')), parsed({ name: 'web', revision: SHA.b }))
     expect(repeats.find(message('ADDED'))).toBeUndefined()
   })
 })
 
 test('the two forms are not taken for each other', () => {
   const repeats = createRepeats()
-  repeats.keep(FORMS['as it is']('ADDED'), web, 1)
+  repeats.keep(FORMS['as it is']('ADDED'), web)
   expect(repeats.find(FORMS['cut down to fields']('ADDED'))).toBeUndefined()
 })
 
-test('what is kept is weighed, each application once, and nothing of one that is gone', () => {
+test('nothing is kept of an application that is gone', () => {
   const repeats = createRepeats()
   const said = FORMS['as it is']('ADDED')
-  const other = parsed({ name: 'other', revision: SHA.b })
-  expect(repeats.keep(said, web, 3)).toBe(3)
-  expect(repeats.keep('{}', other, 4)).toBe(7)
-  expect(repeats.keep(said, web, 5)).toBe(9)
+  repeats.keep(said, web)
   repeats.forget(web)
   expect(repeats.find(said)).toBeUndefined()
-  expect(repeats.keep('{}', other, 1)).toBe(1)
 })

@@ -8,6 +8,7 @@ import { applicationSchema, commitSchema } from '../../lib/application-schema.ts
 import { LARGEST_BODY } from '../../lib/body.ts'
 import { RequestFailure } from '../../lib/failure.ts'
 import { formatAnnotation, formatJobSummary } from '../../lib/github.ts'
+import { createHoldings } from '../../lib/holdings.ts'
 import { checkApplication } from '../../lib/predicates.ts'
 import { createRepeats } from '../../lib/repeats.ts'
 import { formatResult, formatTerminationMessage, plain } from '../../lib/report.ts'
@@ -155,6 +156,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
     for await (const batch of readEvents(new Response(body, { headers }), HOST, {
       ...LIMITS,
       repeats: createRepeats(),
+      holdings: createHoldings(),
     }))
       for (const event of batch) {
         expect(!isVerified(event.application, SHA.b), 'no event is verified at a revision it never had')
