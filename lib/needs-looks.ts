@@ -48,6 +48,9 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
   const { knowledge, isOneLook } = moment
   const failure = lastFailure(knowledge, 'look', known)
   if (isOneLook) return failure === undefined ? Math.min(firstLook(known, moment), proof(known, moment)) : NOT
+  // Of thousands nearly all are met and seen, and what proves that is another stream: nothing else is a reason.
+  if (moment.isProvenByStream && known.met !== undefined)
+    return Math.max(Math.min(contradiction(known), results(known)), failure?.retryAt ?? NEVER)
   const due = Math.min(
     firstLook(known, moment),
     poll(known, moment),
