@@ -84,12 +84,10 @@ export function sightedAgain(known: Known, seen: Sighting, now: number, context:
   if (met === undefined || told === undefined || told !== seen.application) return undefined
   if (sighting?.source !== 'stream' || whole !== undefined || isDoubtful) return undefined
   if (failed !== undefined || refreshes.isUnderWay || policy.sync !== undefined) return undefined
-  const held = extended(met, now, seen.asOf, longestGap(policy, policy.stableFor, applications.size))
   return {
     ...known,
     sighting: { ...seen, application: sighting.application },
-    met: held,
-    provenAt: held.since === met.since ? known.provenAt : NEVER,
+    met: extended(met, now, seen.asOf, longestGap(policy, policy.stableFor, applications.size)),
   }
 }
 
