@@ -53,9 +53,14 @@ export function watch(exchange: Exchange, query: URLSearchParams, options: Watch
       writer.keepAlive(':\n')
       keepAlive()
     })
+  const names = {
+    ADDED: `ADDED ${cut.fields}`,
+    MODIFIED: `MODIFIED ${cut.fields}`,
+    DELETED: `DELETED ${cut.fields}`,
+  }
   const send = (type: WatchEvent, stored: Stored) => {
     if (!isWatched(stored)) return
-    const json = stored.once(`${type} ${cut.fields}`, () =>
+    const json = stored.once(names[type], () =>
       cut.fields === ''
         ? `{"result":{"type":"${type}","application":${stored.json.text}}}`
         : stringify(cut.apply({ result: { type, application: stored.app } })),
@@ -69,7 +74,9 @@ export function watch(exchange: Exchange, query: URLSearchParams, options: Watch
 
   if (!query.get('resourceVersion') || query.get('name')) {
     const initial = [...store.cache.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
-    for (const stored of initial) send('ADDED', stored)
+    exchange.together(() => {
+      for (const stored of initial) send('ADDED', stored)
+    })
   }
   exchange.whenClosed(store.subscribe(send))
 }
