@@ -699,6 +699,18 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'opening: isGone ? undefined : number,',
   },
   {
+    rule: 'Looks: of many that are met each is looked at where no stream tells of it',
+    file: 'needs-looks.ts',
+    find: 'const allFrom = isProvenByStream ? NOT : Math.min(polledFrom, lastLookAt)',
+    replace: 'const allFrom = NOT',
+  },
+  {
+    rule: 'Refreshes: one that is under way is not given up because all is met',
+    file: 'moment.ts',
+    find: 'return !refreshes.isUnderWay && syncing.own === undefined && !lacksResults(known)',
+    replace: 'return true',
+  },
+  {
     rule: 'Stream: only what it says again in the same words is what was read before',
     file: 'observe.ts',
     find: 'if (met === undefined || told === undefined || told !== seen.application) return undefined',
