@@ -4,6 +4,7 @@ import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { applicationKey } from './application.ts'
 import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
+import { systemClock } from './clock.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
 import type { Repeats } from './repeats.ts'
@@ -141,8 +142,11 @@ export async function* readEvents(
 /** So many changes are enough for one batch, whatever comes behind them. */
 const MOST_GATHERED = 1000
 
-/** What a stream begins with may pause so long, in milliseconds, until what has come of it is handed on. */
-const LONGEST_PAUSE = 5
+/**
+ * What a stream begins with may pause so long until what has come of it is handed on, and is gathered so long at the
+ * most, since a server may take its time for each. In milliseconds.
+ */
+const PATIENCE = { pause: 5, whole: 250 } as const
 
 /**
  * Batches of changes, in which all is that had come by the time at which one is asked for: what a stream of a thousand
@@ -151,10 +155,12 @@ const LONGEST_PAUSE = 5
  *
  * @param expected so many changes the stream begins with, as far as is known: one that is opened anew tells of what an
  * earlier one has told of. They are waited for, unless there is a pause
+ * @param patience how long
  */
 export async function* gathered<T>(
   parts: AsyncGenerator<readonly T[]>,
   expected = 0,
+  patience: { readonly pause: number; readonly whole: number } = PATIENCE,
 ): AsyncGenerator<readonly T[]> {
   let missing = expected
   let coming = parts.next()
@@ -165,8 +171,10 @@ export async function* gathered<T>(
       coming = parts.next()
       const batch = [...value]
       missing -= value.length
+      const until = systemClock.now() + patience.whole
       while (!isFirst && batch.length > 0 && batch.length < MOST_GATHERED) {
-        const more = await within(missing > 0 ? LONGEST_PAUSE : 0, coming)
+        const isExpected = missing > 0 && systemClock.now() < until
+        const more = await within(isExpected ? patience.pause : 0, coming)
         if (more === undefined || more.done === true) break
         coming = parts.next()
         batch.push(...more.value)

@@ -11,6 +11,9 @@ async function* inTurns(...parts: readonly (readonly number[])[]) {
   }
 }
 
+/** No test depends on being quick. */
+const PATIENT = { pause: 60_000, whole: 60_000 } as const
+
 async function all(batches: AsyncGenerator<readonly number[]>): Promise<readonly (readonly number[])[]> {
   return Array.fromAsync(batches)
 }
@@ -20,7 +23,11 @@ describe('what a stream brings is gathered', () => {
     expect(await all(gathered(inTurns([], [1], [2, 3], [])))).toEqual([[], [1], [2, 3], []])
   })
   test('as far as it is known what it begins with: one that is opened anew tells of as much as the last', async () => {
-    expect(await all(gathered(inTurns([], [1], [2], [3, 4], [5]), 4))).toEqual([[], [1, 2, 3, 4], [5]])
+    expect(await all(gathered(inTurns([], [1], [2], [3, 4], [5]), 4, PATIENT))).toEqual([
+      [],
+      [1, 2, 3, 4],
+      [5],
+    ])
   })
   test('unless there is a pause: what is missing may be gone', async () => {
     const handedOn = Promise.withResolvers<void>()
@@ -38,9 +45,23 @@ describe('what a stream brings is gathered', () => {
     }
     expect(batches).toEqual([[], [1, 2], [3]])
   })
+  test('for a while only: a server may take its time for each', async () => {
+    async function* parts() {
+      yield []
+      for (let i = 0; i < 600; i++) {
+        yield [i]
+        await Bun.sleep(1)
+      }
+    }
+    const batches = gathered(parts(), 600, { ...PATIENT, whole: 50 })
+    await batches.next()
+    const { value } = await batches.next()
+    await batches.return(undefined)
+    expect(value?.length).toBeWithin(1, 600)
+  })
   test('up to a thousand: more is not held back', async () => {
     const part = Array.from({ length: 600 }, (_, i) => i)
-    const batches = await all(gathered(inTurns([], part, part, part), 1800))
+    const batches = await all(gathered(inTurns([], part, part, part), 1800, PATIENT))
     expect(batches.map(({ length }) => length)).toEqual([0, 1200, 600])
   })
 })
