@@ -38,6 +38,11 @@ export function haveRead(characters: number): void {
   unseen += characters
   if (unseen < MOST_UNSEEN) return
   unseen = 0
+  clearAway()
+}
+
+/** Clears away what is of no use any more, where much is in use. */
+export function clearAway(): void {
   if (process.memoryUsage.rss() < Math.max(PLENTY, least + MOST_LEFT)) return
   // What the first has found to be of no use is given back by the second.
   Bun.gc(true)

@@ -2,9 +2,9 @@
 
 /**
  * All that is held of applications, their trees and commits, in bytes as {@link weightOf} estimates them. 5,000
- * applications may have 13 kB each, of which resources that are well take nothing.
+ * applications may have 8 kB each, of which resources that are well take nothing.
  */
-export const MOST_HELD = 64 * 1024 * 1024
+export const MOST_HELD = 40 * 1024 * 1024
 
 /** What is held, by names of its own. */
 export interface Holdings {
@@ -38,7 +38,7 @@ export function createHoldings(most = MOST_HELD): Holdings {
 }
 
 /** A string has a cell and a buffer, an object a cell and some room, each of its properties a place there. */
-const STRING = 48
+const STRING = 40
 const OBJECT = 64
 const PLACE = 16
 

@@ -21,6 +21,8 @@ export interface Repeats {
   readonly keep: (data: string, application: Application) => void
   /** Keeps nothing of an application that is gone. */
   readonly forget: (application: Application) => void
+  /** Of how many applications something is kept. */
+  readonly count: () => number
 }
 
 /** Nothing has been said yet. */
@@ -48,6 +50,7 @@ export function createRepeats(): Repeats {
       applications.set(hash, application)
     },
     forget,
+    count: () => hashes.size,
   }
 }
 

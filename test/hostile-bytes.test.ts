@@ -331,7 +331,11 @@ test.concurrent.each([
     afterRequest((socket, head) => {
       if (!head.includes('/stream/')) {
         socket.write(
-          http('200 OK', [], JSON.stringify({ items: names.map((name) => ({ metadata: { name } })) })),
+          http(
+            '200 OK',
+            [],
+            JSON.stringify({ items: names.map((name) => ({ metadata: { name, namespace: 'argocd' } })) }),
+          ),
         )
         return
       }
