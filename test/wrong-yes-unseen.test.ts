@@ -3,55 +3,13 @@
  * where the gate has not looked yet, and fails where its rule of docs/verification.md is taken away.
  */
 
-import { describe, expect, test } from 'bun:test'
-import { type ApplicationOptions, ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
-import { connect, type Environment, start, waitFor } from './executable.ts'
-import { SHA } from './fixtures.ts'
-import { Limit } from './limit.ts'
-
-const OLD = SHA.a
-const NEW = SHA.b
-const LONG_AGO = new Date(Date.now() - 3_600_000)
-const DEGRADED = { status: { health: { status: 'Degraded' } } }
-const PROGRESSING = { status: { health: { status: 'Progressing' } } }
-/** All of an answer, so many milliseconds after it was made. */
-const late = (ms: number) => ({ kind: 'drip', ms, bytes: 1_000_000 }) as const
-
-const put = (server: ArgoCDServer, options: ApplicationOptions, change: JsonObject = {}) =>
-  server.apply(application({ name: 'web', labels: { team: 'web' }, ...options }, change))
-
-/** A run that never gives up before its timeout. */
-function begin(server: ArgoCDServer, env: Environment = {}) {
-  const running = start(
-    connect(server, {
-      ARGOCD_APP_NAME: 'argocd/web',
-      KPCEA_TARGET_REVISION: NEW,
-      KPCEA_TIMEOUT: '6',
-      KPCEA_FAIL_AFTER: 'never',
-      KPCEA_REFRESH: 'none',
-      KPCEA_OUTPUT: 'json',
-      ...env,
-    }),
-  )
-  return { said: running.said, result: async () => JSON.parse((await running.finished).stdout) }
-}
-
-const asked = (server: ArgoCDServer, route: string, name?: string) =>
-  server.requests.filter((one) => one.route === route && (name === undefined || one.name === name))
-
-const several = new Limit(6)
-/** Some of these at once, each with a server of its own. */
-function case_(name: string, body: (server: ArgoCDServer) => Promise<void>, options = {}) {
-  test.concurrent(name, () =>
-    several.run(async () => {
-      await using server = await ArgoCDServer.start(options)
-      await body(server)
-    }),
-  )
-}
+import { describe, expect } from 'bun:test'
+import type { ArgoCDServer } from './argocd/server.ts'
+import { asked, begin, DEGRADED, LONG_AGO, late, NEW, OLD, PROGRESSING, put, withServer } from './cases.ts'
+import { waitFor } from './executable.ts'
 
 describe('several', () => {
-  case_(
+  withServer(
     'one that was good before the other was',
     async (server) => {
       put(server, { revision: NEW })
@@ -68,7 +26,7 @@ describe('several', () => {
     { keepAliveMs: 500 },
   )
 
-  case_('one whose answer is from before the other was good', async (server) => {
+  withServer('one whose answer is from before the other was good', async (server) => {
     put(server, { revision: NEW })
     put(server, { name: 'api', revision: OLD })
     server.fault({ route: 'application', name: 'web' }, late(2500))
@@ -80,7 +38,7 @@ describe('several', () => {
     expect(await run.result()).toMatchObject({ verified: false, reason: 'RevisionMismatch' })
   })
 
-  case_('another one that a selector matches by now, and no stream told of', async (server) => {
+  withServer('another one that a selector matches by now, and no stream told of', async (server) => {
     put(server, { revision: OLD })
     server.fault({ route: 'stream', times: 1 }, { kind: 'silent', messages: 2 })
     server.fault({ route: 'applications', after: 1 }, { kind: 'delay', ms: 1000 })
@@ -99,7 +57,7 @@ describe('several', () => {
     [', though another stream has begun to tell', 3],
   ]
   for (const [how, messages] of fresh)
-    case_(`one of many that turned bad when the last one turned good${how}`, async (server) => {
+    withServer(`one of many that turned bad when the last one turned good${how}`, async (server) => {
       for (const name of names) put(server, { name, revision: name === 'web-05' ? OLD : NEW })
       // One message for each that is there, and one more.
       server.fault({ route: 'stream', times: 1 }, silent(names.length + 1))
@@ -114,7 +72,7 @@ describe('several', () => {
 })
 
 describe('an answer from before it turned bad', () => {
-  case_(
+  withServer(
     'to a look, while a stream has told that it is bad',
     async (server) => {
       put(server, { revision: OLD })
@@ -132,7 +90,7 @@ describe('an answer from before it turned bad', () => {
     { keepAliveMs: 500 },
   )
 
-  case_(
+  withServer(
     'to a refresh, which a cache answers',
     async (server) => {
       put(server, { revision: OLD })
@@ -149,7 +107,7 @@ describe('an answer from before it turned bad', () => {
     { cacheDelayMs: 2500 },
   )
 
-  case_('to a question for the tree, of an operation that another has followed', async (server) => {
+  withServer('to a question for the tree, of an operation that another has followed', async (server) => {
     const images = ['acme/web:1', 'acme/web:2']
     const pod = (tag: number, info: Record<string, string>) => ({
       kind: 'Pod',
@@ -187,7 +145,7 @@ describe('where a branch points', () => {
     expect(result.applications[0]?.sync.revisions).toEqual([NEW])
   }
 
-  case_(
+  withServer(
     'by a comparison that somebody else’s refresh has begun, and whose own time it leaves',
     async (server) => {
       server.onRefresh = (app) => {
@@ -205,7 +163,7 @@ describe('where a branch points', () => {
     { refreshMs: 4000 },
   )
 
-  case_(
+  withServer(
     'by a refresh that could not read Git, and what Argo CD remembers after it',
     async (server) => {
       server.onRefresh = (app) => {
@@ -222,7 +180,7 @@ describe('where a branch points', () => {
     { refreshMs: 1500 },
   )
 
-  case_('of one that was deleted, while another of its name is older', async (server) => {
+  withServer('of one that was deleted, while another of its name is older', async (server) => {
     server.onRefresh = (app) => {
       if (server.refreshes.length > 2) app.status.sync.revision = NEW
     }
