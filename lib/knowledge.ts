@@ -127,8 +127,9 @@ export interface Known {
   readonly idleLooks: number
   /** A request and a stream contradict each other, and nobody knows which of them is newer. */
   readonly isDoubtful: boolean
-  /** The last stream that told of it, and what it told last; `undefined`: that it is gone. */
+  /** The last stream that told of it, when it last did, and what that was; `undefined`: that it is gone. */
   readonly mentionedBy: number
+  readonly toldAt: number
   readonly told: Application | undefined
   readonly refreshes: Refreshes
   /** When the tree of the evidence was asked for, and when one was last asked for. */
@@ -301,6 +302,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     idleLooks: 0,
     isDoubtful: false,
     mentionedBy: 0,
+    toldAt: NEVER,
     told: undefined,
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,

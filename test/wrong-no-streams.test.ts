@@ -122,8 +122,9 @@ describe('a selector', () => {
   withServer('of which one is created while what matches is being listed', async (server) => {
     put(server, { revision: NEW })
     // Answers are usually late, so that nothing is asked again elsewhere.
-    server.fault({ route: 'applications', times: 1 }, { kind: 'delay', ms: 1500 })
-    server.fault({ route: 'applications', times: 1 }, late(3000))
+    for (const route of ['application', 'applications'] as const)
+      server.fault({ route, times: 1 }, { kind: 'delay', ms: 900 })
+    server.fault({ route: 'applications', times: 1 }, late(2500))
     const run = begin(server, { ...SELECTING, KPCEA_SELECTOR_MIN: '2', KPCEA_TIMEOUT: '40' })
     await waitFor(() => asked(server, 'applications').length > 1)
     put(server, { name: 'api', revision: NEW })

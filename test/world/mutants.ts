@@ -3,16 +3,8 @@
  * that does it. A world that cannot find what is wrong without a rule cannot be trusted where it finds nothing.
  */
 
-/** A rule, and the change of a module in `lib/` that takes it away. */
-export interface Mutant {
-  readonly rule: string
-  readonly file: string
-  /** Stands in the file exactly once. */
-  readonly find: string
-  readonly replace: string
-  /** Why no history of the simulated world shows it; tests of the executable, or of its module, do. */
-  readonly unseen?: string
-}
+import type { Mutant } from './mutant.ts'
+import { SYNCING_MUTANTS } from './mutants-syncing.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   // What an Application says of itself.
@@ -365,8 +357,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'Revision: the branch of a dry source, with fresh evidence',
     file: 'hydration.ts',
     find: 'return refreshed && hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
-    replace: 'return hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
-    unseen: 'that the hydrator has looked is known after a refresh only',
+    replace: 'return tracks(spec.sourceHydrator.drySource, wanted) && isLast',
   },
   {
     rule: 'Revision: the branch of a dry source, once the hydrator has looked',
@@ -563,25 +554,25 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'knowledge.ts',
     find: 'return applications.size === 0 ? undefined : since',
     replace: 'return since',
-    unseen: 'there is one more guard: how many it must match is one at least',
+    also: [{ file: 'moment.ts', find: 'if (applications.size < target.min) return false', replace: '' }],
   },
   {
     rule: 'Selector: what it no longer matches does not count',
     file: 'learn-members.ts',
-    find: "if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)",
+    find: 'if (!listed.has(key) && known.toldAt > startedAt) listed.set(key, known)',
     replace: 'if (!listed.has(key)) listed.set(key, known)',
   },
   {
     rule: 'Selector: an answer about one of them says nothing of whether it is selected',
     file: 'learn-members.ts',
-    find: "sighting?.source === 'stream' && sighting.at > startedAt",
-    replace: 'sighting !== undefined && sighting.at > startedAt',
+    find: 'known.toldAt > startedAt',
+    replace: 'known.sighting !== undefined && known.sighting.at > startedAt',
     unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Selector: what a stream has brought since the list was asked for stays',
     file: 'learn-members.ts',
-    find: "if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)",
+    find: 'if (!listed.has(key) && known.toldAt > startedAt) listed.set(key, known)',
     replace: '',
     unseen: 'the proof of a yes lists once more',
   },
@@ -902,6 +893,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'Time: the deadline is kept',
     file: 'knowledge.ts',
     find: 'deadline: now + (policy.timeout === 0',
-    replace: 'deadline: 1 + now + (policy.timeout === 0',
+    replace: 'deadline: 60_000 + now + (policy.timeout === 0',
   },
+  ...SYNCING_MUTANTS,
 ]

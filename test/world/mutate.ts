@@ -4,7 +4,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { MUTANTS, type Mutant } from './mutants.ts'
+import type { Mutant } from './mutant.ts'
+import { MUTANTS } from './mutants.ts'
 
 const USAGE = `bun run mutants [--only TEXT] [--count N] [--workers N]
 
@@ -48,21 +49,26 @@ async function mutate(): Promise<number> {
 }
 
 /** What is found without the rule; `undefined`: nothing. */
-async function without({ file, find, replace }: Mutant, tree: string): Promise<string | undefined> {
-  const path = join(tree, 'lib', file)
-  const whole = readFileSync(path, 'utf8')
-  writeFileSync(
-    path,
-    whole.replace(find, () => replace),
-  )
+async function without(mutant: Mutant, tree: string): Promise<string | undefined> {
+  const { also = [], opponents = OPPONENTS } = mutant
+  const wholes = new Map<string, string>()
   try {
-    for (const opponent of OPPONENTS) {
+    for (const { file, find, replace } of [mutant, ...also]) {
+      const path = join(tree, 'lib', file)
+      const text = readFileSync(path, 'utf8')
+      if (!wholes.has(path)) wholes.set(path, text)
+      writeFileSync(
+        path,
+        text.replace(find, () => replace),
+      )
+    }
+    for (const opponent of opponents) {
       const breach = await firstBreach(tree, opponent)
       if (breach !== undefined) return `${breach} (${opponent})`
     }
     return undefined
   } finally {
-    writeFileSync(path, whole)
+    for (const [path, text] of wholes) writeFileSync(path, text)
   }
 }
 
