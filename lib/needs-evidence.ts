@@ -211,7 +211,8 @@ function isIll(checks: Known['checks']): boolean {
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { key, treeAsOf } = known
+  const { key, treeAsOf, changedAt, isTreeOld } = known
+  if (isTreeOld) return Math.max(changedAt, treeAsOf + SHORTEST_PAUSE)
   const due = treeAsOf + TREE_INTERVAL
   // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
   if (knowledge.failures.has(`look:${key}`)) return due

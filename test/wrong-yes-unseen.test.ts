@@ -107,28 +107,47 @@ describe('an answer from before it turned bad', () => {
     { cacheDelayMs: 2500 },
   )
 
-  withServer('to a question for the tree, of an operation that another has followed', async (server) => {
-    const images = ['acme/web:1', 'acme/web:2']
-    const pod = (tag: number, info: Record<string, string>) => ({
-      kind: 'Pod',
-      name: `web-${tag}`,
-      uid: `web-${tag}`,
-      images: [`acme/web:${tag}`],
-      health: { status: 'Healthy' },
-      info: Object.entries(info).map(([name, value]) => ({ name, value })),
-    })
-    const runs = { 'Status Reason': 'Running', Containers: '1/1', cpu: '0' }
-    const hasEnded = { 'Status Reason': 'Completed', Containers: '0/1' }
+  const images = ['acme/web:1', 'acme/web:2']
+  const pod = (tag: number, info: Record<string, string>) => ({
+    kind: 'Pod',
+    name: `web-${tag}`,
+    uid: `web-${tag}`,
+    images: [`acme/web:${tag}`],
+    health: { status: 'Healthy' },
+    info: Object.entries(info).map(([name, value]) => ({ name, value })),
+  })
+  const runs = { 'Status Reason': 'Running', Containers: '1/1', cpu: '0' }
+  const hasEnded = { 'Status Reason': 'Completed', Containers: '0/1' }
+  const read = (server: ArgoCDServer) =>
+    waitFor(() => asked(server, 'resource-tree').some(({ ended }) => ended === 'complete'))
+
+  withServer('to a question for the tree', async (server) => {
     put(server, { images }, PROGRESSING)
     server.resourceTree('web', { nodes: [pod(1, hasEnded), pod(2, runs)] })
     const run = begin(server, { KPCEA_TARGET_REVISION: undefined, KPCEA_TARGET_IMAGES: 'acme/web:2' })
-    await waitFor(() => asked(server, 'resource-tree').some(({ ended }) => ended === 'complete'))
+    await read(server)
     await waitFor(() => run.said().includes('NotHealthy'))
-    // Another operation has brought the old image back, and nobody has asked for its tree.
+    // The rollout has brought the old image back, and nobody has asked for the tree since.
     server.resourceTree('web', { nodes: [pod(1, runs), pod(2, runs)] })
-    const startedAt = new Date(Date.now() - 2000).toISOString()
-    put(server, { images }, { status: { operationState: { startedAt } } })
+    put(server, { images })
     expect(await run.result()).toMatchObject({ verified: false, reason: 'ImageMismatch' })
+  })
+
+  withServer('to a question for the tree explains nothing of the next operation', async (server) => {
+    const broken = (name: string) => ({
+      nodes: [
+        { ...pod(1, hasEnded), name, uid: name, health: { status: 'Degraded', message: `${name} is ill` } },
+      ],
+    })
+    put(server, { revision: NEW }, DEGRADED)
+    server.resourceTree('web', broken('web-1'))
+    const run = begin(server)
+    await read(server)
+    await waitFor(() => run.said().includes('NotHealthy'))
+    server.resourceTree('web', broken('web-2'))
+    const startedAt = new Date(Date.now() - 2000).toISOString()
+    put(server, { revision: NEW }, { status: { ...DEGRADED.status, operationState: { startedAt } } })
+    expect(JSON.stringify(await run.result())).toContain('web-2 is ill')
   })
 })
 

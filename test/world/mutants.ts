@@ -265,6 +265,12 @@ export const MUTANTS: readonly Mutant[] = [
     find: '.filter((image) => !running.has(image))',
     replace: '',
   },
+  {
+    rule: 'ImageMismatch: a yes by the tree rests on one from after what is seen',
+    file: 'moment.ts',
+    find: 'if (all.some(({ isTreeOld }) => isTreeOld)) return false',
+    replace: '',
+  },
   // When a revision matches.
   {
     rule: 'Revision: the raw target revision is no observed one',
@@ -720,7 +726,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: ': { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }',
     replace: ': { ...known, evidence }',
-    unseen: 'the next tree is read within ten seconds',
+    unseen: 'a yes asks for another tree, and this one only explains',
   },
   {
     rule: 'Race: what was seen before the fresh evidence is not judged by it',
