@@ -150,6 +150,7 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
     deployments: [],
     isInvalid: false,
     begun: [],
+    operations: [],
     orderedBy: new Map(),
     controller: {
       isComparing: false,

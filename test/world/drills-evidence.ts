@@ -128,11 +128,12 @@ export const DRILLS_OF_EVIDENCE: Drills = {
 
   /** An error of comparison that somebody else's refresh has found, long before the next of the gate is usual. */
   'error between refreshes': ({ random, startsAt }) => {
-    const at = startsAt + random.integer(128_000, 140_000)
+    const at = startsAt + random.integer(128_000, 134_000)
+    const failAfter = random.integer(3000, 8000)
     return {
-      policy: { watch: false, failAfter: random.integer(10_000, 20_000), timeout: 500_000 },
+      policy: { watch: false, failAfter, timeout: 500_000 },
       steps: [{ at, kind: 'refresh', application: 0, old: false }],
-      faults: [{ kind: 'comparison error', from: at - 1500, until: FOR_EVER }],
+      faults: [{ kind: 'comparison error', from: at - 1500, until: at + failAfter + 7000 }],
     }
   },
 

@@ -215,6 +215,7 @@ function create(world: World, subject: Subject | undefined): void {
   subject.live = nothingLive()
   subject.deployments.length = 0
   subject.begun.length = 0
+  subject.operations.length = 0
   subject.orderedBy.clear()
   Object.assign(subject.controller, {
     isComparing: false,

@@ -60,6 +60,8 @@ export interface Subject {
   isInvalid: boolean
   /** The ids of all operations since the application was created, in order; `''`: without one. */
   readonly begun: string[]
+  /** And what each was, once its revisions are known. */
+  readonly operations: Operation[]
   /** Which run of the gate ordered each id. */
   readonly orderedBy: Map<string, number>
   readonly controller: ControllerState
