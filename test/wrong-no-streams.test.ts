@@ -23,6 +23,21 @@ describe('a stream', () => {
     expect(result.durationSeconds).toBeLessThan(38)
   })
 
+  withServer('that has been silent for too long is lost: polls take its place', async (server) => {
+    put(server, { revision: OLD })
+    server.fault({ route: 'stream' }, { kind: 'silent', messages: 1 })
+    const run = begin(server, { KPCEA_TIMEOUT: '58' })
+    const looks = () => asked(server, 'application').length
+    // Beside it there is a look after 5, 15 and 35 seconds, and then after 65.
+    await waitFor(() => looks() > 2)
+    await waitFor(() => looks() > 3)
+    put(server, { revision: NEW })
+    const result = await run.result()
+    expect(result).toMatchObject({ verified: true })
+    // Before the last look.
+    expect(result.durationSeconds).toBeLessThan(51)
+  })
+
   withServer('does not tell that the one that is not as wanted has lost its label', async (server) => {
     put(server, { revision: NEW })
     put(server, { name: 'api', revision: OLD })
@@ -81,6 +96,29 @@ describe('a stream', () => {
     const [, second, third] = asked(server, 'application')
     expect((third?.at ?? 0) - (second?.at ?? 0)).toBeLessThan(3500)
   })
+
+  withServer(
+    'that contradicts the answer to a refresh: a look decides at once',
+    async (server) => {
+      put(server, { revision: OLD })
+      server.fault({ refresh: true, times: 1 }, late(1500))
+      const run = begin(server, { KPCEA_REFRESH: 'normal', KPCEA_STABLE_FOR: '4', KPCEA_TIMEOUT: '40' })
+      // The next look beside the stream would come ten seconds later.
+      await waitFor(
+        () => asked(server, 'application').filter(({ query }) => !query.has('refresh')).length > 1,
+      )
+      server.startController()
+      await waitFor(
+        () => server.get('web')?.metadata.annotations?.['argocd.argoproj.io/refresh'] === undefined,
+      )
+      const doneAt = Date.now()
+      put(server, { revision: NEW })
+      expect(await run.result()).toMatchObject({ verified: true })
+      const next = asked(server, 'application').find(({ at, query }) => !query.has('refresh') && at > doneAt)
+      expect((next?.at ?? Number.POSITIVE_INFINITY) - doneAt).toBeLessThan(4000)
+    },
+    { controller: 'stopped' },
+  )
 
   withServer('does not tell that no hook has failed: a look does, at once', async (server) => {
     put(server, { revision: NEW }, PROGRESSING)

@@ -1,7 +1,7 @@
 /** Drills of what is known, and how well: what a cache tells, answers on their way, and what was true a moment ago. */
 
 import { type Drills, FOR_EVER, SMOOTH } from './drill.ts'
-import { REPOSITORY, type Step, shaOf } from './scenario.ts'
+import { REPOSITORY, shaOf } from './scenario.ts'
 
 export const DRILLS_OF_EVIDENCE: Drills = {
   /** The answer to a refresh comes from a cache that is behind, and what it tells is over. */
@@ -152,16 +152,16 @@ export const DRILLS_OF_EVIDENCE: Drills = {
     }
   },
 
-  /** One of those that there must be is created while what matches is being listed. */
+  /** One of those that there must be gets its label while what matches is being listed. */
   'one that comes while all are listed': ({ random, startsAt }) => ({
     count: 2,
     selector: true,
     min: 2,
     wanted: shaOf(0),
-    policy: { refresh: 'none', watch: true, interval: 60_000 },
+    policy: { refresh: 'none', watch: true, interval: 1000 },
     steps: [
-      { at: startsAt - 3000, kind: 'delete', application: 1, takes: 300 },
-      { at: startsAt + random.integer(-200, 900), kind: 'create', application: 1 } satisfies Step,
+      { at: 100, kind: 'relabel', application: 1 },
+      { at: startsAt + random.integer(0, 900), kind: 'relabel', application: 1, team: 'a' },
     ],
     faults: random.chance(0.8)
       ? [
@@ -175,5 +175,31 @@ export const DRILLS_OF_EVIDENCE: Drills = {
           },
         ]
       : [],
+  }),
+
+  /** It is Degraded for a moment, and the look that tells is late. */
+  'late look at what has recovered': ({ random, startsAt }) => ({
+    wanted: shaOf(0),
+    wantedImage: 'registry.test/web:t0',
+    policy: { watch: true, refresh: 'none', failAfter: 0, stableFor: 60_000 },
+    steps: [
+      {
+        at: startsAt + random.integer(14_300, 15_300),
+        kind: 'degrade',
+        application: 0,
+        takes: random.integer(200, 1500),
+      },
+    ],
+    faults: [
+      {
+        kind: 'late',
+        from: startsAt + 14_000,
+        until: FOR_EVER,
+        requests: 3,
+        only: 'look',
+        by: random.integer(600, 3000),
+        readsLate: false,
+      },
+    ],
   }),
 }

@@ -139,7 +139,8 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'restart'; readonly application: number; readonly takes: number }
   | { readonly kind: 'delete'; readonly application: number; readonly takes: number }
   | { readonly kind: 'create'; readonly application: number }
-  | { readonly kind: 'relabel'; readonly application: number }
+  /** Another team's from now on, unless it is given one. */
+  | { readonly kind: 'relabel'; readonly application: number; readonly team?: string }
   /** The application's project is gone for a while. */
   | { readonly kind: 'invalid'; readonly application: number; readonly takes: number }
 )

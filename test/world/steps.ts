@@ -89,7 +89,7 @@ function take(world: World, step: Step): void {
       remove(world, subject, step.takes)
       return
     case 'relabel':
-      subject.labels = { team: 'other' }
+      subject.labels = { team: step.team ?? 'other' }
       write(world, subject)
       return
     case 'invalid':
