@@ -22,7 +22,7 @@ export const FOR_EVER = 1e12
 /** What a drill changes of a plain promotion; its steps and faults come beside. */
 export interface Drill {
   readonly count?: number
-  readonly plan?: Partial<ApplicationPlan>
+  readonly plan?: Partial<Omit<ApplicationPlan, 'content'>> & { readonly content?: Partial<Content> }
   readonly policy?: Partial<Policy>
   readonly steps?: readonly Step[]
   readonly faults?: readonly Fault[]

@@ -387,7 +387,11 @@ export const DRILL_NAMES: readonly string[] = Object.keys(DRILLS)
 
 /** A drill from its seed. */
 export function generateDrill(seed: number): Scenario {
-  const random = createRandom(seed, 11)
+  return drillOf(DRILLS, seed, createRandom(seed, 11))
+}
+
+/** One of some drills, as chance has it. */
+export function drillOf(drills: Drills, seed: number, random: Random): Scenario {
   const startsAt = random.integer(8000, 20_000)
   const push: Setting['push'] = (commit, at, content, message = `release ${commit}`) => ({
     at: Math.max(at, 1),
@@ -399,8 +403,8 @@ export function generateDrill(seed: number): Scenario {
     content: { ...SMOOTH, id: 100 + commit, image: `registry.test/web:t${100 + commit}`, ...content },
     message,
   })
-  const name = random.pick(DRILL_NAMES)
-  const drill = DRILLS[name]?.({ random, startsAt, push }) ?? {}
+  const name = random.pick(Object.keys(drills))
+  const drill = drills[name]?.({ random, startsAt, push }) ?? {}
   const { count = 1, plan, policy, steps = [], faults = [], version, pace, hydratorWaits } = drill
   const applications = Array.from({ length: count }, (_, i) => applicationOf(i, plan))
   return {
@@ -428,7 +432,7 @@ export function generateDrill(seed: number): Scenario {
   }
 }
 
-function applicationOf(i: number, plan: Partial<ApplicationPlan> = {}): ApplicationPlan {
+function applicationOf(i: number, plan: Drill['plan'] = {}): ApplicationPlan {
   const name = `web-${i}`
   return {
     name,
@@ -443,7 +447,7 @@ function applicationOf(i: number, plan: Partial<ApplicationPlan> = {}): Applicat
     historyLimit: 10,
     beginning: 'settled',
     ...plan,
-    content: { ...SMOOTH, id: i + 1 },
+    content: { ...SMOOTH, ...plan.content, id: i + 1 },
   }
 }
 

@@ -411,7 +411,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
-    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
+    if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync.id)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
@@ -485,9 +485,10 @@ function isHopeless(
   })
 }
 
-/** Whether a sync has failed for good, or the gate's own is no longer on record. */
-function hasFailedSync({ status: { operationState }, begun }: Subject): boolean {
+/** Whether a sync has failed for good, or the gate's own is no longer on record; with an id, one that carries it. */
+function hasFailedSync({ status: { operationState }, begun }: Subject, id: string | undefined): boolean {
   const phase = operationState?.phase
+  if (id !== undefined && !begun.includes(id)) return false
   return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
 }
 

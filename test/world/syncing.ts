@@ -236,7 +236,8 @@ function needOf(subject: Subject, wanted: Wanted, truth: Truth): Need {
   if (isBrought(subject, wanted, truth)) return 'none'
   const isClear =
     operation === undefined &&
-    status.syncStatus === 'OutOfSync' &&
+    (status.syncStatus === 'OutOfSync' ||
+      (status.syncStatus === 'Synced' && isCommit(wanted) && !isFor(status.revisions, wanted))) &&
     status.comparedTo === spec &&
     status.conditions.length === 0 &&
     annotations.refresh === undefined &&
