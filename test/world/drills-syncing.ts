@@ -37,7 +37,7 @@ export const DRILLS_OF_SYNCING: Drills = {
     const how = random.pick<'dry run' | 'some resources' | 'local'>(['dry run', 'some resources', 'local'])
     return {
       plan: { ...MANUAL, beginning: 'out-of-sync' },
-      wanted: shaOf(0),
+      wanted: random.pick(['main', shaOf(0)]),
       policy: syncing(setting),
       pace: 4,
       steps: [{ at: startsAt - random.integer(0, 900), kind: 'sync', application: 0, how }],
@@ -69,7 +69,7 @@ export const DRILLS_OF_SYNCING: Drills = {
       steps: [
         push(1, startsAt - 3000, { rolloutTakes: random.integer(300, 3000) }),
         { at: startsAt - 2900, kind: 'webhook' },
-        { at: startsAt - random.integer(300, 1800), kind: 'sync', application: 0, how: 'plain' },
+        { at: startsAt - random.integer(-300, 1200), kind: 'sync', application: 0, how: 'plain' },
       ],
     }
   },

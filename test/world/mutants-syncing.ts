@@ -155,6 +155,13 @@ const SYNCING: readonly Mutant[] = [
     file: 'sync-learn.ts',
     find: 'refreshFrom: hasEndedSince ? at : before.refreshFrom,',
     replace: 'refreshFrom: hasEndedSince ? before.refreshFrom : before.refreshFrom,',
+    also: [
+      {
+        file: 'sync-rules.ts',
+        find: "if (obstacle !== undefined) return { kind: 'unclear', message: obstacle.message }",
+        replace: '',
+      },
+    ],
   },
   {
     rule: 'Syncing: where everything is as wanted, nothing is started',

@@ -169,6 +169,18 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       lasted(last) > ADOPTED_WITHIN
     if (wasAdoptable && isQuiet && isFor(last.synced, wantedOf.get(subject)))
       return `${plan.name} was ordered after an operation for the same commit, which was waited for`
+    const { status, live, spec } = subject
+    const hasBrought =
+      last?.phase === 'Succeeded' &&
+      !last.operation.isDryRun &&
+      last.operation.isPartial !== true &&
+      !last.operation.isLocal &&
+      (last.finishedAt ?? 0) > serverTime(world) - (now - startsAt) &&
+      isFor(last.synced, wantedOf.get(subject)) &&
+      isFor(status.revisions, wantedOf.get(subject)) &&
+      status.comparedTo === spec &&
+      !live.hasDrifted
+    if (hasBrought && isQuiet) return `${plan.name} was ordered, and has just been synced to the same commit`
     if (isUnrefreshed(subject) && isQuiet)
       return `${plan.name} was ordered by what was compared before the run`
     const wanted = wantedOf.get(subject)
