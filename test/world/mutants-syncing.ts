@@ -51,12 +51,14 @@ const SYNCING: readonly Mutant[] = [
     file: 'sync-operation.ts',
     find: 'return operation !== undefined && carries(operation.info, id) ? { isAsked: true } : undefined',
     replace: 'return undefined',
+    unseen: 'it begins within a second, and is adopted then',
   },
   {
     rule: 'Syncing: without an id, one under way for the same revisions is adopted',
     file: 'sync-learn.ts',
     find: 'return context.policy.sync?.id === undefined ? adoptedForRevisions(known, application, seen) : undefined',
     replace: 'return undefined',
+    unseen: 'where it succeeds nothing is needed any more, and its hook fails when all is Synced already',
   },
   // Never what is not ours.
   {
@@ -186,12 +188,15 @@ const SYNCING: readonly Mutant[] = [
     file: 'sync-rules.ts',
     find: "if (condition !== undefined && isFailing(condition)) return { kind: 'unclear', message: condition.message }",
     replace: '',
+    unseen: 'its sync status is Unknown as well',
   },
   {
     rule: 'Syncing: nor what its status is not about',
     file: 'sync-rules.ts',
     find: "if (obstacle !== undefined) return { kind: 'unclear', message: obstacle.message }",
     replace: '',
+    unseen:
+      'what is there after an operation is waited for besides, and another spec is compared within seconds',
   },
   // To what, and how.
   {
@@ -235,6 +240,7 @@ const SYNCING: readonly Mutant[] = [
     file: 'sync-learn.ts',
     find: 'retryAt: now + pause, lookFrom: now,',
     replace: 'retryAt: now + pause,',
+    unseen: 'what has changed meanwhile brings another look',
   },
   // What came of it.
   {
@@ -254,24 +260,28 @@ const SYNCING: readonly Mutant[] = [
     file: 'sync-checks.ts',
     find: ": replaced(checks, 'OperationInProgress', pending(`${what} has",
     replace: ": (true as boolean) ? checks : replaced(checks, 'OperationInProgress', pending(`${what} has",
+    unseen: 'what is on record says so as well',
   },
   {
     rule: 'Syncing: nor by health from before its end',
     file: 'sync-operation.ts',
     find: 'return now >= own.endedAt + SYNC_OVER',
     replace: 'return true',
+    unseen: 'here what is Synced was assessed after it was applied',
   },
   {
     rule: 'Syncing: nor where it has failed',
     file: 'sync-checks.ts',
     find: "return replaced(checks, 'OperationFailed', failing(`${what} ended as ${own.phase}${why}`))",
     replace: 'return checks',
+    unseen: 'what is on record says so as well',
   },
   {
     rule: 'Syncing: nor where another has taken its place, and did something else',
     file: 'sync-checks.ts',
     find: 'if (own.isFollowed && isDoneByOther(own, application)) return checks',
     replace: 'if (own.isFollowed) return checks',
+    unseen: 'what is on record must be as wanted all the same',
   },
   {
     rule: 'Syncing: but where that did the same',
@@ -290,18 +300,21 @@ const SYNCING: readonly Mutant[] = [
     file: 'needs-syncs.ts',
     find: 'if (isOutOfSight(known, knowledge))',
     replace: 'if (false as boolean)',
+    unseen: 'other looks find it within the promise',
   },
   {
     rule: 'Syncing: health after it, by a refresh',
     file: 'needs-refreshes.ts',
     find: '          afterSync(known),\n',
     replace: '',
+    unseen: 'the usual refreshes are within the promise',
   },
   {
     rule: 'Syncing: what there is after another operation, by a refresh',
     file: 'needs-refreshes.ts',
     find: '          beforeSync(known, knowledge),\n',
     replace: '',
+    unseen: 'the usual refreshes are within the promise',
   },
 ]
 
