@@ -1,10 +1,10 @@
 /** Drills of a gate that syncs: what somebody else has begun, and what is not to be taken for its own. */
 
-import type { Policy } from '../../lib/wanted.ts'
+import type { Policy, Sync } from '../../lib/wanted.ts'
 import type { Drills, Setting } from './drill.ts'
 import { shaOf } from './scenario.ts'
 
-const OURS = { prune: undefined, stage: undefined }
+const OURS: Sync = { prune: undefined, stage: undefined, id: undefined }
 
 /** Nobody syncs it by itself. */
 const MANUAL = { automated: false, selfHeals: false, retries: 0 } as const
@@ -56,6 +56,19 @@ export const DRILLS_OF_SYNCING: Drills = {
         { at: 400, kind: 'webhook' },
         { at: startsAt - random.integer(-200, 2500), kind: 'sync', application: 0, how: 'plain' },
       ],
+    }
+  },
+
+  /** An owner who lets other Stages change it, or writes what lets nobody. */
+  'owner who does not let everybody': (setting) => {
+    const { random } = setting
+    const stages = random.pick([undefined, 'shop:test', 'shop:*', 'shop:prod,*:prod', 'shop:prod,shop'])
+    const owner = { stages, authorizes: false, isPermitted: true, prunes: false, closed: [] }
+    const { sync = OURS, ...policy } = syncing(setting)
+    return {
+      plan: { ...MANUAL, beginning: 'out-of-sync', owner },
+      wanted: shaOf(0),
+      policy: { ...policy, sync: { ...OURS, ...sync, stage: { project: 'shop', name: 'prod' } } },
     }
   },
 

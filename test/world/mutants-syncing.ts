@@ -164,6 +164,7 @@ const SYNCING: readonly Mutant[] = [
         replace: '',
       },
     ],
+    unseen: 'the comparison after it comes sooner than another look',
   },
   {
     rule: 'Syncing: where everything is as wanted, nothing is started',

@@ -298,7 +298,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
       turn(one.stored, one.truth.isStored)
-      if (isKnown && one.truth.observed !== '') turn(one.revisions, one.truth.observed)
+      if (showsRevisions(subject)) turn(one.revisions, one.truth.observed)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -466,6 +466,14 @@ function lastsSince<T>(turns: readonly Turn<T>[], least: number): number {
     else if ((turns[i + 1]?.at ?? at) - at > least) break
   }
   return since
+}
+
+/** Whether a commit or a version of each source is observed: on an error, and of local manifests, a branch's name is. */
+function showsRevisions({ spec: { sources }, status: { revisions } }: Subject): boolean {
+  return (
+    revisions.length > 0 &&
+    revisions.every((one, i) => sources[i]?.chart !== undefined || /^[0-9a-f]{40}$/.test(one))
+  )
 }
 
 /** Whether who asks at this server is right to give up: it refuses the token for good, or nobody is there. */
