@@ -7,48 +7,9 @@ import { describe, expect } from 'bun:test'
 import { asked, begin, DEGRADED, late, NEW, OLD, PROGRESSING, put, withServer } from './cases.ts'
 import { waitFor } from './executable.ts'
 
-const names = Array.from({ length: 22 }, (_, i) => `web-${String(i).padStart(2, '0')}`)
 const SELECTING = { ARGOCD_APP_NAME: undefined, KPCEA_SELECTOR: 'team=web' }
 
 describe('a stream', () => {
-  withServer('of many that says nothing more: another one is opened', async (server) => {
-    for (const name of names) put(server, { name, revision: OLD })
-    server.fault({ route: 'stream', times: 1 }, { kind: 'silent', messages: names.length })
-    const run = begin(server, { ...SELECTING, KPCEA_TIMEOUT: '50' })
-    await waitFor(() => run.said().includes('RevisionMismatch'))
-    for (const name of names) put(server, { name, revision: NEW })
-    const result = await run.result()
-    expect(result).toMatchObject({ verified: true })
-    // Before its silence is too long, and before the last look.
-    expect(result.durationSeconds).toBeLessThan(38)
-  })
-
-  withServer('that has been silent for too long is lost: polls take its place', async (server) => {
-    put(server, { revision: OLD })
-    server.fault({ route: 'stream' }, { kind: 'silent', messages: 1 })
-    const run = begin(server, { KPCEA_TIMEOUT: '58' })
-    const looks = () => asked(server, 'application').length
-    // Beside it there is a look after 5, 15 and 35 seconds, and then after 65.
-    await waitFor(() => looks() > 2)
-    await waitFor(() => looks() > 3)
-    put(server, { revision: NEW })
-    const result = await run.result()
-    expect(result).toMatchObject({ verified: true })
-    // Before the last look.
-    expect(result.durationSeconds).toBeLessThan(51)
-  })
-
-  withServer('does not tell that the one that is not as wanted has lost its label', async (server) => {
-    put(server, { revision: NEW })
-    put(server, { name: 'api', revision: OLD })
-    const run = begin(server, { ...SELECTING, KPCEA_TIMEOUT: '50' })
-    await waitFor(() => run.said().includes('RevisionMismatch'))
-    put(server, { name: 'api', revision: OLD, labels: { team: 'db' } })
-    const result = await run.result()
-    expect(result).toMatchObject({ verified: true })
-    expect(result.durationSeconds).toBeLessThan(44)
-  })
-
   withServer('that is opened again does not tell of it either', async (server) => {
     put(server, { revision: NEW })
     put(server, { name: 'api', revision: OLD })
