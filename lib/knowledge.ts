@@ -99,6 +99,8 @@ export interface Known {
   readonly wanted: Wanted
   /** How it was last seen; `undefined` before that. */
   readonly sighting: Sighting | undefined
+  /** When that last became another. */
+  readonly changedAt: number
   /** The last operation that was no dry run, where it failed: a dry run takes its place in the Application. */
   readonly failedOperation: OperationState | undefined
   /** The number of the last deployment when that was on record; a later one makes up for it. */
@@ -127,13 +129,16 @@ export interface Known {
   readonly idleLooks: number
   /** A request and a stream contradict each other, and nobody knows which of them is newer. */
   readonly isDoubtful: boolean
-  /** The last stream that told of it, and what it told last; `undefined`: that it is gone. */
+  /** The last stream that told of it, when it last did, and what that was; `undefined`: that it is gone. */
   readonly mentionedBy: number
+  readonly toldAt: number
   readonly told: Application | undefined
   readonly refreshes: Refreshes
   /** When the tree of the evidence was asked for, and when one was last asked for. */
   readonly treeAsOf: number
   readonly treeAskedAt: number
+  /** All is met, by a tree from before what is seen now. */
+  readonly isTreeOld: boolean
   /** What is known of syncing it. */
   readonly syncing: Syncing
   /** When what it waits for now began. */
@@ -287,6 +292,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     ref,
     wanted,
     sighting: undefined,
+    changedAt: NEVER,
     failedOperation: undefined,
     failedAfter: NEVER,
     whole: undefined,
@@ -301,10 +307,12 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     idleLooks: 0,
     isDoubtful: false,
     mentionedBy: 0,
+    toldAt: NEVER,
     told: undefined,
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,
     treeAskedAt: NEVER,
+    isTreeOld: false,
     syncing: NO_SYNCING,
     waitingSince: now,
   }

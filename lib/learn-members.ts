@@ -60,8 +60,7 @@ function withMembers(
   now: number,
 ): Knowledge {
   for (const [key, known] of knowledge.applications) {
-    const { sighting } = known
-    if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)
+    if (!listed.has(key) && known.toldAt > startedAt) listed.set(key, known)
   }
   return withDeparted({ ...knowledge, applications: listed }, knowledge.applications, now)
 }

@@ -132,7 +132,13 @@ export function changed(knowledge: Knowledge, events: readonly WatchEvent[], now
       continue
     }
     const after = sighted(known, seen, now, context)
-    applications.set(known.key, { ...after, refreshes: refreshObserved(after), mentionedBy: number, told })
+    applications.set(known.key, {
+      ...after,
+      refreshes: refreshObserved(after),
+      mentionedBy: number,
+      toldAt: now,
+      told,
+    })
   }
   const hasMentioned = last.size > 0
   // While it goes on telling of many, what it has not told of yet may still be on its way.

@@ -98,6 +98,7 @@ export function isProven({ knowledge, provableAt, now, isFew, isProvenByStream }
   const { applications, target, listedAt, streams } = knowledge
   if (provableAt === undefined || now < provableAt) return false
   const all = [...applications.values()]
+  if (all.some(({ isTreeOld }) => isTreeOld)) return false
   const opening = all[0]?.sighting?.opening
   const isOneInstant =
     !isFew &&

@@ -166,8 +166,8 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
     }
     const { isIll, tree } = needs(known)
     // Beyond what decides, a tree explains a no: of the first few, once.
-    const isUnread = known.treeAsOf === NEVER && isIll
-    if (isUnread && ++ill <= MOST_DIAGNOSES && isEnding(known, moment)) others.push(known)
+    const isExplaining = isIll && isEnding(known, moment) && ++ill <= MOST_DIAGNOSES
+    if (isExplaining && known.treeAsOf === NEVER) others.push(known)
     else if (tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
   }
   if (deciding.length + others.length === 0) return NOTHING
@@ -211,7 +211,8 @@ function isIll(checks: Known['checks']): boolean {
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { key, treeAsOf } = known
+  const { key, treeAsOf, changedAt, isTreeOld } = known
+  if (isTreeOld) return Math.max(changedAt, treeAsOf + SHORTEST_PAUSE)
   const due = treeAsOf + TREE_INTERVAL
   // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
   if (knowledge.failures.has(`look:${key}`)) return due

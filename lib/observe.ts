@@ -16,7 +16,7 @@ import {
   type Streak,
 } from './knowledge.ts'
 import { failedOperation, withHiddenFailure } from './operation-rules.ts'
-import { checkApplication } from './predicates.ts'
+import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
@@ -62,6 +62,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
   const after = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
+    changedAt: digest(application) === digest(known.sighting?.application) ? known.changedAt : now,
     whole: isWhole ? told : known.whole,
     failedOperation: failed,
     failedAfter: failed === before ? known.failedAfter : deployed,
@@ -193,6 +194,12 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     checks,
     judged: { application, evidence, syncing },
     met,
+    // Pods that had ended may be back by now: what a tree told of them is of another state.
+    isTreeOld:
+      met !== undefined &&
+      application !== undefined &&
+      treeAsOf < known.changedAt &&
+      treeNeeded(application, wanted),
     failing,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,

@@ -5,6 +5,7 @@
 
 import { describe, expect, test } from 'bun:test'
 import { type ApplicationOptions, ArgoCDServer, application, type JsonObject } from './argocd/server.ts'
+import * as cases from './cases.ts'
 import { connect, type Environment, runJson, start, waitFor } from './executable.ts'
 import { SHA } from './fixtures.ts'
 
@@ -33,6 +34,57 @@ function begin(server: ArgoCDServer, env: Environment = {}) {
 
 const asked = (server: ArgoCDServer, refresh: boolean) =>
   server.requests.filter(({ route, query }) => route === 'application' && query.has('refresh') === refresh)
+
+// These take longest, beside all the others.
+describe('a stream', () => {
+  const names = Array.from({ length: 22 }, (_, i) => `web-${String(i).padStart(2, '0')}`)
+
+  cases.withServer('of many that says nothing more: another one is opened', async (server) => {
+    for (const name of names) cases.put(server, { name, revision: OLD })
+    server.fault({ route: 'stream', times: 1 }, { kind: 'silent', messages: names.length })
+    const run = cases.begin(server, {
+      ARGOCD_APP_NAME: undefined,
+      KPCEA_SELECTOR: 'team=web',
+      KPCEA_TIMEOUT: '50',
+    })
+    await waitFor(() => run.said().includes('RevisionMismatch'))
+    for (const name of names) cases.put(server, { name, revision: NEW })
+    const result = await run.result()
+    expect(result).toMatchObject({ verified: true })
+    // Before its silence is too long, and before the last look.
+    expect(result.durationSeconds).toBeLessThan(38)
+  })
+
+  cases.withServer('that has been silent for too long is lost: polls take its place', async (server) => {
+    cases.put(server, { revision: OLD })
+    server.fault({ route: 'stream' }, { kind: 'silent', messages: 1 })
+    const run = cases.begin(server, { KPCEA_TIMEOUT: '58' })
+    const looks = () => cases.asked(server, 'application').length
+    // Beside it there is a look after 5, 15 and 35 seconds, and then after 65.
+    await waitFor(() => looks() > 2)
+    await waitFor(() => looks() > 3)
+    cases.put(server, { revision: NEW })
+    const result = await run.result()
+    expect(result).toMatchObject({ verified: true })
+    // Before the last look.
+    expect(result.durationSeconds).toBeLessThan(51)
+  })
+
+  cases.withServer('does not tell that the one that is not as wanted has lost its label', async (server) => {
+    cases.put(server, { revision: NEW })
+    cases.put(server, { name: 'api', revision: OLD })
+    const run = cases.begin(server, {
+      ARGOCD_APP_NAME: undefined,
+      KPCEA_SELECTOR: 'team=web',
+      KPCEA_TIMEOUT: '50',
+    })
+    await waitFor(() => run.said().includes('RevisionMismatch'))
+    cases.put(server, { name: 'api', revision: OLD, labels: { team: 'db' } })
+    const result = await run.result()
+    expect(result).toMatchObject({ verified: true })
+    expect(result.durationSeconds).toBeLessThan(44)
+  })
+})
 
 describe('the fix of a broken release is waited for', () => {
   const hook = { kind: 'Job', name: 'smoke', namespace: 'web', hookType: 'PostSync', hookPhase: 'Failed' }

@@ -209,9 +209,9 @@ export class ArgoCDServer implements AsyncDisposable {
     this.#details.manifests.set(revision, texts)
   }
 
-  /** What changes from now on does not come into the cache: no stream and no list tells of it. */
-  loseChanges(): void {
-    this.#store.losesChanges = true
+  /** What changes from now on does not come into the cache: no stream and no list tells of it; `false`: it does again. */
+  loseChanges(loses = true): void {
+    this.#store.losesChanges = loses
   }
 
   /** Sets the Kubernetes events of an application and its resources. */

@@ -57,6 +57,7 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
     rivals: 0,
     lostInGapAt: Number.NEGATIVE_INFINITY,
     changed: () => {},
+    told: () => {},
     requestComparison: () => {},
   }
   world.requestComparison = onLook(world)
@@ -74,6 +75,7 @@ export function createWorld(scenario: Scenario, time: Timetable, journal: Journa
         application: subject.stored,
         labels: subject.labels,
         version: subject.version,
+        writtenAt: 0,
       })
       later(world, subject, random.between(0, 170_000), () => world.requestComparison(subject, 2, 0))
       armHydrator(world, subject)
@@ -148,6 +150,7 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
     deployments: [],
     isInvalid: false,
     begun: [],
+    operations: [],
     orderedBy: new Map(),
     controller: {
       isComparing: false,

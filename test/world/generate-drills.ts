@@ -4,11 +4,12 @@
  */
 
 import { parseWantedRevision } from '../../lib/revision.ts'
-import type { Policy, RevisionPolicy, Target } from '../../lib/wanted.ts'
+import type { Target } from '../../lib/wanted.ts'
+import { type Drill, type Drills, FOR_EVER, type Setting, SMOOTH } from './drill.ts'
+import { DRILLS_OF_EVIDENCE } from './drills-evidence.ts'
 import { createRandom, type Random } from './random.ts'
 import {
   type ApplicationPlan,
-  type Content,
   type Fault,
   REPOSITORY,
   type Scenario,
@@ -18,44 +19,9 @@ import {
   type Version,
 } from './scenario.ts'
 
-const SMOOTH: Content = {
-  id: 1,
-  image: 'registry.test/web:t0',
-  hook: 'none',
-  hookTakes: 1000,
-  rollout: 'smooth',
-  rolloutTakes: 1000,
-  progressDeadline: 600_000,
-  hasSecret: false,
-  applies: true,
-}
-const FOR_EVER = 1e12
+const DRILLS: Drills = {
+  ...DRILLS_OF_EVIDENCE,
 
-/** What a drill changes of a plain promotion; its steps and faults come beside. */
-interface Drill {
-  readonly count?: number
-  readonly plan?: Partial<ApplicationPlan>
-  readonly policy?: Partial<Policy>
-  readonly steps?: readonly Step[]
-  readonly faults?: readonly Fault[]
-  /** What is wanted. @default commit 1 */
-  readonly wanted?: string
-  readonly wantedImage?: string
-  readonly revisionPolicy?: RevisionPolicy
-  readonly selector?: boolean
-  readonly min?: number
-  readonly version?: Version
-  readonly pace?: number
-}
-
-/** When the run begins, and what pushes a commit. */
-interface Setting {
-  readonly random: Random
-  readonly startsAt: number
-  readonly push: (commit: number, at: number, content: Partial<Content> | undefined, message?: string) => Step
-}
-
-const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
   /** A hook that fails again and again: failing from its first attempt on, also during the next. */
   'hook that is retried': ({ random, startsAt, push }) => ({
     plan: { retries: 5 },
@@ -421,7 +387,11 @@ export const DRILL_NAMES: readonly string[] = Object.keys(DRILLS)
 
 /** A drill from its seed. */
 export function generateDrill(seed: number): Scenario {
-  const random = createRandom(seed, 11)
+  return drillOf(DRILLS, seed, createRandom(seed, 11))
+}
+
+/** One of some drills, as chance has it. */
+export function drillOf(drills: Drills, seed: number, random: Random): Scenario {
   const startsAt = random.integer(8000, 20_000)
   const push: Setting['push'] = (commit, at, content, message = `release ${commit}`) => ({
     at: Math.max(at, 1),
@@ -433,9 +403,9 @@ export function generateDrill(seed: number): Scenario {
     content: { ...SMOOTH, id: 100 + commit, image: `registry.test/web:t${100 + commit}`, ...content },
     message,
   })
-  const name = random.pick(DRILL_NAMES)
-  const drill = DRILLS[name]?.({ random, startsAt, push }) ?? {}
-  const { count = 1, plan, policy, steps = [], faults = [], version, pace } = drill
+  const name = random.pick(Object.keys(drills))
+  const drill = drills[name]?.({ random, startsAt, push }) ?? {}
+  const { count = 1, plan, policy, steps = [], faults = [], version, pace, hydratorWaits } = drill
   const applications = Array.from({ length: count }, (_, i) => applicationOf(i, plan))
   return {
     seed,
@@ -458,10 +428,11 @@ export function generateDrill(seed: number): Scenario {
     steps: [...steps].sort((a, b) => a.at - b.at),
     faults,
     drill: name,
+    hydratorWaits,
   }
 }
 
-function applicationOf(i: number, plan: Partial<ApplicationPlan> = {}): ApplicationPlan {
+function applicationOf(i: number, plan: Drill['plan'] = {}): ApplicationPlan {
   const name = `web-${i}`
   return {
     name,
@@ -476,7 +447,7 @@ function applicationOf(i: number, plan: Partial<ApplicationPlan> = {}): Applicat
     historyLimit: 10,
     beginning: 'settled',
     ...plan,
-    content: { ...SMOOTH, id: i + 1 },
+    content: { ...SMOOTH, ...plan.content, id: i + 1 },
   }
 }
 

@@ -3,7 +3,9 @@
  * windows, others who sync at the same time, answers that are lost, runs that are killed.
  */
 
+import { DRILLS_OF_SYNCING } from './drills-syncing.ts'
 import { generate } from './generate.ts'
+import { drillOf } from './generate-drills.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Fault, Kill, Owner, Scenario } from './scenario.ts'
 
@@ -15,6 +17,7 @@ const STRANGE = [undefined, '', 'shop:test', 'shop:*', 'shop:prod,*:prod', 'shop
 
 /** A scenario from its seed: the one without syncing, and what syncing adds; now and then a drill. */
 export function generateSyncing(seed: number): Scenario {
+  if (createRandom(seed, 12).chance(0.1)) return drillOf(DRILLS_OF_SYNCING, seed, createRandom(seed, 13))
   const scenario = withSyncing(seed)
   return createRandom(seed, 8).chance(0.06) ? drill(scenario, seed) : scenario
 }

@@ -3,16 +3,8 @@
  * that does it. A world that cannot find what is wrong without a rule cannot be trusted where it finds nothing.
  */
 
-/** A rule, and the change of a module in `lib/` that takes it away. */
-export interface Mutant {
-  readonly rule: string
-  readonly file: string
-  /** Stands in the file exactly once. */
-  readonly find: string
-  readonly replace: string
-  /** Why no history of the simulated world shows it; tests of the executable, or of its module, do. */
-  readonly unseen?: string
-}
+import type { Mutant } from './mutant.ts'
+import { SYNCING_MUTANTS } from './mutants-syncing.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   // What an Application says of itself.
@@ -143,7 +135,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-refreshes.ts',
     find: 'confirmation(known, knowledge),',
     replace: 'NOT,',
-    unseen: 'the next of the usual refreshes confirms it within the promise',
   },
   {
     rule: 'Hydrating: a hydration under way',
@@ -273,6 +264,12 @@ export const MUTANTS: readonly Mutant[] = [
     find: '.filter((image) => !running.has(image))',
     replace: '',
   },
+  {
+    rule: 'ImageMismatch: a yes by the tree rests on one from after what is seen',
+    file: 'moment.ts',
+    find: 'if (all.some(({ isTreeOld }) => isTreeOld)) return false',
+    replace: '',
+  },
   // When a revision matches.
   {
     rule: 'Revision: the raw target revision is no observed one',
@@ -291,7 +288,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'commits.ts',
     find: '  return !observed.some(\n',
     replace: '  return true || !observed.some(\n',
-    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Revision: a tag of the commit',
@@ -365,15 +361,13 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'Revision: the branch of a dry source, with fresh evidence',
     file: 'hydration.ts',
     find: 'return refreshed && hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
-    replace: 'return hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
-    unseen: 'that the hydrator has looked is known after a refresh only',
+    replace: 'return tracks(spec.sourceHydrator.drySource, wanted) && isLast',
   },
   {
     rule: 'Revision: the branch of a dry source, once the hydrator has looked',
     file: 'hydration.ts',
     find: 'return refreshed && hydratorLooked && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
     replace: 'return refreshed && tracks(spec.sourceHydrator.drySource, wanted) && isLast',
-    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'at-least: what was deployed after the wanted one',
@@ -435,7 +429,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'equivalence.ts',
     find: 'if (dry === undefined || !isFullSha(dry) || !isSha(wanted) || !rendersDrySource(application)) return []',
     replace: 'if (dry === undefined || !isFullSha(dry) || !isSha(wanted)) return []',
-    unseen: 'it takes more than 2,500 histories',
+    unseen: 'here a dry commit and what was hydrated of it hold the same',
   },
   {
     rule: 'Evidence: what is known of a commit, or of two, is not asked for again',
@@ -449,7 +443,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last',
     replace: 'const before = last',
-    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Failing: a comparison error in between does not begin anew',
@@ -486,7 +479,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'failing.ts',
     find: 'if (failing === undefined || isDoubtful) return false',
     replace: 'if (failing === undefined) return false',
-    unseen: 'an answer that is late may be as old as it is late',
   },
   {
     rule: 'Stream: one of many that says nothing at all is none',
@@ -499,7 +491,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'failing.ts',
     find: 'return failing.shownAt >= looksFrom(known, knowledge) &&',
     replace: 'return failing.until >= looksFrom(known, knowledge) &&',
-    unseen: 'it takes more than 2,500 histories',
   },
   // What is known, and how well.
   {
@@ -537,14 +528,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'provenAt: provenAt(known, met, isAnswer, applications',
     replace: 'provenAt: provenAt(known, met, at === now && isRequested(sighting), applications',
-    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Proof: several that were each met, and not at the same time',
     file: 'observe.ts',
     find: 'if (begins) return isOnly ? met.since : (known.sighting?.asOf ?? NEVER)',
     replace: 'if (begins) return met.since',
-    unseen: 'it takes more than 2,500 histories',
   },
   {
     rule: 'Selector: whatever matches by now is among them',
@@ -563,34 +552,32 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'knowledge.ts',
     find: 'return applications.size === 0 ? undefined : since',
     replace: 'return since',
-    unseen: 'there is one more guard: how many it must match is one at least',
+    also: [{ file: 'moment.ts', find: 'if (applications.size < target.min) return false', replace: '' }],
   },
   {
     rule: 'Selector: what it no longer matches does not count',
     file: 'learn-members.ts',
-    find: "if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)",
+    find: 'if (!listed.has(key) && known.toldAt > startedAt) listed.set(key, known)',
     replace: 'if (!listed.has(key)) listed.set(key, known)',
   },
   {
     rule: 'Selector: an answer about one of them says nothing of whether it is selected',
     file: 'learn-members.ts',
-    find: "sighting?.source === 'stream' && sighting.at > startedAt",
-    replace: 'sighting !== undefined && sighting.at > startedAt',
-    unseen: 'it takes more than 2,500 histories',
+    find: 'known.toldAt > startedAt',
+    replace: 'known.sighting !== undefined && known.sighting.at > startedAt',
   },
   {
     rule: 'Selector: what a stream has brought since the list was asked for stays',
     file: 'learn-members.ts',
-    find: "if (!listed.has(key) && sighting?.source === 'stream' && sighting.at > startedAt) listed.set(key, known)",
+    find: 'if (!listed.has(key) && known.toldAt > startedAt) listed.set(key, known)',
     replace: '',
-    unseen: 'the proof of a yes lists once more',
   },
   {
     rule: 'Selector: what was learnt since the list was asked for is newer than it',
     file: 'learn-members.ts',
     find: 'const isNewer = known.sighting !== undefined && known.sighting.at > startedAt',
     replace: 'const isNewer = false',
-    unseen: 'the proof of a yes lists once more',
+    unseen: 'the next list is within an interval, and the proof of a yes lists once more',
   },
   {
     rule: 'Selector: labels that change are seen without a word of the stream',
@@ -603,7 +590,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'needs-members.ts',
     find: 'listedAt < aliveSince ? aliveSince : NOT',
     replace: 'listedAt < aliveSince ? NOT : NOT',
-    unseen: 'the proof of a yes lists once more',
+    unseen: 'what has left is listed within half a minute, as is promised',
   },
   {
     rule: 'Stable for: has passed',
@@ -729,14 +716,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }',
     replace: 'if (true as boolean) return { ...after, ...counted }',
-    unseen: 'an answer that is late may be as old as it is late',
   },
   {
     rule: 'Race: of a look and a stream that contradict each other, the one that says no counts',
     file: 'observe.ts',
     find: 'const doubted = is ? assessed({ ...known, whole, syncing }, now, context) : after',
     replace: 'const doubted = after',
-    unseen: 'an answer that is late may be as old as it is late',
   },
   {
     rule: 'Race: the answer to a refresh does not take the place of what a stream has told since',
@@ -755,14 +740,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: ': { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }',
     replace: ': { ...known, evidence }',
-    unseen: 'the next tree is read within ten seconds',
+    unseen: 'a yes asks for another tree, and this one only explains',
   },
   {
     rule: 'Race: what was seen before the fresh evidence is not judged by it',
     file: 'observe.ts',
     find: "const refreshed = policy.refresh === 'none' || age === 'after'",
     replace: "const refreshed = policy.refresh === 'none' || known.refreshes.fresh !== undefined",
-    unseen: 'what is from before is seldom met',
+    unseen: 'what is from before takes the place of nothing that came since',
   },
   // Refreshes.
   {
@@ -928,6 +913,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'Time: the deadline is kept',
     file: 'knowledge.ts',
     find: 'deadline: now + (policy.timeout === 0',
-    replace: 'deadline: 1 + now + (policy.timeout === 0',
+    replace: 'deadline: 60_000 + now + (policy.timeout === 0',
   },
+  ...SYNCING_MUTANTS,
 ]

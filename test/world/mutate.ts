@@ -4,11 +4,13 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { MUTANTS, type Mutant } from './mutants.ts'
+import type { Mutant } from './mutant.ts'
+import { MUTANTS } from './mutants.ts'
 
-const USAGE = `bun run mutants [--only TEXT] [--count N] [--workers N]
+const USAGE = `bun run mutants [--only TEXT] [--unseen] [--count N] [--workers N]
 
   --only     the rules whose names hold the text
+  --unseen   those that are known not to be found
   --count    how many histories of each kind to play at most, 20000 by default
   --workers  how many processes play
 `
@@ -20,6 +22,7 @@ const OPPONENTS = ['gate:drills', 'gate'] as const
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
+    unseen: { type: 'boolean', default: false },
     count: { type: 'string', default: '20000' },
     workers: { type: 'string', default: '2' },
     help: { type: 'boolean', default: false },
@@ -36,7 +39,7 @@ async function mutate(): Promise<number> {
     cpSync(join(ROOT, path), join(tree, path), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
   let holes = 0
-  for (const mutant of MUTANTS.filter(({ rule }) => rule.includes(values.only))) {
+  for (const mutant of MUTANTS.filter(isMeant)) {
     const found = await without(mutant, tree)
     if (found === undefined && mutant.unseen === undefined) holes++
     console.log(
@@ -47,22 +50,31 @@ async function mutate(): Promise<number> {
   return holes > 0 ? 1 : 0
 }
 
+function isMeant({ rule, unseen }: Mutant): boolean {
+  return rule.includes(values.only) && (!values.unseen || unseen !== undefined)
+}
+
 /** What is found without the rule; `undefined`: nothing. */
-async function without({ file, find, replace }: Mutant, tree: string): Promise<string | undefined> {
-  const path = join(tree, 'lib', file)
-  const whole = readFileSync(path, 'utf8')
-  writeFileSync(
-    path,
-    whole.replace(find, () => replace),
-  )
+async function without(mutant: Mutant, tree: string): Promise<string | undefined> {
+  const { also = [], opponents = OPPONENTS } = mutant
+  const wholes = new Map<string, string>()
   try {
-    for (const opponent of OPPONENTS) {
+    for (const { file, find, replace } of [mutant, ...also]) {
+      const path = join(tree, 'lib', file)
+      const text = readFileSync(path, 'utf8')
+      if (!wholes.has(path)) wholes.set(path, text)
+      writeFileSync(
+        path,
+        text.replace(find, () => replace),
+      )
+    }
+    for (const opponent of opponents) {
       const breach = await firstBreach(tree, opponent)
       if (breach !== undefined) return `${breach} (${opponent})`
     }
     return undefined
   } finally {
-    writeFileSync(path, whole)
+    for (const [path, text] of wholes) writeFileSync(path, text)
   }
 }
 

@@ -20,6 +20,7 @@ import {
 export function requestOperation(world: World, subject: Subject, operation: Operation): void {
   subject.operation = operation
   subject.begun.push(operation.id ?? '')
+  subject.operations.push(operation)
   world.journal.count(
     operation.isLocal
       ? 'local sync'

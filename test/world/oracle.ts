@@ -77,8 +77,13 @@ interface Asked {
   readonly subject: Subject
   readonly wanted: Wanted
   truth: Truth
-  /** When it really was as wanted. */
+  /** When it really was as wanted, and when the store said so. */
   readonly real: Turn<boolean>[]
+  readonly stored: Turn<boolean>[]
+  /** The last that a stream has told the run of it: when that came, and when it had been written. */
+  told: { readonly at: number; readonly writtenAt: number } | undefined
+  /** The revisions that were observed, as far as they were known. */
+  readonly revisions: Turn<string>[]
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -125,6 +130,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       wanted,
       truth: ABSENT,
       real: [],
+      stored: [],
+      told: undefined,
+      revisions: [],
       besides: [],
       failings: [],
       hopelessSince: undefined,
@@ -137,6 +145,17 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   }
   world.changed = (subject) => {
     if (asked.has(subject)) dirty.add(subject)
+  }
+  world.told = (subject, writtenAt) => {
+    const one = asked.get(subject)
+    if (one !== undefined) one.told = { at: time.now(), writtenAt }
+  }
+  /** Whether something has been so at some time since what a stream had told the run before this instant was written. */
+  const sinceTold = (turns: readonly Turn<boolean>[], { told }: Asked): boolean => {
+    const now = time.now()
+    return (
+      told === undefined || told.at >= now || lastTrue(turns, told.writtenAt + INSTANT, now) !== undefined
+    )
   }
   // Where a plain revision could be meant for several sources, nothing may be synced.
   const isAmbiguous = scenario.applications.some(({ hasSeveralSources }) => hasSeveralSources)
@@ -278,6 +297,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
       turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
+      turn(one.stored, one.truth.isStored)
+      if (showsRevisions(subject)) turn(one.revisions, one.truth.observed)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -369,10 +390,13 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
     // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
     const from = ends.from - controllerLag(scenario, ends.to)
-    for (const { subject, real, meant } of asked.values()) {
+    for (const one of asked.values()) {
+      const { subject, real, meant } = one
       const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
       if (wasMeant && lastTrue(real, from, ends.to) === undefined)
         return breach('never wrong', `it was not so of ${subject.plan.name}`)
+      if (wasMeant && isMember(subject) && !sinceTold(one.stored, one))
+        return breach('never wrong', `a stream had told otherwise of ${subject.plan.name}`)
     }
     if (policy.stableFor === 0) return undefined
     const gap = longestGap(stored, Math.max(now - policy.stableFor, 0), now)
@@ -387,7 +411,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
-    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
+    if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync.id)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
@@ -404,6 +428,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
     if (lastTrue(failings, now - evidenceAgeOfNo(scenario), now) === undefined)
       return breach('never early', 'it was not failing')
+    if (!sinceTold(failings, one)) return breach('never early', 'a stream had told otherwise')
+    const revisedAt = lastsSince(one.revisions, resolutionOf(policy))
+    if (revisedAt < now - evidenceAgeOfNo(scenario) && now - revisedAt < failAfter)
+      return breach('never early', `it is at another revision since ${revisedAt} ms`)
     const gap = longestGap(failings, now - failAfter, now)
     return gap > Math.max(resolutionOf(policy), 0) && needed > 0
       ? breach('never early', `it was not failing for ${gap} ms of the last ${failAfter}`)
@@ -424,6 +452,30 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   }
 }
 
+/** Less than lies between anything that happens. */
+const INSTANT = 1e-6
+
+/** Since when the last value has been there, but for others that were there for less than some time. */
+function lastsSince<T>(turns: readonly Turn<T>[], least: number): number {
+  const last = turns.at(-1)
+  let since = last?.at ?? Number.NEGATIVE_INFINITY
+  for (let i = turns.length - 2; i >= 0; i--) {
+    const { at, value } = turns[i] ?? {}
+    if (at === undefined) break
+    if (value === last?.value) since = at
+    else if ((turns[i + 1]?.at ?? at) - at > least) break
+  }
+  return since
+}
+
+/** Whether a commit or a version of each source is observed: on an error, and of local manifests, a branch's name is. */
+function showsRevisions({ spec: { sources }, status: { revisions } }: Subject): boolean {
+  return (
+    revisions.length > 0 &&
+    revisions.every((one, i) => sources[i]?.chart !== undefined || /^[0-9a-f]{40}$/.test(one))
+  )
+}
+
 /** Whether who asks at this server is right to give up: it refuses the token for good, or nobody is there. */
 function isHopeless(
   { scenario: { faults, policy } }: World,
@@ -441,9 +493,10 @@ function isHopeless(
   })
 }
 
-/** Whether a sync has failed for good, or the gate's own is no longer on record. */
-function hasFailedSync({ status: { operationState }, begun }: Subject): boolean {
+/** Whether a sync has failed for good, or the gate's own is no longer on record; with an id, one that carries it. */
+function hasFailedSync({ status: { operationState }, begun }: Subject, id: string | undefined): boolean {
   const phase = operationState?.phase
+  if (id !== undefined && !begun.includes(id)) return false
   return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
 }
 

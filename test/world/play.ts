@@ -1,5 +1,6 @@
 /** Plays one history: a scenario's world, and a machine in it, from the beginning to the end of the run. */
 
+import { SYNC_SETTLE } from '../../lib/promises.ts'
 import type { Request } from '../../lib/requests.ts'
 import { run } from '../../lib/run.ts'
 import { createWorld } from './create.ts'
@@ -57,6 +58,8 @@ export function play<K>(
   let breach: Breach | undefined
   let underWay = 0
   let syncsUnderWay = 0
+  // Those that the server has not heard, and until when they may be on their way.
+  let orders = new Map<string, number>()
   const tooMany = (count: number): Breach => ({
     promise: 'never greedy',
     at: time.now(),
@@ -71,6 +74,7 @@ export function play<K>(
     const isDead = () => world.runs !== number
     const aborts: (() => void)[] = []
     begunAt = time.now()
+    orders = new Map()
     const kill = () => {
       if (isDead() || ending !== undefined) return
       world.runs++
@@ -102,17 +106,22 @@ export function play<K>(
         if (request.kind === 'sync') {
           killOn('sync sent')
           syncsUnderWay++
+          orders.set(request.application, Number.POSITIVE_INFINITY)
           if (syncsUnderWay > MOST_SYNCS) breach ??= tooMany(syncsUnderWay)
         }
         breach ??= oracle.sent()
       },
       ended: (request) => {
         underWay--
-        if (request.kind === 'sync') syncsUnderWay--
+        if (request.kind !== 'sync') return
+        syncsUnderWay--
+        if (orders.has(request.application)) orders.set(request.application, time.now() + SYNC_SETTLE)
       },
       answered: () => oracle.answered(),
       heard: (request) => {
-        if (request.kind === 'sync') killOn('sync heard')
+        if (request.kind !== 'sync') return
+        orders.delete(request.application)
+        killOn('sync heard')
       },
     })
     const interruption = scenario.interruptedAt === undefined ? undefined : new AbortController()
@@ -190,6 +199,9 @@ export function play<K>(
       if (world.mistake !== undefined) breach ??= { at: time.now(), ...world.mistake }
     }
     if (ending !== undefined) breach ??= oracle.judge(ending)
+    const isPending = [...orders.values()].some((until) => until > time.now())
+    if (ending?.kind === 'verified' && isPending)
+      breach ??= { promise: 'never wrong', at: time.now(), what: 'a sync was asked for, and may begin' }
     if (ending !== undefined && underWay > 0)
       breach ??= { promise: 'no crash', at: time.now(), what: `${underWay} requests are left under way` }
   } catch (error) {

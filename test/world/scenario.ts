@@ -23,6 +23,8 @@ export interface Scenario {
   readonly kills?: readonly Kill[]
   /** So many times somebody else begins a sync just before that of the gate arrives. */
   readonly rivals?: number
+  /** How much later the hydrator is at what a refresh asks of it, where others keep it busy. */
+  readonly hydratorWaits?: number | undefined
   /** What it is a drill of. */
   readonly drill?: string
 }
@@ -137,7 +139,8 @@ export type Step = { readonly at: number } & (
   | { readonly kind: 'restart'; readonly application: number; readonly takes: number }
   | { readonly kind: 'delete'; readonly application: number; readonly takes: number }
   | { readonly kind: 'create'; readonly application: number }
-  | { readonly kind: 'relabel'; readonly application: number }
+  /** Another team's from now on, unless it is given one. */
+  | { readonly kind: 'relabel'; readonly application: number; readonly team?: string }
   /** The application's project is gone for a while. */
   | { readonly kind: 'invalid'; readonly application: number; readonly takes: number }
 )
@@ -161,7 +164,7 @@ export type Fault = {
       /** The connection breaks when the answer should come. */
       readonly breaks?: boolean
       /** Hits requests of this kind only. */
-      readonly only?: 'sync'
+      readonly only?: 'sync' | 'look'
     }
   | { readonly kind: 'outage' }
   | { readonly kind: 'reset' }

@@ -208,7 +208,7 @@ function refresh(
   if (isFaulty(world, 'controller down')) world.journal.count('fault controller down')
   const { store, time } = world
   annotateRefresh(world, subject, `${rfc3339(time.now())}.${store.version}`, true)
-  requestHydration(world, subject, world.random.between(1, 60))
+  requestHydration(world, subject, world.random.between(1, 60) + (world.scenario.hydratorWaits ?? 0))
   const { version } = subject
   const subscriber = ({ type, cached }: Change) => {
     if (isOver()) store.subscribers.delete(subscriber)

@@ -89,7 +89,7 @@ function take(world: World, step: Step): void {
       remove(world, subject, step.takes)
       return
     case 'relabel':
-      subject.labels = { team: 'other' }
+      subject.labels = { team: step.team ?? 'other' }
       write(world, subject)
       return
     case 'invalid':
@@ -215,6 +215,7 @@ function create(world: World, subject: Subject | undefined): void {
   subject.live = nothingLive()
   subject.deployments.length = 0
   subject.begun.length = 0
+  subject.operations.length = 0
   subject.orderedBy.clear()
   Object.assign(subject.controller, {
     isComparing: false,

@@ -21,6 +21,7 @@ export interface Cached {
   readonly application: Application
   readonly labels: Readonly<Record<string, string>>
   readonly version: number
+  readonly writtenAt: number
 }
 
 export interface Change {
@@ -41,6 +42,7 @@ export function write(world: World, subject: Subject): void {
   subject.stored = subject.exists ? render(subject) : undefined
   world.changed(subject)
   const { stored, labels, version } = subject
+  const writtenAt = world.time.now()
   publish(world, () => {
     const before = store.cached.get(subject.number)
     if (stored === undefined) {
@@ -50,7 +52,7 @@ export function write(world: World, subject: Subject): void {
       tell(store, { type: 'DELETED', cached: before })
       return
     }
-    const cached = { subject, application: stored, labels, version }
+    const cached = { subject, application: stored, labels, version, writtenAt }
     store.cached.set(subject.number, cached)
     // What a selector matches is another.
     if (before?.labels !== labels) world.changed(subject)

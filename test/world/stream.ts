@@ -10,7 +10,7 @@ import { activeFaults, isFaulty } from './faults.ts'
 import { isAbout, matching } from './matching.ts'
 import type { Network } from './network.ts'
 import { cut } from './render.ts'
-import type { Change } from './store.ts'
+import type { Cached, Change } from './store.ts'
 import type { World } from './world.ts'
 
 const KEEP_ALIVE = 15_000
@@ -51,9 +51,12 @@ export function openStream(
     journal.count('fault silent')
     return true
   }
-  const send = (events: readonly WatchEvent[]) => {
+  const send = (events: readonly WatchEvent[], told: readonly Cached[] = []) => {
     if (isSilent()) return
-    deliver(() => report.brought({ kind: 'changes', events }))
+    deliver(() => {
+      for (const { subject, writtenAt } of told) world.told(subject, writtenAt)
+      report.brought({ kind: 'changes', events })
+    })
   }
   const subscriber = ({ type, cached }: Change) => {
     if (!isAbout(query, cached, true)) return
@@ -61,7 +64,7 @@ export function openStream(
       journal.count('fault lost')
       return
     }
-    send([{ type, application: cut(cached.application) }])
+    send([{ type, application: cut(cached.application) }], type === 'DELETED' ? [] : [cached])
   }
   const close = () => {
     isClosed = true
@@ -78,10 +81,11 @@ export function openStream(
   time.after(passage.readAfter, () => {
     if (isClosed) return
     deliver(() => report.brought({ kind: 'opened' }))
-    const events = matching(world, query, true).map(
+    const present = matching(world, query, true)
+    const events = present.map(
       ({ application }): WatchEvent => ({ type: 'ADDED', application: cut(application) }),
     )
-    if (events.length > 0) send(events)
+    if (events.length > 0) send(events, present)
     let gap = USUAL_GAP * random.next()
     for (const fault of activeFaults(world)) if (fault.kind === 'gap') gap += fault.by
     const { version, published } = store

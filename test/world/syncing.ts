@@ -75,6 +75,8 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const underWay = new Map<Subject, Operation | undefined>()
   const closings = new Map<string, number>()
   let dueSince: number | undefined
+  let leftAt = Number.NEGATIVE_INFINITY
+  let most = 0
   let refusalDueSince: number | undefined
 
   // A window that opens changes nothing of an application, and makes a sync due.
@@ -98,7 +100,11 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   /** Its own, or one that somebody began meanwhile, which may be for the same revisions and adopted. */
   const isOwned = (subject: Subject) => {
     const before = begunBefore.get(subject) ?? 0
-    return subject.begun.length > before || subject.begun.includes(sync.id ?? ' ')
+    const { begun, operations } = subject
+    if (sync.id !== undefined) return begun.includes(sync.id)
+    return operations.some(
+      (operation, i) => i >= before && (begun[i] !== '' || isAdoptable(operation, wantedOf.get(subject))),
+    )
   }
   const isRefusalDue = () =>
     isQuiet &&
@@ -111,6 +117,9 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
 
   const look = (): Mistake | undefined => {
     const now = time.now()
+    const present = [...all.keys()].filter((subject) => members.includes(subject)).length
+    if (present < most) leftAt = now
+    most = present
     const allowed = KNOWN_WITHIN + WINDOWS_INTERVAL
     if (dueSince !== undefined && now - dueSince > allowed)
       return { promise: 'never late', what: `syncs are due since ${dueSince} ms, and none was started` }
@@ -133,6 +142,9 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     if (policy.timeout === 0) return 'one look ordered a sync'
     if (plan.automated) return `${plan.name} is synced automatically, and was ordered`
     if (mayNot(subject)) return `${plan.name} was ordered, and that is forbidden`
+    const present = [...all.keys()].filter((other) => members.includes(other)).length
+    if (present < members.least && now - leftAt > EVIDENCE_AGE && isQuiet)
+      return `${plan.name} was ordered, and there are ${present} of ${members.least}`
     if (order.prune !== (sync.prune ?? plan.owner?.prunes ?? false))
       return `${plan.name} was ordered ${order.prune ? 'with' : 'without'} pruning`
     for (const [other, { need, since }] of all)
@@ -157,6 +169,18 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       lasted(last) > ADOPTED_WITHIN
     if (wasAdoptable && isQuiet && isFor(last.synced, wantedOf.get(subject)))
       return `${plan.name} was ordered after an operation for the same commit, which was waited for`
+    const { status, live, spec } = subject
+    const hasBrought =
+      last?.phase === 'Succeeded' &&
+      !last.operation.isDryRun &&
+      last.operation.isPartial !== true &&
+      !last.operation.isLocal &&
+      (last.finishedAt ?? 0) > serverTime(world) - (now - startsAt) &&
+      isFor(last.synced, wantedOf.get(subject)) &&
+      isFor(status.revisions, wantedOf.get(subject)) &&
+      status.comparedTo === spec &&
+      !live.hasDrifted
+    if (hasBrought && isQuiet) return `${plan.name} was ordered, and has just been synced to the same commit`
     if (isUnrefreshed(subject) && isQuiet)
       return `${plan.name} was ordered by what was compared before the run`
     const wanted = wantedOf.get(subject)
@@ -224,7 +248,8 @@ function needOf(subject: Subject, wanted: Wanted, truth: Truth): Need {
   if (isBrought(subject, wanted, truth)) return 'none'
   const isClear =
     operation === undefined &&
-    status.syncStatus === 'OutOfSync' &&
+    (status.syncStatus === 'OutOfSync' ||
+      (status.syncStatus === 'Synced' && isCommit(wanted) && !isFor(status.revisions, wanted))) &&
     status.comparedTo === spec &&
     status.conditions.length === 0 &&
     annotations.refresh === undefined &&
@@ -267,6 +292,17 @@ function bringsCommit({ plan }: Subject, wanted: Wanted, { revisions }: SyncOrde
   if (!isPlain || !isCommit(wanted) || wanted.revision?.kind !== 'any-source') return true
   const commit = wanted.revision.revision.toLowerCase()
   return revisions.some(({ revision }) => revision.toLowerCase() === commit)
+}
+
+/** Whether somebody's operation may be for what is wanted: a sync of everything from Git. */
+function isAdoptable(
+  { isDryRun, isPartial, isLocal, revisions }: Operation,
+  wanted: Wanted | undefined,
+): boolean {
+  if (isDryRun || isPartial === true || isLocal) return false
+  // What is tracked at the time.
+  if (wanted === undefined || !isCommit(wanted) || revisions.length === 0) return true
+  return isFor(revisions, wanted)
 }
 
 function lasted({ startedAt, finishedAt = startedAt }: OperationState): number {

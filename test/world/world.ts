@@ -32,6 +32,8 @@ export interface World {
   rivals: number
   /** Called with each application of which something has become another. */
   changed: (subject: Subject) => void
+  /** Called with each application of which a stream has told the run, and when what it told had been written. */
+  told: (subject: Subject, writtenAt: number) => void
   /** Asks the controller for a comparison. 1: with the revision that is known; 2: with the latest. */
   requestComparison: (subject: Subject, level: 1 | 2, delay: number) => void
 }
@@ -58,6 +60,8 @@ export interface Subject {
   isInvalid: boolean
   /** The ids of all operations since the application was created, in order; `''`: without one. */
   readonly begun: string[]
+  /** And what each was, once its revisions are known. */
+  readonly operations: Operation[]
   /** Which run of the gate ordered each id. */
   readonly orderedBy: Map<string, number>
   readonly controller: ControllerState
