@@ -13,6 +13,10 @@ export interface Live {
   failedAt: number
   /** For how long a run could see that, where nothing is on record of it any more. */
   failureWasSeenFor: number | undefined
+  /** An operation before the last one has failed its hook, and none has succeeded since. */
+  hadFailedHook: boolean
+  /** For how long a run could see that no hook made the last operation fail, where nothing is on record of it any more. */
+  resultsWereThereFor: number | undefined
   rollout: 'done' | 'progressing' | 'degraded'
   /** Counts rollouts: what was begun for an earlier one ends with it. */
   generation: number
@@ -44,6 +48,8 @@ export function nothingLive(): Live {
     hasFailedHook: false,
     failedAt: Number.NEGATIVE_INFINITY,
     failureWasSeenFor: undefined,
+    hadFailedHook: false,
+    resultsWereThereFor: undefined,
     rollout: 'done',
     generation: 0,
     pods: [],

@@ -1,6 +1,6 @@
 /** What is so that time alone will hardly mend. */
 
-import type { Wanted } from '../../lib/wanted.ts'
+import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { showsSome } from './truth-images.ts'
 import { claimsRevision, isNamed, isSame } from './truth-revisions.ts'
 import type { Subject, World } from './world.ts'
@@ -58,6 +58,15 @@ export function isExcused({ status, live, operation, lastReal }: Subject): boole
   )
 }
 
+/**
+ * Whether a run could know that no hook made the last operation fail. A dry run, or a sync of some resources, takes its
+ * results away: who has seen an operation fail, or its hook before it, and not these, has to take it for the hook.
+ */
+export function isSeenThrough({ live }: Subject, { interval, watch }: Policy): boolean {
+  const { resultsWereThereFor: seen, hadFailedHook } = live
+  return seen === undefined || (!watch && !hadFailedHook) || seen > 3 * interval + 30_000
+}
+
 function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision)
 }
@@ -75,8 +84,7 @@ export function failing(
   since: number,
   countsErrors = true,
 ): Failing | undefined {
-  const { status, live, deletingSince, spec } = subject
-  const { operationState } = status
+  const { status, deletingSince, spec } = subject
   if (deletingSince !== undefined) return 'Deleting'
   if (
     hasFailed(subject) &&
@@ -97,15 +105,22 @@ export function failing(
     wanted.revision.entries.some((entry) => !spec.sources.some((source) => isNamed(source, entry.source)))
   )
     return 'RevisionMismatch'
-  if (!isIdentified || !showsSome(wanted.images, subject)) return undefined
-  if (wanted.health.includes(status.health ?? '')) return undefined
-  if (status.health === 'Degraded') return 'NotHealthy'
-  if (status.health !== 'Progressing') return undefined
+  const isHealthFailing = isIdentified && showsSome(wanted.images, subject) && isIll(subject, wanted)
+  if (isHealthFailing) return 'NotHealthy'
+  // Nobody can say that it was not a hook that failed.
+  return isSeenThrough(subject, world.scenario.policy) ? undefined : 'OperationFailed'
+}
+
+/** Degraded, or Progressing with what is broken since the last operation began. */
+function isIll({ status, live }: Subject, wanted: Wanted): boolean {
+  const { health, operationState } = status
+  if (wanted.health.includes(health ?? '')) return false
+  if (health !== 'Progressing') return health === 'Degraded'
   const began = Math.floor((operationState?.startedAt ?? 0) / 1000) * 1000
-  const isStuck =
+  return (
     live.pods.some(({ state, createdAt }) => state === 'broken' && createdAt >= began) ||
     (live.blockedSince !== undefined && live.blockedSince >= began)
-  return isStuck ? 'NotHealthy' : undefined
+  )
 }
 
 /** Whether the last operation was for what is wanted: by its name, or because it is what is observed now. */

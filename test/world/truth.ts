@@ -6,7 +6,7 @@
 import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { contentAt, sameContents } from './git.ts'
 import { liveHealth } from './live.ts'
-import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused } from './truth-failing.ts'
+import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused, isSeenThrough } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
 import { claims, type SeenAt, shows } from './truth-revisions.ts'
 import { type Subject, sameSources, sameSpec, syncedSource, type World } from './world.ts'
@@ -85,7 +85,11 @@ export function truthOf(
     (subject.plan.hydration === 'none' ||
       sameSources(world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources, spec.sources))
   const isVisible =
-    isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
+    isStored &&
+    isReal &&
+    shows(world, subject, wanted, seenAt) &&
+    (!hasFailed(subject) || isExcused(subject)) &&
+    isSeenThrough(subject, scenario.policy)
   const reason = failing(world, subject, wanted, isIdentified, since)
   const isOnlyError =
     reason === 'Conditions' && failing(world, subject, wanted, isIdentified, since, false) === undefined
