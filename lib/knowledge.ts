@@ -91,6 +91,9 @@ export const NO_REFRESHES: Refreshes = {
   fresh: undefined,
 }
 
+/** Nothing is open that was met or failing. */
+export const NOT_PAUSED = { met: undefined, failing: undefined } as const
+
 /** One application of the run. */
 export interface Known {
   /** Its place in maps, the same for the whole run: `namespace/name` as far as it was given. */
@@ -120,6 +123,8 @@ export interface Known {
     | undefined
   readonly met: Streak | undefined
   readonly failing: Failing | undefined
+  /** What was met or failing until something came that leaves it open whether it is so still. */
+  readonly paused: { readonly met: Streak | undefined; readonly failing: Failing | undefined }
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
   /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */
@@ -296,6 +301,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     judged: undefined,
     met: undefined,
     failing: undefined,
+    paused: NOT_PAUSED,
     provenAt: NEVER,
     lookedAt: NEVER,
     idleLooks: 0,
@@ -334,6 +340,11 @@ export function isAlone({ target, applications }: Knowledge): boolean {
 export function aliveSince(knowledge: Knowledge, now: number): number | undefined {
   const { openedAt } = knowledge.streams
   return openedAt !== undefined && now < lostAt(knowledge) ? openedAt : undefined
+}
+
+/** Whether the stream has brought anything since it was opened, if only a keep-alive: nothing in between holds it back. */
+export function isFlowing({ streams: { openedAt, heardAt } }: Knowledge): boolean {
+  return openedAt !== undefined && heardAt > openedAt
 }
 
 /** The last failure of a question about an application, where it has not been answered since. */

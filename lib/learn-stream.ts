@@ -74,11 +74,21 @@ export function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: 
   const isBeginning = beginsStill(knowledge.streams, events, now)
   const streams = { ...knowledge.streams, heardAt: now, isBeginning }
   if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
-  // Nothing has changed of what this stream has told of.
-  const applications = new Map(knowledge.applications)
-  for (const [key, known] of applications)
-    if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
-  return { ...knowledge, applications, streams }
+  return { ...knowledge, applications: unchanged(knowledge, now), streams }
+}
+
+/** A stream is over: of what it has told of, nothing had changed when it was last heard, unless it was deaf. */
+export function lastHeard(knowledge: Knowledge, now: number): Knowledge {
+  if (now >= deafAt(knowledge)) return knowledge
+  return { ...knowledge, applications: unchanged(knowledge, knowledge.streams.heardAt) }
+}
+
+/** Nothing had changed by then of what this stream has told of. */
+function unchanged({ applications, streams }: Knowledge, at: number): Knowledge['applications'] {
+  const after = new Map(applications)
+  for (const [key, known] of after)
+    if (known.mentionedBy === streams.number) after.set(key, confirmed(known, at))
+  return after
 }
 
 /** What a stream begins with comes in one go: a keep-alive or a silence after some of it ends that. */

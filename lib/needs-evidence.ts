@@ -211,10 +211,14 @@ function isIll(checks: Known['checks']): boolean {
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { key, treeAsOf } = known
+  const { key, treeAsOf, paused, sighting } = known
   const due = treeAsOf + TREE_INTERVAL
   // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
   if (knowledge.failures.has(`look:${key}`)) return due
+  // What was met or failing goes on, or does not, by a tree of what was just seen.
+  const isAwaited =
+    (paused.met !== undefined || paused.failing !== undefined) && treeAsOf < (sighting?.at ?? NEVER)
+  if (isAwaited) return treeAsOf + SHORTEST_PAUSE
   // An early no rests on what was seen when *fail after* had passed.
   const dueAt = failsAt(known, knowledge.policy)
   return dueAt > treeAsOf ? Math.min(due, Math.max(dueAt, treeAsOf + SHORTEST_PAUSE)) : due

@@ -12,12 +12,14 @@ import {
   type Known,
   NEVER,
   NO_REFRESHES,
+  NOT_PAUSED,
   type Sighting,
   type Streak,
 } from './knowledge.ts'
+import { type Open, openOf } from './open.ts'
 import { failedOperation, withHiddenFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
-import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
 import { withOwnSync } from './sync-checks.ts'
@@ -155,8 +157,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const checks = isSame
     ? known.checks
     : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
+  // What was met or failing goes on where an answer that is still to come shows that it is so still.
+  const wasMet = known.met ?? known.paused.met
+  const wasFailing = known.failing ?? known.paused.failing
   const met = checks.every(isMet)
-    ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
+    ? extended(wasMet, now, asOf, longestGap(policy, policy.stableFor, applications.size))
     : undefined
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
@@ -165,7 +170,13 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const failing =
     failed.length === 0
       ? undefined
-      : failingOf(known, failed, { now, until, isAnswer }, { policy, applications })
+      : failingOf(
+          { ...known, failing: wasFailing },
+          failed,
+          { now, until, isAnswer },
+          { policy, applications },
+        )
+  const isOpen = failed.length === 0 && met === undefined && (wasMet ?? wasFailing) !== undefined
   return {
     ...known,
     evidence,
@@ -174,9 +185,14 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     judged: { application, evidence, syncing },
     met,
     failing,
+    paused: isOpen ? paused(wasMet, wasFailing, openOf({ ...known, checks, evidence })) : NOT_PAUSED,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
+}
+
+function paused(met: Streak | undefined, failing: Failing | undefined, open: Open): Known['paused'] {
+  return { met: open.met ? met : undefined, failing: open.failing ? failing : undefined }
 }
 
 /**
@@ -184,7 +200,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
  * a repository server with a hiccup now and then would put off every no.
  */
 function failingOf(
-  { sighting, failing: last }: Known,
+  { sighting, failing: last, refreshes }: Known,
   failed: readonly Check[],
   { now, until, isAnswer }: { readonly now: number; readonly until: number; readonly isAnswer: boolean },
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
@@ -194,10 +210,14 @@ function failingOf(
   const revisions = observed.map(({ revision }) => revision).join(' ')
   const isKnown = observed.every(({ revision }) => revision !== '')
   const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
-  const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
-  const begins = before === undefined || before.since !== streak.since
   const hasError = failed.some(({ code }) => code === 'Conditions')
   const hasOther = failed.some(({ code }) => code !== 'Conditions')
+  // An error alone that no refresh confirms has to last until Argo CD has compared again by itself.
+  const isConfirmed = refreshes.servedAskedAt >= (before?.errorSince ?? now)
+  const asked =
+    hasError && !hasOther && !isConfirmed ? Math.max(policy.failAfter, OWN_COMPARISON) : policy.failAfter
+  const streak = extended(before, now, until, longestGap(policy, asked, applications.size))
+  const begins = before === undefined || before.since !== streak.since
   return {
     ...streak,
     revisions: before?.revisions ?? revisions,
@@ -223,16 +243,16 @@ function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOn
   return Math.max(known.provenAt, known.sighting?.asOf ?? NEVER)
 }
 
-/** It was seen that nothing has changed. */
-export function confirmed(known: Known, now: number): Known {
+/** It was seen at this time that nothing had changed. */
+export function confirmed(known: Known, at: number): Known {
   const { met, failing, treeAsOf } = known
   if (met === undefined && failing === undefined) return known
   return {
     ...known,
-    met: met && { ...met, until: now },
+    met: met && { ...met, until: Math.max(met.until, at) },
     failing: failing && {
       ...failing,
-      until: restsOnTree(known) ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
+      until: Math.max(failing.until, restsOnTree(known) ? Math.min(at, treeAsOf) : at),
     },
   }
 }
