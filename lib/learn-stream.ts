@@ -73,7 +73,7 @@ export function opened(knowledge: Knowledge, now: number): Knowledge {
 export function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
   const isBeginning = beginsStill(knowledge.streams, events, now)
   const streams = { ...knowledge.streams, heardAt: now, isBeginning }
-  if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
+  if (events.length > 0) return changed({ ...knowledge, streams }, events, now, knowledge.streams.heardAt)
   return { ...knowledge, applications: unchanged(knowledge, now), streams }
 }
 
@@ -100,8 +100,17 @@ function beginsStill(
   return isBeginning && (!hasMentioned || (events.length > 0 && now - heardAt < LONGEST_LAG))
 }
 
-/** Applications as a stream tells of them; of several changes of one, the last is its state. */
-export function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
+/**
+ * Applications as a stream tells of them; of several changes of one, the last is its state.
+ *
+ * @param heardBefore when it was last heard before that: what it had told until then was still so
+ */
+export function changed(
+  knowledge: Knowledge,
+  events: readonly WatchEvent[],
+  now: number,
+  heardBefore = NEVER,
+): Knowledge {
   const applications = new Map(knowledge.applications)
   const unheard = new Map(knowledge.streams.unheard)
   const undecided = new Map(knowledge.undecided)
@@ -136,7 +145,7 @@ export function changed(knowledge: Knowledge, events: readonly WatchEvent[], now
       opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
-    const after = sighted(known, seen, now, context)
+    const after = sighted(isFirst ? known : confirmed(known, heardBefore), seen, now, context)
     applications.set(known.key, { ...after, refreshes: refreshObserved(after), mentionedBy: number, told })
   }
   const hasMentioned = last.size > 0

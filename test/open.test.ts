@@ -225,3 +225,11 @@ test('of many, those that were met before the last one have held for as long as 
   history.stream(15 * SECOND).tells(15 * SECOND, ...all)
   expect(history.decide(15 * SECOND)).toEqual(VERIFIED)
 })
+
+test('what a stream says again of one goes on from when it was last heard, whatever it told then', () => {
+  const all = ['a', 'b'].map((name) => parsed({ name, revision: SHA.b }))
+  const policy = { ...POLICY, watch: true, interval: SECOND, stableFor: 5 * SECOND }
+  const history = new History(policy, named('a', 'b')).stream(0).tells(0, ...all)
+  history.tells(4 * SECOND, ...all.slice(0, 1)).tells(8 * SECOND, ...all.slice(1))
+  expect(history.known('b').met?.since).toBe(0)
+})

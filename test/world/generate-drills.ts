@@ -405,6 +405,74 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
         : [],
     }
   },
+
+  /** A CronJob's Pod ends near the end of a soak, and only the tree tells that it runs no more. */
+  'CronJob that ends during a soak': ({ random, startsAt }) => {
+    const stableFor = random.integer(30_000, 45_000)
+    return {
+      wanted: shaOf(0),
+      wantedImage: SMOOTH.image,
+      policy: { stableFor, refresh: 'none' },
+      steps: [{ at: startsAt + stableFor - random.integer(200, 8000), kind: 'cronjob', application: 0 }],
+    }
+  },
+
+  /** What is broken is synced once more, and broken again: Progressing at first, as a tree tells. */
+  'next attempt that is broken as well': ({ random, startsAt, push }) => ({
+    policy: { failAfter: 120_000, refresh: 'none', timeout: 500_000 },
+    steps: [
+      push(1, startsAt - 3000, {
+        rollout: random.pick(['no image', 'no quota']),
+        progressDeadline: random.integer(8000, 20_000),
+      }),
+      { at: startsAt - 2000, kind: 'webhook' },
+      { at: startsAt + random.integer(60_000, 110_000), kind: 'drift', application: 0 },
+    ],
+  }),
+
+  /** No refresh may confirm an error, and fail after is short. */
+  'error that nothing confirms': ({ random, startsAt }) => ({
+    wanted: shaOf(0),
+    policy: {
+      failAfter: random.integer(0, 6000),
+      interval: random.integer(1000, 3000),
+      refresh: 'none',
+      watch: random.chance(0.8),
+      timeout: 400_000,
+    },
+    steps: [{ at: startsAt - random.integer(10, 3000), kind: 'invalid', application: 0, takes: 900_000 }],
+  }),
+
+  /** A stream is held back, and what is asked for is created meanwhile. */
+  'created behind a proxy that buffers': ({ random, startsAt }) => ({
+    plan: { beginning: 'absent' },
+    count: random.integer(1, 2),
+    selector: random.chance(0.5),
+    wanted: shaOf(0),
+    policy: { watch: true, refresh: 'none', interval: random.integer(2000, 5000) },
+    steps: [0, 1].map((number) => ({
+      at: startsAt + random.integer(2000, 16_000),
+      kind: 'create',
+      application: number,
+    })),
+    faults: [{ kind: 'buffered', from: startsAt - 1000, until: startsAt + random.integer(1000, 3000) }],
+  }),
+
+  /** One of many is met later than the others, and then nothing is told for the whole of a soak. */
+  'soak of many that is told of nothing': ({ random, startsAt }) => ({
+    count: 21 + random.integer(0, 3),
+    plan: { automated: false, selfHeals: false },
+    selector: random.chance(0.5),
+    wanted: shaOf(0),
+    policy: {
+      watch: true,
+      refresh: 'none',
+      interval: 1000,
+      stableFor: random.integer(4000, 9000),
+      timeout: 30_000,
+    },
+    steps: [{ at: startsAt - random.integer(100, 400), kind: 'sync', application: 1, how: 'plain' }],
+  }),
 }
 
 /** A commit that is pushed and told of, some time after the gate has settled. */

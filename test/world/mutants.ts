@@ -464,6 +464,25 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'failed.length === 0\n      ? known.failing',
   },
   {
+    rule: 'Failing: what nobody can tell yet does not begin anew',
+    file: 'observe.ts',
+    find: 'failing: open.failing ? failing : undefined }',
+    replace: 'failing: open.failing ? undefined : undefined }',
+  },
+  {
+    rule: 'Failing: what is known not to be failing does',
+    file: 'open.ts',
+    find: 'failing: unmet.some(mayFail) }',
+    replace: 'failing: true }',
+    unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
+  },
+  {
+    rule: 'Failing: an error that nothing confirms is watched for as long as it has to last',
+    file: 'observe.ts',
+    find: 'hasError && !hasOther && !isConfirmed ? Math.max(',
+    replace: 'hasError && !hasOther && !isConfirmed ? Math.min(',
+  },
+  {
     rule: 'Failing: what rests on the tree is as old as the tree',
     file: 'failing.ts',
     find: '&& (!restsOnTree(known) || treeAsOf >= dueAt)',
@@ -618,6 +637,24 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '    : known.met\n  // What rests on the tree is as old as the tree.',
   },
   {
+    rule: 'Stable for: what nobody can tell yet does not begin it anew',
+    file: 'observe.ts',
+    find: 'return { met: open.met ? met : undefined,',
+    replace: 'return { met: open.met ? undefined : undefined,',
+  },
+  {
+    rule: 'Stable for: what is known to be unmet does',
+    file: 'open.ts',
+    find: 'return { met: unmet.every(isOpen),',
+    replace: 'return { met: true,',
+  },
+  {
+    rule: 'Stable for: of many, a stream that was heard says that nothing had changed',
+    file: 'learn-stream.ts',
+    find: 'if (now >= deafAt(knowledge)) return knowledge',
+    replace: 'if (now !== -1) return knowledge',
+  },
+  {
     rule: 'Stable for: nobody knows what happened while nobody looked',
     file: 'observe.ts',
     find: 'return streak !== undefined && now - streak.until <= gap',
@@ -672,6 +709,18 @@ export const MUTANTS: readonly Mutant[] = [
     find: '    results(known),\n',
     replace: '',
     unseen: 'other looks bring it within the promise',
+  },
+  {
+    rule: 'Stream: while one may be held back, names are listed each interval',
+    file: 'needs-members.ts',
+    find: 'const pause = isFlowing(knowledge) ?',
+    replace: 'const pause = (true as boolean) ?',
+  },
+  {
+    rule: 'Stream: while one may be held back, what does not exist is asked for each interval',
+    file: 'needs-looks.ts',
+    find: 'if (!isFlowing(knowledge)) return lookedAt + interval',
+    replace: '',
   },
   {
     rule: 'Stream: one that keeps to itself what a request has shown is no stream',
