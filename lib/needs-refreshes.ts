@@ -82,7 +82,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
   if (refreshes.isUnderWay) return NEVER
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
-  if (met !== undefined || isCommitAwaited(known)) return NOT
+  if (met !== undefined || isCommitAwaited(known) || isTreeAwaited(known)) return NOT
   const failure = lastFailure(knowledge, 'refresh', known)
   const due = Math.min(
     staleness(known),
@@ -99,6 +99,11 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
         ),
   )
   return Math.max(due, failure?.retryAt ?? NEVER)
+}
+
+/** Whether nothing but the tree decides whether all is met still: a refresh, while it is under way, would be a break. */
+function isTreeAwaited({ paused, checks }: Known): boolean {
+  return paused.met !== undefined && checks.every((check) => isMet(check) || check.code === 'ImageMismatch')
 }
 
 /** Each application that is not as wanted, once. */

@@ -51,6 +51,17 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     expect(found.look(20 * SECOND, 'web', running('web:1', 'web:2')).decide(20 * SECOND)).toEqual(VERIFIED)
   })
 
+  test('asks for no refresh meanwhile, which would be a break', () => {
+    const found = new History(
+      { ...POLICY, stableFor: 20 * SECOND, refresh: 'normal' },
+      wanted({ images: ['web:2'] }),
+    ).look(0, 'web', running('web:2'))
+    found.look(10 * SECOND, 'web', running('web:1', 'web:2'))
+    expect(found.planned(10 * SECOND)).toEqual(['tree:argocd/web'])
+    found.tree(11 * SECOND, 'web', with1('Running'))
+    expect(found.planned(11 * SECOND, 'refresh')).toHaveLength(1)
+  })
+
   test('goes on where an older tree could not tell', () => {
     const found = history().tree(5 * SECOND, 'web', [pod('web:2', 'Running')])
     found.look(10 * SECOND, 'web', running('web:1', 'web:2')).tree(15 * SECOND, 'web', with1('Completed'))

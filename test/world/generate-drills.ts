@@ -412,7 +412,7 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     return {
       wanted: shaOf(0),
       wantedImage: SMOOTH.image,
-      policy: { stableFor, refresh: 'none' },
+      policy: { stableFor },
       steps: [{ at: startsAt + stableFor - random.integer(200, 8000), kind: 'cronjob', application: 0 }],
     }
   },

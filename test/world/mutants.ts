@@ -614,8 +614,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Selector: labels that change are seen without a word of the stream',
     file: 'needs-members.ts',
-    find: 'listedAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval),',
-    replace: '',
+    find: 'return Math.min(listedAt + pause, proof(listedAt, provableAt), beforeNo',
+    replace: 'return Math.min(proof(listedAt, provableAt), beforeNo',
   },
   {
     rule: 'Selector: after a stream was lost all that match are listed anew',
