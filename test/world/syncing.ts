@@ -98,7 +98,18 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   /** Its own, or one that somebody began meanwhile, which may be for the same revisions and adopted. */
   const isOwned = (subject: Subject) => {
     const before = begunBefore.get(subject) ?? 0
-    return subject.begun.length > before || subject.begun.includes(sync.id ?? ' ')
+    return subject.begun.length > before || subject.begun.includes(sync.id ?? ' ') || mayBeAdopted(subject)
+  }
+  /** Without an id, one that was under way for what is wanted when the run began is as good as its own, whatever comes. */
+  const mayBeAdopted = (subject: Subject) => {
+    const operation = underWay.get(subject)
+    if (sync.id !== undefined || operation === undefined) return false
+    if (operation.isDryRun || operation.isLocal || operation.isPartial === true) return false
+    const wanted = wantedOf.get(subject)
+    if (wanted === undefined || !isCommit(wanted)) return true
+    const { operationState } = subject.status
+    const synced = operationState?.operation === operation ? operationState.synced : undefined
+    return isFor(synced ?? operation.revisions, wanted)
   }
   const isRefusalDue = () =>
     isQuiet &&
