@@ -300,7 +300,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (!isMember(subject)) continue
       members++
       isStored &&= truth.isStored
-      isVisible &&= truth.isVisible
+      isVisible &&= truth.isVisible && !syncs.isOvertaken(subject)
     }
     const isEnough = members >= least
     turn(stored, isEnough && isStored)

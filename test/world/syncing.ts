@@ -30,6 +30,11 @@ export interface SyncOracle {
   readonly look: () => Mistake | undefined
   /** Whether a run may end because nothing may be started. */
   readonly isRefusalRight: () => boolean
+  /**
+   * Whether a run cannot know what its order came to: that the application was busy it was not told, and what was in
+   * the way is on record, for another revision than the one that is observed.
+   */
+  readonly isOvertaken: (subject: Subject) => boolean
 }
 
 /** Whether an application needs a sync, where there is no doubt about it. */
@@ -65,7 +70,14 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const { scenario, time } = world
   const { policy } = scenario
   const { sync } = policy
-  if (sync === undefined) return { seen: () => {}, look: () => undefined, isRefusalRight: () => false }
+  if (sync === undefined)
+    return {
+      seen: () => {},
+      look: () => undefined,
+      isRefusalRight: () => false,
+      isOvertaken: () => false,
+    }
+  const losesAnswers = scenario.faults.some((fault) => fault.kind === 'late' && fault.breaks === true)
   const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
   const all = new Map<Subject, Seen>()
   const wantedOf = new Map<Subject, Wanted>()
@@ -211,6 +223,11 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       all.set(subject, { need, since: now, otherAt: isOther ? now : (before?.otherAt ?? now) })
     },
     look,
+    isOvertaken: (subject) => {
+      const { operationState: last, revisions } = subject.status
+      if (!losesAnswers || last === undefined || last.operation !== busyWith.get(subject)) return false
+      return last.synced?.join() !== revisions.join()
+    },
     isRefusalRight: () =>
       [...all].some(
         ([subject, { need, otherAt }]) =>
