@@ -502,7 +502,7 @@ describe('an early no', () => {
   })
 })
 
-describe('a failed hook that a dry run hides', () => {
+describe('a failed hook that another operation hides', () => {
   const operation = (phase: string, sync: JsonObject, hookPhase: string) => ({
     status: {
       operationState: {
@@ -531,6 +531,44 @@ describe('a failed hook that a dry run hides', () => {
     scene.put('web', SHA.b, merge(dryRun, history))
     await scene.pass(10)
     expect(scene.ending).toEqual(ending)
+  })
+
+  // Where it failed for another commit, and the application is back at the one before, that is excused by itself.
+  const unapplied = merge(operation('Failed', {}, 'Running'), {
+    status: {
+      operationState: {
+        syncResult: {
+          revision: SHA.c,
+          resources: [{ kind: 'Deployment', name: 'web', status: 'SyncFailed' }],
+        },
+      },
+    },
+  })
+
+  test.each([
+    ['is held against the release after a sync that came to no hook', failed, undefined],
+    ['is none where none was seen', {}, VERIFIED],
+  ])('%s', async (_, before, ending) => {
+    const scene = new Scene()
+    scene.put('web', before === failed ? SHA.b : SHA.a, before)
+    await scene.start().pass(1)
+    scene.put('web', SHA.b, unapplied)
+    await scene.pass(10)
+    expect(scene.ending).toEqual(ending)
+  })
+
+  test('is held against the release, though what a stream tells of that sync does not say what failed', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, failed)
+    await scene.start({ watch: true }).pass(2)
+    const results = { status: { operationState: { syncResult: { resources: [] } } } }
+    scene.argocd.streams[0]?.send({
+      type: 'MODIFIED',
+      application: scene.put('web', SHA.b, merge(unapplied, results)),
+    })
+    scene.put('web', SHA.b, unapplied)
+    await scene.pass(15)
+    expect(scene.ending).toBeUndefined()
   })
 })
 

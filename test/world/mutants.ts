@@ -55,13 +55,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OperationFailed: a failed hook is not excused by an unrelated commit',
     file: 'operation-rules.ts',
-    find: 'if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))',
-    replace: 'if (ended && isOther && isSynced)',
+    find: 'return !resultsNeeded(application) && !failedOf(state).some(isHook)',
+    replace: 'return true',
   },
   {
     rule: 'OperationFailed: another revision that is Synced without it is excused',
     file: 'operation-rules.ts',
-    find: 'if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))',
+    find: 'if (isExcused(application))',
     replace: 'if (false as boolean)',
   },
   {
@@ -82,6 +82,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'const failed = failedOperation(told, before)',
     replace: 'const failed = undefined',
+  },
+  {
+    rule: 'OperationFailed: what failed before its hooks makes up for none',
+    file: 'operation-rules.ts',
+    find: ': failedOf(operationState).some(isHook)',
+    replace: ': true',
   },
   {
     rule: 'StatusStale: a refresh that is asked for',

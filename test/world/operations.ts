@@ -41,6 +41,7 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
     return
   }
   subject.controller.isTerminating = false
+  hideFailure(world, subject)
   const operationState: OperationState = {
     phase: 'Running',
     message: undefined,
@@ -60,7 +61,6 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 
 function record(world: World, subject: Subject, operationState: OperationState): void {
   const { isDryRun, isPartial = false } = operationState.operation
-  if (isDryRun || isPartial) forget(world, subject)
   // A sync of some resources runs no hooks, so it makes up for none that failed.
   if (!isDryRun && !(isPartial && subject.live.hasFailedHook)) subject.lastReal = operationState
   subject.status.operationState = operationState
@@ -70,11 +70,9 @@ function record(world: World, subject: Subject, operationState: OperationState):
   write(world, subject)
 }
 
-/** A dry run, or a sync of some resources, takes the place of what is on record; who has not seen that before cannot know of it any more. */
-function forget({ time, scenario }: World, { live, status }: Subject): void {
-  const before = status.operationState?.operation
-  if (!live.hasFailedHook || before?.isDryRun === true || before?.isPartial === true) return
-  live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
+/** Whatever begins takes the place of what is on record; who has not seen that before cannot know of it any more. */
+function hideFailure({ time }: World, { live }: Subject): void {
+  if (live.hasFailedHook) live.failureHiddenAt ??= time.now()
 }
 
 const BLOCKED = 'Sync operation blocked by sync window'
@@ -178,7 +176,7 @@ function awaitHealth(world: World, subject: Subject, state: OperationState): voi
       else {
         subject.live.hasFailedHook = true
         subject.live.failedAt = world.time.now()
-        subject.live.failureWasSeenFor = undefined
+        subject.live.failureHiddenAt = undefined
         world.changed(subject)
         fail(world, subject, {
           ...state,

@@ -27,7 +27,7 @@ import {
 } from './promises.ts'
 import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
 import { createSyncOracle } from './syncing.ts'
-import { ABSENT, type Truth, truthOf } from './truth.ts'
+import { ABSENT, isKnowable, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
 import { lastTrue, longestGap, type Turn } from './turns.ts'
 import { type Subject, serverTime, type World } from './world.ts'
@@ -79,6 +79,7 @@ interface Asked {
   truth: Truth
   /** When it really was as wanted. */
   readonly real: Turn<boolean>[]
+  readonly realBesidesHook: Turn<boolean>[]
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -125,6 +126,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       wanted,
       truth: ABSENT,
       real: [],
+      realBesidesHook: [],
       besides: [],
       failings: [],
       hopelessSince: undefined,
@@ -278,6 +280,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
       turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
+      turn(one.realBesidesHook, one.truth.isRealBesidesHook)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -369,9 +372,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
     // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
     const from = ends.from - controllerLag(scenario, ends.to)
-    for (const { subject, real, meant } of asked.values()) {
+    for (const { subject, real, realBesidesHook, meant } of asked.values()) {
       const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
-      if (wasMeant && lastTrue(real, from, ends.to) === undefined)
+      const turns = isKnowable(subject.live, policy, startsAt) ? real : realBesidesHook
+      if (wasMeant && lastTrue(turns, from, ends.to) === undefined)
         return breach('never wrong', `it was not so of ${subject.plan.name}`)
     }
     if (policy.stableFor === 0) return undefined
