@@ -198,6 +198,7 @@ export const applicationSchema = z.object({
           drySHA: text,
           hydratedSHA: text,
           message: text,
+          finishedAt: text,
           sourceHydrator: optional(anyObject),
         }),
       ),

@@ -64,8 +64,8 @@ export interface Refreshes {
   readonly futile: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
   readonly reconciledAt: string | undefined
-  /** The operation that had left the status stale when the last one was asked for, by when it finished. */
-  readonly operation: string | undefined
+  /** What had left the status stale when the last one was asked for, by when it finished. */
+  readonly unreconciled: string | undefined
   /** While the last one was under way, an annotation with its time was seen: the server answers each by itself. */
   readonly isTimed: boolean
   /** A hydration went on when the last one was asked for. */
@@ -85,7 +85,7 @@ export const NO_REFRESHES: Refreshes = {
   lost: 0,
   futile: 0,
   reconciledAt: undefined,
-  operation: undefined,
+  unreconciled: undefined,
   isTimed: false,
   isAbsorbed: false,
   fresh: undefined,

@@ -7,11 +7,11 @@ import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } 
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
-import { staleOperation } from './operation-rules.ts'
 import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
+import { unreconciled } from './staleness.ts'
 import { isAutomated } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
@@ -119,15 +119,21 @@ function unanswered(known: Known, knowledge: Knowledge): number {
   return startedAt + pauseAfter(Math.max(lost, 1), known.key, knowledge)
 }
 
-/** An operation that ended after the last reconciliation leaves health from before it. */
-function staleness({ sighting, refreshes }: Known): number {
-  const application = sighting?.application
-  const stale = application === undefined ? undefined : staleOperation(application)
-  return stale !== undefined && stale !== refreshes.operation ? NEVER : NOT
-}
-
 /** So many answers that are no fresh evidence, and a server is not asked for more than what it could mend. */
 const MOST_FUTILE = 3
+
+/**
+ * What ended after the last reconciliation leaves a status from before it. An answer that may be from the second of
+ * that end says nothing, and a second later one will.
+ */
+function staleness({ sighting, refreshes }: Known): number {
+  const application = sighting?.application
+  const ended = application === undefined ? undefined : unreconciled(application)
+  if (ended === undefined) return NOT
+  if (ended.finishedAt !== refreshes.unreconciled) return NEVER
+  if (!ended.isOfOneSecond || refreshes.futile > MOST_FUTILE) return NOT
+  return Math.max(refreshes.startedAt, refreshes.answeredAt) + RECONCILED_STEP
+}
 
 /**
  * Where a tracked revision decides, it takes a refresh that is asked for after another one was answered; a second

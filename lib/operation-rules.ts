@@ -3,9 +3,7 @@
 import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { because, nameOf, some } from './phrase.ts'
-import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
-import { parseTime } from './time.ts'
 
 /** What Argo CD keeps of the last operation. */
 export type OperationState = NonNullable<Application['status']['operationState']>
@@ -194,8 +192,8 @@ export function operatedRevisions(application: Application): readonly string[] {
   return hasMultipleSources(application) ? done.revisions : [done.revision ?? '']
 }
 
-/** Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
-function operationIsForOtherRevisions(application: Application): boolean {
+/** Whether the last operation was for others than those observed. Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
+export function operationIsForOtherRevisions(application: Application): boolean {
   const operated = operatedRevisions(application)
   return observedRevisions(application).some((revision, i) => {
     const other = operated[i] ?? ''
@@ -204,14 +202,9 @@ function operationIsForOtherRevisions(application: Application): boolean {
   })
 }
 
-/**
- * The operation that ended after the last reconciliation, by when it finished; `undefined` where there is none.
- * Both times are the server's, so its clock may be off by hours.
- */
-export const staleOperation = remembered(({ status }: Application): string | undefined => {
-  const { operationState, reconciledAt } = status
-  if (operationState === undefined || !hasEnded(operationState) || isDryRun(operationState)) return undefined
-  const finished = parseTime(operationState.finishedAt)
-  const reconciled = parseTime(reconciledAt)
-  return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
-})
+/** The last operation, where it has ended and was no dry run: that changes nothing, and no comparison follows. */
+export function endedOperation({ status: { operationState } }: Application): OperationState | undefined {
+  return operationState !== undefined && hasEnded(operationState) && !isDryRun(operationState)
+    ? operationState
+    : undefined
+}

@@ -9,9 +9,10 @@ import {
 } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
-import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
+import { operatedRevisions, type ReleaseContext } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
 import { type ObservedSource, observedSources } from './sources.ts'
+import { unreconciled } from './staleness.ts'
 
 /** Deleting: an application on its way out verifies nothing, however healthy it still is. */
 export function notDeleting({ metadata }: Application): Finding {
@@ -23,7 +24,8 @@ export function notDeleting({ metadata }: Application): Finding {
  * StatusStale: whether the status can be trusted to be about what is in Git and in the present spec, and its health
  * to be from after the last operation. Argo CD assesses health in another loop than the one that syncs, so straight
  * after a sync health can still be the health from before it. Equal seconds count: the reconcile is queued after
- * the end of the operation is written (as in Kargo's own health checker). A dry run queues none, and changes nothing.
+ * the end of the operation is written (as in Kargo's own health checker), unless another revision was found than the
+ * one synced. A dry run queues none, and changes nothing. So it is with what is hydrated, which is another loop's.
  */
 export function statusIsFresh(application: Application): Finding {
   const { metadata, spec, status } = application
@@ -60,9 +62,11 @@ export function statusIsFresh(application: Application): Finding {
       `Argo CD shows the revision ${uncompared.shown}, which is no commit, as ` +
         'after a sync of local manifests (argocd app sync --local), so Synced says nothing about what is in Git',
     )
-  if (staleOperation(application) !== undefined)
+  const ended = unreconciled(application)
+  if (ended !== undefined)
     return pending(
-      `health is from before the end of the last operation (${status.operationState?.finishedAt ?? 'end unknown'}; ` +
+      `${ended.what === 'operation' ? 'health' : 'the status'} ${ended.isOfOneSecond ? 'may be' : 'is'} from before ` +
+        `the end of the last ${ended.what} (${ended.finishedAt === 'unknown' ? 'end unknown' : ended.finishedAt}; ` +
         `last reconciled ${status.reconciledAt ?? 'never'})`,
     )
   return met('the status is about the present spec and the last operation')

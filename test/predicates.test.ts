@@ -216,7 +216,8 @@ table('OperationFailed', [
   ],
 ])
 
-const LATER = '2030-01-01T00:00:10Z'
+const SECOND = (second: number) => `2030-01-01T00:00:${String(second).padStart(2, '0')}Z`
+const LATER = SECOND(10)
 const finished = (finishedAt: string | null, reconciledAt: string | null, more: JsonObject = {}) =>
   status({ reconciledAt, operationState: { finishedAt, ...more } })
 
@@ -229,6 +230,17 @@ table('StatusStale', [
     'refresh',
   ],
   ['reconciled in the same second as the operation ended', finished(LATER, LATER), 'met'],
+  [
+    'reconciled in the same second, and not at what was synced',
+    finished(LATER, LATER, { syncResult: { revision: SHA.b } }),
+    'pending',
+    `may be from before the end of the last operation (${LATER}`,
+  ],
+  [
+    'reconciled in the second after it, and not at what was synced',
+    finished(LATER, '2030-01-01T00:00:11Z', { syncResult: { revision: SHA.b } }),
+    'met',
+  ],
   ['reconciled before the operation ended', finished(LATER, '2030-01-01T00:00:09Z'), 'pending', LATER],
   ['other time zone, same moment', finished('2030-01-01T00:00:10Z', '2030-01-01T02:00:10+02:00'), 'met'],
   ['never reconciled', finished(LATER, null), 'pending', 'never'],
@@ -298,6 +310,19 @@ table('Conditions', [
 const hydrated = (sourceHydrator: JsonObject | null, annotations = {}, spec: JsonObject = {}) =>
   parsed({ revision: SHA.b, drySHA: SHA.a, annotations }, { status: { sourceHydrator }, spec })
 
+/** Hydrated at the one second, and compared at the other. */
+const hydratedAt = (finished: number, reconciled: number, hydratedSHA: string = SHA.c) =>
+  parsed(
+    { revision: SHA.b, drySHA: SHA.a },
+    {
+      status: {
+        reconciledAt: SECOND(reconciled),
+        sourceHydrator: { currentOperation: { hydratedSHA, finishedAt: SECOND(finished) } },
+        operationState: null,
+      },
+    },
+  )
+
 table('Hydrating', [
   ['not hydrated', parsed(), 'met'],
   ['hydrated', hydrated({}), 'met'],
@@ -332,6 +357,15 @@ table('StatusStale', [
     'spec.sourceHydrator changed',
   ],
   ['never hydrated', hydrated(null), 'pending', 'not been hydrated'],
+  [
+    'not compared since it was hydrated',
+    hydratedAt(10, 9),
+    'pending',
+    'is from before the end of the last hydration',
+  ],
+  ['perhaps not compared since it was hydrated', hydratedAt(10, 10), 'pending', 'may be from before'],
+  ['compared since it was hydrated, and at a later commit', hydratedAt(10, 11), 'met'],
+  ['at the commit that was hydrated', hydratedAt(10, 9, SHA.b), 'met'],
   [
     'local manifests were synced',
     operation({ operation: { sync: { manifests: ['{}'] } } }),

@@ -369,6 +369,26 @@ describe('a refresh', () => {
     expect(scene.ending).toBeUndefined()
     expect(scene.argocd.count('refresh')).toBe(6)
   })
+
+  test('is asked for again a second later, where its answer may be from before the end of a sync', async () => {
+    const scene = new Scene()
+    const put = (second: number) =>
+      scene.put('web', SHA.b, {
+        status: {
+          reconciledAt: `2030-01-01T00:00:0${second}Z`,
+          operationState: { finishedAt: '2030-01-01T00:00:01Z', syncResult: { revision: SHA.a } },
+        },
+      })
+    put(0)
+    scene.argocd.onRefresh = () => void put(scene.argocd.count('refresh'))
+    await scene.start({ refresh: 'normal' }).pass(0)
+    await scene.clock.advance(900)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual(VERIFIED)
+    expect(scene.argocd.count('refresh')).toBe(2)
+  })
 })
 
 test('a stream that is never answered is given up like one that is silent, and opened again', async () => {

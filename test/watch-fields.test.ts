@@ -60,6 +60,7 @@ const FULL = {
         drySHA: 'a',
         hydratedSHA: 'a',
         message: 'a',
+        finishedAt: 'a',
         sourceHydrator: { drySource: source },
       },
       lastSuccessfulOperation: { drySHA: 'a', hydratedSHA: 'a', sourceHydrator: { drySource: source } },

@@ -122,9 +122,23 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'StatusStale: health from before the end of the operation',
-    file: 'status-rules.ts',
-    find: 'if (staleOperation(application) !== undefined)',
-    replace: 'if (false as boolean)',
+    file: 'staleness.ts',
+    find: 'if (operation !== undefined) {\n    const since',
+    replace: 'if (operation !== undefined && (false as boolean)) {\n    const since',
+  },
+  {
+    rule: 'StatusStale: another revision than the one synced, found in the second of its end',
+    file: 'staleness.ts',
+    find: "(since === 'maybe' && operationIsForOtherRevisions(application))",
+    replace: '(false as boolean)',
+    unseen:
+      'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
+  },
+  {
+    rule: 'StatusStale: what was hydrated since it was compared',
+    file: 'staleness.ts',
+    find: "if (since !== 'yes') return unreconciledBy('hydration'",
+    replace: "if (false as boolean) return unreconciledBy('hydration'",
   },
   {
     rule: 'Conditions: an error',

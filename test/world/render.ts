@@ -89,6 +89,10 @@ export function render(subject: Subject): Application {
                 drySHA: hydrator.current.drySHA,
                 hydratedSHA: hydrator.current.hydratedSHA,
                 message: hydrator.current.message,
+                finishedAt:
+                  hydrator.current.finishedAt === undefined
+                    ? undefined
+                    : rfc3339(hydrator.current.finishedAt),
                 sourceHydrator: hydrator.current.spec.parsed.sourceHydrator,
               },
         lastSuccessfulOperation:

@@ -154,10 +154,24 @@ function isFresh(subject: Subject): boolean {
   )
 }
 
-/** Health is from after the end of the last operation, as far as whole seconds tell. */
-function isSettled({ status: { operationState, reconciledAt } }: Subject): boolean {
-  if (operationState === undefined || operationState.operation.isDryRun) return true
-  return Math.floor((reconciledAt ?? 0) / 1000) >= Math.floor((operationState.finishedAt ?? 0) / 1000)
+/**
+ * The status is from after the end of the last operation, and of the last hydration, as far as whole seconds tell: in
+ * the second of that end, where it is at what was synced, or hydrated.
+ */
+function isSettled({
+  plan,
+  status: { operationState, reconciledAt, hydrator, revisions },
+}: Subject): boolean {
+  const second = (at = 0) => Math.floor(at / 1000)
+  const isAfter = (finishedAt: number | undefined, isMade: boolean) =>
+    isMade ? second(reconciledAt) >= second(finishedAt) : second(reconciledAt) > second(finishedAt)
+  const { finishedAt, hydratedSHA } = hydrator.current ?? {}
+  const isHydrationTaken =
+    plan.hydration === 'none' || hydratedSHA === revisions[0] || isAfter(finishedAt, finishedAt === undefined)
+  if (operationState === undefined || operationState.operation.isDryRun) return isHydrationTaken
+  const operated = operationState.synced ?? operationState.operation.revisions
+  const isMade = operated.every((one, i) => one === undefined || one === revisions[i])
+  return isHydrationTaken && isAfter(operationState.finishedAt, isMade)
 }
 
 function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject): boolean {

@@ -133,6 +133,8 @@ export interface Hydration {
   readonly drySHA: string
   readonly hydratedSHA: string | undefined
   readonly message: string | undefined
+  /** By the server's clock. */
+  readonly finishedAt?: number
   readonly spec: Spec
 }
 
