@@ -94,7 +94,7 @@ function mayHaveFailedHook(state: OperationState): boolean {
 export interface ReleaseContext {
   /** What identifies the release is met: revision, commit message and images, as far as they are asked for. */
   readonly identified: boolean
-  /** Whether the revisions of an operation are the wanted ones. */
+  /** Whether the revisions that were operated on, or given up, are the wanted ones. */
   readonly isWanted: (revisions: readonly string[]) => boolean
 }
 

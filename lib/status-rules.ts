@@ -4,12 +4,13 @@ import {
   type Application,
   HYDRATE_ANNOTATION,
   hasMultipleSources,
+  observedRevisions,
   REFRESH_ANNOTATION,
   sourcesOf,
 } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
-import { operatedRevisions, type ReleaseContext } from './operation-rules.ts'
+import type { ReleaseContext } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
 import { type ObservedSource, observedSources } from './sources.ts'
 import { unreconciled } from './staleness.ts'
@@ -109,7 +110,8 @@ export function notHydrating({ metadata, spec, status: { sourceHydrator } }: App
 
 /**
  * OutOfSync: a SyncError condition is what auto-sync leaves when it will not try this revision again. As with a
- * failed operation, what it gave up of an older release is not held against the one that is waited for.
+ * failed operation, what it gave up of an older release is not held against the one that is waited for. What it gave up
+ * is what it has compared (`autoSync`), whatever operation has been asked for since.
  */
 export function synced(application: Application, { identified, isWanted }: ReleaseContext): Finding {
   const { sync, conditions, resources } = application.status
@@ -118,7 +120,7 @@ export function synced(application: Application, { identified, isWanted }: Relea
   const gaveUp = conditions.find(({ type }) => type === 'SyncError')
   if (gaveUp !== undefined) {
     const message = `${found}, and auto-sync gave up${because(gaveUp.message)}`
-    return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)
+    return identified || isWanted(observedRevisions(application)) ? failing(message) : pending(message)
   }
   const differing = resources.filter(({ status }) => status === 'OutOfSync').map(nameOf)
   return pending(`${found}${some(differing, ', ')}`)

@@ -461,6 +461,11 @@ describe('what an older release did', () => {
     '%s of the wanted revision is failing, though its image does not run for it',
     (code) => expect(stateOf(code, status(broken), { revision: SHA.a, images: ['web:2'] })).toBe('failing'),
   )
+  test('what auto-sync gave up is what it has compared, whatever operation has been asked for since', () => {
+    const app = status({ ...broken, operationState: { syncResult: { revision: SHA.b } } })
+    expect(stateOf('OutOfSync', app, { revision: SHA.b })).toBe('pending')
+    expect(stateOf('OutOfSync', app, { revision: SHA.a })).toBe('failing')
+  })
   test('a failed operation of the wanted revision is failing before that revision is observed', () => {
     const app = operation({
       phase: 'Failed',

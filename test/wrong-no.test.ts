@@ -51,6 +51,16 @@ describe('the fix of a broken release is waited for', () => {
         },
       },
     ],
+    [
+      'that auto-sync gave up, though the fix was tried in a dry run',
+      {
+        status: {
+          sync: { status: 'OutOfSync' },
+          conditions: [{ type: 'SyncError', message: 'Failed last sync attempt' }],
+          operationState: { operation: { sync: { dryRun: true } }, syncResult: { revision: NEW } },
+        },
+      },
+    ],
   ]
   test.concurrent.each(broken)('%s', async (_, change) => {
     await using server = await ArgoCDServer.start()

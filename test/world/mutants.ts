@@ -204,14 +204,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OutOfSync: failing where auto-sync gave up',
     file: 'status-rules.ts',
-    find: 'return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)',
+    find: 'return identified || isWanted(observedRevisions(application)) ? failing(message) : pending(message)',
     replace: 'return pending(message)',
     unseen: 'the operation that has failed says so as well',
   },
   {
     rule: 'OutOfSync: what auto-sync gave up of an older release is not held against this one',
     file: 'status-rules.ts',
-    find: 'return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)',
+    find: 'return identified || isWanted(observedRevisions(application)) ? failing(message) : pending(message)',
     replace: 'return failing(message)',
   },
   {

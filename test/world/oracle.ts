@@ -394,7 +394,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
-    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
+    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
     const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
@@ -406,7 +406,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     // What was so when the run began counts from then on.
     const needed = failAfter - resolutionOf(policy)
     if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
-    if (lastTrue(failings, now - evidenceAgeOfNo(scenario), now) === undefined)
+    if (lastTrue(failings, now - evidenceAgeOfNo(scenario, now), now) === undefined)
       return breach('never early', 'it was not failing')
     const gap = longestGap(failings, now - failAfter, now)
     return gap > Math.max(resolutionOf(policy), 0) && needed > 0

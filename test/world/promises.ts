@@ -22,7 +22,7 @@ import type { Fault, Scenario } from './scenario.ts'
  * How old what a yes rests on may be: requests that were sent together take as long as the slowest of them, and what
  * is told of many applications comes from a cache.
  */
-export function evidenceAge({ applications, faults }: Scenario): number {
+export function evidenceAge({ applications, faults }: Pick<Scenario, 'applications' | 'faults'>): number {
   let age = 500 + 50 * Math.min(applications.length, FEW)
   if (applications.length > FEW) age += LONGEST_LAG
   for (const fault of faults) {
@@ -36,13 +36,21 @@ export function evidenceAge({ applications, faults }: Scenario): number {
   return age
 }
 
-/** A no rests on what the server tells, whose cache is behind for as long as such a fault makes it. */
-export function evidenceAgeOfNo(scenario: Scenario): number {
-  let age = evidenceAge(scenario)
-  if (scenario.applications.length > FEW) return age
-  for (const fault of scenario.faults) if (fault.kind === 'lag' || fault.kind === 'gap') age += fault.by
+/**
+ * A no rests on what the server tells, whose cache is behind for as long as such a fault makes it. With a selector it
+ * takes a list, perhaps a tree, and then a look: what has failed until now is asked again after a pause, and the list
+ * may be as old as that.
+ */
+export function evidenceAgeOfNo({ applications, faults, target, policy }: Scenario, now: number): number {
+  let age = evidenceAge({ applications, faults })
+  const pause = Math.max(policy.interval, TREE_INTERVAL)
+  const isRefused = ({ kind, from, until }: Fault) => REFUSING.has(kind) && from <= now && now - pause < until
+  if (target.kind === 'selector' && faults.some(isRefused)) age += pause
+  if (applications.length > FEW) return age
+  for (const fault of faults) if (fault.kind === 'lag' || fault.kind === 'gap') age += fault.by
   return age
 }
+const REFUSING: ReadonlySet<Fault['kind']> = new Set(['outage', 'reset', 'unavailable'])
 
 /** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
 export const CONTROLLER_LAG = 10_000
