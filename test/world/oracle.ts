@@ -322,7 +322,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     while ((requests[first] ?? now) < now - 60_000) first++
     const count = requests.length - first
     mostInAMinute = Math.max(mostInAMinute, count)
-    const most = mostRequests(Math.max(asked.size, 1), policy)
+    const most = mostRequests(Math.max(asked.size, 1), scenario)
     return count > most + (policy.sync === undefined ? 0 : 20 + 12 * asked.size)
       ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
       : undefined

@@ -172,10 +172,14 @@ const HEDGED = LONGEST_HEDGE + 2000
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? 0
 const SELDOMEST_OF_MANY = STREAM_ANEW[STREAM_ANEW.length - 1] ?? 0
 
-/** How many requests are sent at most in a minute for so many applications. */
-export function mostRequests(applications: number, { interval }: Policy): number {
+/**
+ * How many requests are sent at most in a minute for so many applications. What fails is asked again sooner at first:
+ * after a quarter of a second, and then twice the pause each time, up to an interval.
+ */
+export function mostRequests(applications: number, { policy: { interval }, faults }: Scenario): number {
   const polls = 60_000 / interval
-  return 60 + 3 * polls + applications * (12 + Math.min(polls * 2, 60))
+  const sooner = faults.some(({ kind }) => REFUSING.has(kind)) ? Math.max(Math.log2(interval / 250), 0) : 0
+  return 60 + 3 * polls + applications * (12 + Math.min(polls * 2, 60) + sooner)
 }
 
 /**
