@@ -35,6 +35,20 @@ export interface Streak {
   readonly until: number
 }
 
+/** All checks have been met. */
+export interface Met extends Streak {
+  /** When it was last in question whether they were. */
+  readonly resumedAt: number
+}
+
+/** All checks were met, and whether they are is in question until what was asked for is known. */
+export interface Suspended {
+  readonly streak: Met
+  /** What was seen, and when first: an answer about that decides. */
+  readonly seen: string
+  readonly since: number
+}
+
 /** Some check or other has been failing, of one release. */
 export interface Failing extends Streak {
   /** What was observed, as far as it was known. */
@@ -118,7 +132,8 @@ export interface Known {
         readonly syncing: Syncing
       }
     | undefined
-  readonly met: Streak | undefined
+  readonly met: Met | undefined
+  readonly suspended: Suspended | undefined
   readonly failing: Failing | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
@@ -295,6 +310,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     checks: [],
     judged: undefined,
     met: undefined,
+    suspended: undefined,
     failing: undefined,
     provenAt: NEVER,
     lookedAt: NEVER,
@@ -367,14 +383,14 @@ function hasSeenSome({ applications }: Knowledge): boolean {
   return false
 }
 
-/** When everything had become met; `undefined` where something is not. */
-export function allMetSince({ applications, leftUnmetAt }: Knowledge): number | undefined {
-  let since = leftUnmetAt
+/** When everything had become met, and had been for *stable for*, and nothing was in question; `undefined` where something is not met. */
+export function metFor({ applications, leftUnmetAt, policy }: Knowledge): number | undefined {
+  let from = leftUnmetAt + policy.stableFor
   for (const { met } of applications.values()) {
     if (met === undefined) return undefined
-    since = Math.max(since, met.since)
+    from = Math.max(from, met.since + policy.stableFor, met.resumedAt)
   }
-  return applications.size === 0 ? undefined : since
+  return applications.size === 0 ? undefined : from
 }
 
 /** From 0 to 1, the same for the same text in the same run. */

@@ -1,7 +1,7 @@
 /** Why commits, renderings and resource trees are asked for. Pure. */
 
 import { isMet } from './check.ts'
-import type { CommitRequest, Comparison } from './evidence.ts'
+import { type CommitRequest, type Comparison, isKnown } from './evidence.ts'
 import { failsAt } from './failing.ts'
 import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
@@ -224,10 +224,6 @@ function treeDueAt(known: Known, { knowledge }: Moment): number {
 function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
   if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
   return now >= failsAt(known, knowledge.policy)
-}
-
-function isKnown(found: object | undefined): boolean {
-  return found !== undefined && !('problem' in found)
 }
 
 function retryAt({ failures }: Knowledge, key: string, isOneLook: boolean): number {

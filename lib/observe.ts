@@ -1,6 +1,7 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
+import { isAwaited } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
@@ -10,10 +11,12 @@ import {
   type Failing,
   type Knowledge,
   type Known,
+  type Met,
   NEVER,
   NO_REFRESHES,
   type Sighting,
   type Streak,
+  type Suspended,
 } from './knowledge.ts'
 import { failedOperation, withHiddenFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
@@ -155,9 +158,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const checks = isSame
     ? known.checks
     : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
-  const met = checks.every(isMet)
-    ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
-    : undefined
+  const isMetNow = checks.every(isMet)
+  const gap = longestGap(policy, policy.stableFor, applications.size)
+  const met = isMetNow ? metSince(known, application, { now, asOf, gap }) : undefined
+  const suspended =
+    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, now)
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
@@ -173,10 +178,36 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     checks,
     judged: { application, evidence, syncing },
     met,
+    suspended,
     failing,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
+}
+
+/** All is met, and has been since, where it was before, or where an answer has shown that what was seen then was. */
+function metSince(
+  { met: before, suspended }: Known,
+  application: Application | undefined,
+  { now, asOf, gap }: { readonly now: number; readonly asOf: number; readonly gap: number },
+): Met {
+  const isAnswered = before === undefined && suspended?.seen === digest(application)
+  const last = isAnswered ? suspended?.streak : before
+  const resumedAt = isAnswered ? now : (before?.resumedAt ?? NEVER)
+  return { ...extended(last, now, asOf, gap), resumedAt }
+}
+
+/**
+ * A soak is not begun anew for what is asked about what was just seen: a commit of which only Argo CD can tell that it
+ * changes nothing, the image of a Pod that has ended. Where something else is seen before the answer, nobody knows.
+ */
+function suspendedBy(known: Known, now: number): Suspended | undefined {
+  const { met, suspended: before, sighting } = known
+  const seen = digest(sighting?.application)
+  const isSame = before?.seen === seen
+  const streak = isSame ? before.streak : met
+  const since = isSame ? before.since : now
+  return streak !== undefined && isAwaited(known, since) ? { streak, seen, since } : undefined
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What the last operation of an application says of it: the checks OperationInProgress and OperationFailed. */
 
-import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
+import { type Application, hasMultipleSources, isOneAttempt, observedRevisions } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { because, nameOf, some } from './phrase.ts'
 import { isFullSha } from './revision.ts'
@@ -77,7 +77,8 @@ export function failedOperation(
 ): OperationState | undefined {
   if (operationState === undefined || isDryRun(operationState) || !hasEnded(operationState)) return before
   const hasSucceeded = operationState.phase === 'Succeeded'
-  if (before !== undefined && mayHaveFailedHook(before)) {
+  const isToldMore = before?.syncResult?.resources === undefined && isOneAttempt(before, operationState)
+  if (before !== undefined && mayHaveFailedHook(before) && !isToldMore) {
     const hasRunHooks = hasSucceeded ? !isPartial(operationState) : failedOf(operationState).some(isHook)
     if (!hasRunHooks) return before
   }

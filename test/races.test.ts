@@ -577,6 +577,21 @@ describe('a failed hook that another operation hides', () => {
     expect(scene.ending).toEqual(ending)
   })
 
+  test('is none where a look has shown that no hook was what failed, though a stream did not say', async () => {
+    const scene = new Scene()
+    const results = { status: { operationState: { syncResult: { revision: SHA.c, resources: [] } } } }
+    scene.put('web', SHA.a, { status: { operationState: { phase: 'Running', finishedAt: null } } })
+    await scene.start({ watch: true }).pass(2)
+    scene.put('web', SHA.c, unapplied)
+    const told = scene.put('web', SHA.c, merge(unapplied, results))
+    scene.put('web', SHA.c, unapplied)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: told })
+    await scene.pass(2)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b, unapplied) })
+    await scene.pass(10)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
   test('is held against the release, though what a stream tells of that sync does not say what failed', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, failed)

@@ -447,6 +447,20 @@ describe('what passes costs no yes', () => {
       'only in Pods that have ended',
     )
   })
+
+  test.concurrent('a commit that renders the same, in the middle of a soak', async () => {
+    await using server = await ArgoCDServer.start()
+    put(server, { revision: NEW })
+    for (const revision of [NEW, OLD]) server.manifests(revision, [{ apiVersion: 'v1', kind: 'ConfigMap' }])
+    // Begun anew, it would not be over by the deadline.
+    const env = { KPCEA_REVISION_POLICY: 'equivalent', KPCEA_STABLE_FOR: '8', KPCEA_TIMEOUT: '13' }
+    const run = begin(server, env)
+    await waitFor(() => run.said().includes('as wanted'))
+    await Bun.sleep(6000)
+    put(server, { revision: OLD })
+    expect(await run.result()).toMatchObject({ verified: true })
+    expect(server.requests.some(({ route }) => route === 'manifests')).toBe(true)
+  })
 })
 
 test.concurrent('a stream of many that is opened again and says nothing', async () => {

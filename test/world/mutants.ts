@@ -459,7 +459,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Evidence: what is known of a commit, or of two, is not asked for again',
-    file: 'needs-evidence.ts',
+    file: 'evidence.ts',
     find: "return found !== undefined && !('problem' in found)",
     replace: 'return false && found !== undefined',
   },
@@ -581,8 +581,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Selector: nothing that matches is never a yes',
     file: 'knowledge.ts',
-    find: 'return applications.size === 0 ? undefined : since',
-    replace: 'return since',
+    find: 'return applications.size === 0 ? undefined : from',
+    replace: 'return from',
     unseen: 'there is one more guard: how many it must match is one at least',
   },
   {
@@ -627,21 +627,33 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Stable for: has passed',
-    file: 'moment.ts',
-    find: 'provableAt: met === undefined ? undefined : met + policy.stableFor,',
-    replace: 'provableAt: met,',
+    file: 'knowledge.ts',
+    find: 'from = Math.max(from, met.since + policy.stableFor, met.resumedAt)',
+    replace: 'from = Math.max(from, met.since, met.resumedAt)',
   },
   {
     rule: 'Stable for: a break begins it anew',
     file: 'observe.ts',
-    find: '    : undefined\n  // What rests on the tree is as old as the tree.',
-    replace: '    : known.met\n  // What rests on the tree is as old as the tree.',
+    find: 'metSince(known, application, { now, asOf, gap }) : undefined',
+    replace: 'metSince(known, application, { now, asOf, gap }) : known.met',
   },
   {
     rule: 'Stable for: nobody knows what happened while nobody looked',
     file: 'observe.ts',
     find: 'return streak !== undefined && now - streak.until <= gap',
     replace: 'return streak !== undefined',
+  },
+  {
+    rule: 'Stable for: what an answer is awaited to does not begin it anew',
+    file: 'observe.ts',
+    find: 'return streak !== undefined && isAwaited(known, since) ?',
+    replace: 'return streak !== undefined && (false as boolean) ?',
+  },
+  {
+    rule: 'Stable for: only an answer to what was seen tells that it has gone on',
+    file: 'observe.ts',
+    find: 'const isAnswered = before === undefined && suspended?.seen === digest(application)',
+    replace: 'const isAnswered = before === undefined',
   },
   {
     rule: 'Stable for: is looked at meanwhile',

@@ -266,12 +266,6 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
       if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
-        // Its tags, message or rendering are asked for anew, and until they are known nothing holds.
-        if (policy.stableFor > 0) {
-          const found = late()
-          if (found !== undefined) return found
-          visibleSince = undefined
-        }
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
