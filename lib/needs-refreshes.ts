@@ -76,13 +76,14 @@ function refresh({ key, ref, refreshes, sighting, wanted }: Known, moment: Momen
 }
 
 function refreshDueAt(known: Known, knowledge: Knowledge): number {
-  const { sighting, refreshes, met } = known
+  const { sighting, refreshes, met, suspended } = known
   const application = sighting?.application
   if (application === undefined) return NOT
   if (refreshes.isUnderWay) return NEVER
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
-  if (met !== undefined || isCommitAwaited(known)) return NOT
+  // Nor is there anything to mend while an answer is awaited; the annotation would break what it is to prove.
+  if (met !== undefined || suspended !== undefined || isCommitAwaited(known)) return NOT
   const failure = lastFailure(knowledge, 'refresh', known)
   const due = Math.min(
     staleness(known),

@@ -245,10 +245,12 @@ describe('stable for', () => {
       const scene = new Scene()
       scene.argocd.rendering = { kind: 'same' }
       scene.put('web', SHA.b)
-      await scene.start({ stableFor: 12 * SECOND }, target).pass(8)
+      await scene.start({ stableFor: 12 * SECOND, refresh: 'normal' }, target).pass(8)
       scene.put('web', SHA.c)
       await scene.pass(3)
       expect(scene.argocd.count('compare')).toBe(1)
+      // The annotation of one would begin it anew.
+      expect(scene.argocd.count('refresh')).toBe(0)
       expect(scene.ending).toBeUndefined()
       await scene.pass(1)
       expect(scene.ending).toEqual({ kind: 'verified' })

@@ -349,6 +349,14 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     }
   },
 
+  /** While it is soaked, Argo CD finds a commit by itself that changes nothing. */
+  'soak that another commit falls into': ({ random, startsAt, push }) => ({
+    wanted: shaOf(0),
+    revisionPolicy: 'equivalent',
+    policy: { stableFor: random.integer(190_000, 240_000), timeout: 600_000, watch: random.chance(0.5) },
+    steps: [push(2, startsAt + random.integer(100, 100_000), undefined, 'unrelated 2')],
+  }),
+
   /** Requests take their time while health comes and goes. */
   'late answers about what flaps': ({ random, startsAt }) => {
     const at = () => startsAt + random.pick([0, 0, 250, 5000]) + random.integer(-1500, 1500)

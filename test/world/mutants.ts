@@ -654,6 +654,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'const isAnswered = before === undefined && suspended?.seen === digest(application)',
     replace: 'const isAnswered = before === undefined',
+    unseen:
+      'what happens between a question and its answer is over before anybody notices who looks each interval',
   },
   {
     rule: 'Stable for: is looked at meanwhile',
