@@ -353,7 +353,13 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
   'soak that another commit falls into': ({ random, startsAt, push }) => ({
     wanted: shaOf(0),
     revisionPolicy: 'equivalent',
-    policy: { stableFor: random.integer(190_000, 240_000), timeout: 600_000, watch: random.chance(0.5) },
+    policy: {
+      // One of the run's own would break it.
+      refresh: random.pick(['none', 'normal']),
+      stableFor: random.integer(190_000, 240_000),
+      timeout: 600_000,
+      watch: random.chance(0.5),
+    },
     steps: [push(2, startsAt + random.integer(100, 100_000), undefined, 'unrelated 2')],
   }),
 
