@@ -24,36 +24,30 @@ export interface Unreconciled {
 export const unreconciled = remembered((application: Application): Unreconciled | undefined => {
   const { spec, status } = application
   const operation = endedOperation(application)
-  const hydration = spec.sourceHydrator === undefined ? undefined : status.sourceHydrator.currentOperation
-  const isOther = (hydrated: string) => !sameRevision(hydrated, observedRevisions(application)[0] ?? '')
   if (operation !== undefined) {
-    const since = reconciledSince(application, operation.finishedAt)
-    if (since === 'no' || (since === 'maybe' && operationIsForOtherRevisions(application)))
-      return unreconciledBy('operation', operation.finishedAt, since)
+    const isOther = () => operationIsForOtherRevisions(application)
+    const found = since('operation', application, operation.finishedAt, isOther)
+    if (found !== undefined) return found
   }
+  const hydration = spec.sourceHydrator === undefined ? undefined : status.sourceHydrator.currentOperation
   // What is at the commit that a hydration made was compared after it.
-  if (
-    hydration?.phase === 'Hydrated' &&
-    hydration.finishedAt !== undefined &&
-    isOther(hydration.hydratedSHA ?? '')
-  ) {
-    const since = reconciledSince(application, hydration.finishedAt)
-    if (since !== 'yes') return unreconciledBy('hydration', hydration.finishedAt, since)
-  }
-  return undefined
+  if (hydration?.phase !== 'Hydrated' || hydration.finishedAt === undefined) return undefined
+  const isThere = sameRevision(hydration.hydratedSHA ?? '', observedRevisions(application)[0] ?? '')
+  return isThere ? undefined : since('hydration', application, hydration.finishedAt, () => true)
 })
 
-function reconciledSince({ status }: Application, finishedAt: string | undefined): 'yes' | 'no' | 'maybe' {
+/** @param isOther whether another revision was found than what came of it */
+function since(
+  what: Unreconciled['what'],
+  { status }: Application,
+  finishedAt: string | undefined,
+  isOther: () => boolean,
+): Unreconciled | undefined {
   const finished = parseTime(finishedAt)
   const reconciled = parseTime(status.reconciledAt)
-  if (reconciled > finished) return 'yes'
-  return reconciled === finished ? 'maybe' : 'no'
-}
-
-function unreconciledBy(
-  what: Unreconciled['what'],
-  finishedAt: string | undefined,
-  since: 'no' | 'maybe',
-): Unreconciled {
-  return { what, finishedAt: finishedAt ?? 'unknown', isOfOneSecond: since === 'maybe' }
+  const isOfOneSecond = reconciled === finished
+  // Nothing rests on it where that is not said to be Synced.
+  const mayBeBefore = isOfOneSecond && status.sync.status === 'Synced' && isOther()
+  if (reconciled > finished || (isOfOneSecond && !mayBeBefore)) return undefined
+  return { what, finishedAt: finishedAt ?? 'unknown', isOfOneSecond }
 }

@@ -218,8 +218,12 @@ table('OperationFailed', [
 
 const SECOND = (second: number) => `2030-01-01T00:00:${String(second).padStart(2, '0')}Z`
 const LATER = SECOND(10)
-const finished = (finishedAt: string | null, reconciledAt: string | null, more: JsonObject = {}) =>
-  status({ reconciledAt, operationState: { finishedAt, ...more } })
+const finished = (
+  finishedAt: string | null,
+  reconciledAt: string | null,
+  more: JsonObject = {},
+  rest: JsonObject = {},
+) => status({ ...rest, reconciledAt, operationState: { finishedAt, ...more } })
 
 table('StatusStale', [
   ['as compared, reconciled after the operation', parsed(), 'met'],
@@ -235,6 +239,11 @@ table('StatusStale', [
     finished(LATER, LATER, { syncResult: { revision: SHA.b } }),
     'pending',
     `may be from before the end of the last operation (${LATER}`,
+  ],
+  [
+    'reconciled in the same second, not at what was synced, and not Synced',
+    finished(LATER, LATER, { syncResult: { revision: SHA.b } }, { sync: { status: 'OutOfSync' } }),
+    'met',
   ],
   [
     'reconciled in the second after it, and not at what was synced',

@@ -15,7 +15,7 @@ const object = { group: 'a', kind: 'a', namespace: 'a', name: 'a', status: 'a', 
 
 /** An Application in which everything is there that could be read. */
 const FULL = {
-  metadata: { name: 'a', namespace: 'a', deletionTimestamp: 'a', annotations: { a: 'a' } },
+  metadata: { name: 'a', namespace: 'a', uid: 'a', deletionTimestamp: 'a', annotations: { a: 'a' } },
   operation: {
     info: [{ name: 'a', value: 'a' }],
     sync: { ...revisions, dryRun: true, manifests: ['a'], resources: ['a'] },

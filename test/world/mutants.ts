@@ -123,22 +123,22 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'StatusStale: health from before the end of the operation',
     file: 'staleness.ts',
-    find: 'if (operation !== undefined) {\n    const since',
-    replace: 'if (operation !== undefined && (false as boolean)) {\n    const since',
+    find: 'if (operation !== undefined) {',
+    replace: 'if (operation !== undefined && (false as boolean)) {',
   },
   {
     rule: 'StatusStale: another revision than the one synced, found in the second of its end',
     file: 'staleness.ts',
-    find: "(since === 'maybe' && operationIsForOtherRevisions(application))",
-    replace: '(false as boolean)',
+    find: 'const isOther = () => operationIsForOtherRevisions(application)',
+    replace: 'const isOther = () => false',
     unseen:
       'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
   },
   {
     rule: 'StatusStale: what was hydrated since it was compared',
     file: 'staleness.ts',
-    find: "if (since !== 'yes') return unreconciledBy('hydration'",
-    replace: "if (false as boolean) return unreconciledBy('hydration'",
+    find: 'return isThere ? undefined : since(',
+    replace: 'return isThere || true ? undefined : since(',
   },
   {
     rule: 'Conditions: an error',

@@ -15,6 +15,7 @@ export function render(subject: Subject): Application {
     metadata: {
       name: plan.name,
       namespace: plan.namespace,
+      uid: `${plan.namespace}/${plan.name} ${subject.life}`,
       deletionTimestamp: subject.deletingSince === undefined ? undefined : rfc3339(subject.deletingSince),
       annotations: renderAnnotations(subject, annotations),
       labels: subject.labels,

@@ -156,7 +156,7 @@ function isFresh(subject: Subject): boolean {
 
 /**
  * The status is from after the end of the last operation, and of the last hydration, as far as whole seconds tell: in
- * the second of that end, where it is at what was synced, or hydrated.
+ * the second of that end, where it is at what was synced, or hydrated. Only what is Synced is asked.
  */
 function isSettled({
   plan,
