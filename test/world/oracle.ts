@@ -13,7 +13,6 @@ import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
-  controllerLag,
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
@@ -80,6 +79,8 @@ interface Asked {
   /** When it really was as wanted. */
   readonly real: Turn<boolean>[]
   readonly realBesidesHook: Turn<boolean>[]
+  /** When what runs was read for its status. */
+  readonly reads: Turn<number>[]
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -127,6 +128,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       truth: ABSENT,
       real: [],
       realBesidesHook: [],
+      reads: [],
       besides: [],
       failings: [],
       hopelessSince: undefined,
@@ -275,6 +277,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
       turn(one.realBesidesHook, one.truth.isRealBesidesHook)
+      turn(one.reads, subject.status.readAt)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -364,9 +367,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
-    const from = ends.from - controllerLag(scenario, ends.to)
-    for (const { subject, real, realBesidesHook, meant } of asked.values()) {
+    // The store has said it of all at one instant, each status of what ran when it was read.
+    for (const { subject, real, realBesidesHook, reads, meant } of asked.values()) {
+      const from = reads.findLast(({ at }) => at <= ends.from)?.value ?? ends.from
       const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
       const turns = isKnowable(subject.live, policy, startsAt) ? real : realBesidesHook
       if (wasMeant && lastTrue(turns, from, ends.to) === undefined)

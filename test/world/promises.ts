@@ -52,16 +52,8 @@ export function evidenceAgeOfNo({ applications, faults, target, policy }: Scenar
 }
 const REFUSING: ReadonlySet<Fault['kind']> = new Set(['outage', 'reset', 'unavailable'])
 
-/** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
+/** How long Argo CD's controller may take to compare, which is none of the gate's time. */
 export const CONTROLLER_LAG = 10_000
-
-/** Nothing that Argo CD tells shows that its controller stands still, so its status is older by as long as that lasts. */
-export function controllerLag({ faults }: Scenario, now: number): number {
-  let lag = CONTROLLER_LAG
-  for (const { kind, from, until } of faults)
-    if (kind === 'controller down') lag += Math.max(Math.min(until, now) - Math.max(from, 0), 0)
-  return lag
-}
 
 /** What nobody notices who looks as often as is documented: a break that is shorter. */
 export function resolutionOf({ interval, stableFor, failAfter }: Policy): number {
