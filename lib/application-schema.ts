@@ -148,6 +148,7 @@ export const applicationSchema = z.object({
   metadata: z.object({
     name: z.string().check(z.minLength(1)),
     namespace: text,
+    uid: text,
     deletionTimestamp: text,
     annotations,
   }),
@@ -198,6 +199,7 @@ export const applicationSchema = z.object({
           drySHA: text,
           hydratedSHA: text,
           message: text,
+          finishedAt: text,
           sourceHydrator: optional(anyObject),
         }),
       ),

@@ -2,12 +2,12 @@
 
 import {
   aliveSince,
-  allMetSince,
   areFew,
   isOneLook,
   type Knowledge,
   type Known,
   lostAt,
+  metFor,
   NEVER,
 } from './knowledge.ts'
 import {
@@ -45,7 +45,6 @@ export interface Moment {
 /** What can be said of a moment. */
 export function momentOf(knowledge: Knowledge, now: number): Moment {
   const { policy, deadline } = knowledge
-  const met = allMetSince(knowledge)
   const alive = aliveSince(knowledge, now)
   const isFew = areFew(knowledge)
   return {
@@ -55,7 +54,7 @@ export function momentOf(knowledge: Knowledge, now: number): Moment {
     aliveSince: alive,
     polledFrom: alive === undefined ? polledFrom(knowledge) : Number.POSITIVE_INFINITY,
     isFew,
-    provableAt: met === undefined ? undefined : met + policy.stableFor,
+    provableAt: metFor(knowledge),
     isProvenByStream: !isFew && alive !== undefined,
     lastLookAt: deadline - Math.min(policy.timeout * LAST_LOOK_SHARE, LONGEST_LAST_LOOK),
     diagnosisAt: deadline - Math.min(policy.timeout * DIAGNOSIS_SHARE, LONGEST_DIAGNOSIS),

@@ -1,6 +1,7 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
+import { isAwaited, mayFail } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
@@ -10,13 +11,13 @@ import {
   type Failing,
   type Knowledge,
   type Known,
+  type Met,
   NEVER,
   NO_REFRESHES,
-  NOT_PAUSED,
   type Sighting,
   type Streak,
+  type Suspended,
 } from './knowledge.ts'
-import { type Open, openOf } from './open.ts'
 import { failedOperation, withHiddenFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS } from './promises.ts'
@@ -157,12 +158,13 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const checks = isSame
     ? known.checks
     : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
-  // What was met or failing goes on where an answer that is still to come shows that it is so still.
-  const wasMet = known.met ?? known.paused.met
-  const wasFailing = known.failing ?? known.paused.failing
-  const met = checks.every(isMet)
-    ? extended(wasMet, now, asOf, longestGap(policy, policy.stableFor, applications.size))
-    : undefined
+  const isMetNow = checks.every(isMet)
+  const gap = longestGap(policy, policy.stableFor, applications.size)
+  const met = isMetNow ? metSince(known, application, { now, asOf, gap }) : undefined
+  const suspended =
+    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, now)
+  // What was failing goes on where an answer that is still to come shows that it is so still.
+  const wasFailing = known.failing ?? known.paused
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
@@ -176,7 +178,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
           { now, until, isAnswer },
           { policy, applications },
         )
-  const isOpen = failed.length === 0 && met === undefined && (wasMet ?? wasFailing) !== undefined
+  const isOpen = failed.length === 0 && !isMetNow && wasFailing !== undefined
   return {
     ...known,
     evidence,
@@ -184,15 +186,37 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     checks,
     judged: { application, evidence, syncing },
     met,
+    suspended,
     failing,
-    paused: isOpen ? paused(wasMet, wasFailing, openOf({ ...known, checks, evidence })) : NOT_PAUSED,
+    paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
 }
 
-function paused(met: Streak | undefined, failing: Failing | undefined, open: Open): Known['paused'] {
-  return { met: open.met ? met : undefined, failing: open.failing ? failing : undefined }
+/** All is met, and has been since, where it was before, or where an answer has shown that what was seen then was. */
+function metSince(
+  { met: before, suspended }: Known,
+  application: Application | undefined,
+  { now, asOf, gap }: { readonly now: number; readonly asOf: number; readonly gap: number },
+): Met {
+  const isAnswered = before === undefined && suspended?.seen === digest(application)
+  const last = isAnswered ? suspended?.streak : before
+  const resumedAt = isAnswered ? now : (before?.resumedAt ?? NEVER)
+  return { ...extended(last, now, asOf, gap), resumedAt }
+}
+
+/**
+ * A soak is not begun anew for what is asked about what was just seen: a commit of which only Argo CD can tell that it
+ * changes nothing, the image of a Pod that has ended. Where something else is seen before the answer, nobody knows.
+ */
+function suspendedBy(known: Known, now: number): Suspended | undefined {
+  const { met, suspended: before, sighting } = known
+  const seen = digest(sighting?.application)
+  const isSame = before?.seen === seen
+  const streak = isSame ? before.streak : met
+  const since = isSame ? before.since : now
+  return streak !== undefined && isAwaited(known, since) ? { streak, seen, since } : undefined
 }
 
 /**

@@ -1,11 +1,9 @@
 /** What the last operation of an application says of it: the checks OperationInProgress and OperationFailed. */
 
-import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
+import { type Application, hasMultipleSources, isOneAttempt, observedRevisions } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { because, nameOf, some } from './phrase.ts'
-import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
-import { parseTime } from './time.ts'
 
 /** What Argo CD keeps of the last operation. */
 export type OperationState = NonNullable<Application['status']['operationState']>
@@ -46,13 +44,14 @@ export function noOperationInProgress({ operation, status: { operationState } }:
 
 /** Whether the last operation on record may have taken the place of one that failed, without making up for it. */
 export function mayHideFailure({ status: { operationState: state } }: Application): boolean {
-  return state !== undefined && (isDryRun(state) || isPartial(state))
+  if (state === undefined) return false
+  return isDryRun(state) || isPartial(state) || state.phase === 'Failed' || state.phase === 'Error'
 }
 
 /**
  * A dry run takes the place of the operation before it in the Application, and mends nothing: one that failed counts
- * on until another that was no dry run is seen. So does one of some resources only, where a hook had failed: it runs
- * no hooks.
+ * on until another that was no dry run is seen. So do, where a hook had failed, one of some resources only, which runs
+ * no hooks, and one that is excused, which has not come to them.
  *
  * @param failed the last operation that ended, where it failed, and what `failedOperation` said of earlier Applications
  */
@@ -60,23 +59,31 @@ export function withHiddenFailure(application: Application, failed: OperationSta
   const { operationState } = application.status
   if (failed === undefined || operationState === undefined || !hasEnded(operationState)) return application
   const isHiding =
-    isDryRun(operationState) || (isPartial(operationState) && operationState.phase === 'Succeeded')
+    isDryRun(operationState) ||
+    (isPartial(operationState) && operationState.phase === 'Succeeded') ||
+    isExcused(application)
   if (!isHiding) return application
   return { ...application, status: { ...application.status, operationState: failed } }
 }
 
 /**
  * The last operation that ended and was no dry run, where it failed; `before`: while there is no later one. Where one
- * of its hooks failed, or its results are not known, one of some resources only is no later one.
+ * of its hooks failed, or its results are not known, only one that succeeded is a later one, or one whose hooks failed
+ * as well: what failed before its hooks, or is of some resources only, has not run them.
  */
 export function failedOperation(
   { status: { operationState } }: Application,
   before: OperationState | undefined,
 ): OperationState | undefined {
   if (operationState === undefined || isDryRun(operationState) || !hasEnded(operationState)) return before
-  if (before !== undefined && isPartial(operationState) && mayHaveFailedHook(before)) return before
+  const hasSucceeded = operationState.phase === 'Succeeded'
+  const isToldMore = before?.syncResult?.resources === undefined && isOneAttempt(before, operationState)
+  if (before !== undefined && mayHaveFailedHook(before) && !isToldMore) {
+    const hasRunHooks = hasSucceeded ? !isPartial(operationState) : failedOf(operationState).some(isHook)
+    if (!hasRunHooks) return before
+  }
   const isLocal = (operationState.operation.sync?.manifests ?? 0) !== 0
-  return operationState.phase === 'Succeeded' || isLocal ? undefined : operationState
+  return hasSucceeded || isLocal ? undefined : operationState
 }
 
 function mayHaveFailedHook(state: OperationState): boolean {
@@ -88,7 +95,7 @@ function mayHaveFailedHook(state: OperationState): boolean {
 export interface ReleaseContext {
   /** What identifies the release is met: revision, commit message and images, as far as they are asked for. */
   readonly identified: boolean
-  /** Whether the revisions of an operation are the wanted ones. */
+  /** Whether the revisions that were operated on, or given up, are the wanted ones. */
   readonly isWanted: (revisions: readonly string[]) => boolean
 }
 
@@ -114,7 +121,7 @@ export function operationSucceeded(
   const isOther = operationIsForOtherRevisions(application)
   const isSynced = sync.status === 'Synced'
   const results = failedResults(application)
-  if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))
+  if (isExcused(application))
     return met(
       'the last operation failed, but for another revision, and the application is Synced without it',
     )
@@ -130,6 +137,17 @@ export function operationSucceeded(
   if (isOther && !isSynced) return pending(`${message}; a sync to the observed revision is to come`)
   if (identified || isWanted(operatedRevisions(application))) return failing(message)
   return pending(`${message}; that was before the release that is waited for`)
+}
+
+/**
+ * Whether the last operation failed for other revisions than those observed, with none of its hooks, and the
+ * application is Synced without it.
+ */
+function isExcused(application: Application): boolean {
+  const { operationState: state, sync } = application.status
+  if (state === undefined || !hasEnded(state) || state.phase === 'Succeeded') return false
+  if (sync.status !== 'Synced' || !operationIsForOtherRevisions(application)) return false
+  return !resultsNeeded(application) && !failedOf(state).some(isHook)
 }
 
 /** Argo CD's limit is of retries, so there is one attempt more; below 0 it retries for ever. */
@@ -175,8 +193,8 @@ export function operatedRevisions(application: Application): readonly string[] {
   return hasMultipleSources(application) ? done.revisions : [done.revision ?? '']
 }
 
-/** Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
-function operationIsForOtherRevisions(application: Application): boolean {
+/** Whether the last operation was for others than those observed. Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
+export function operationIsForOtherRevisions(application: Application): boolean {
   const operated = operatedRevisions(application)
   return observedRevisions(application).some((revision, i) => {
     const other = operated[i] ?? ''
@@ -185,14 +203,9 @@ function operationIsForOtherRevisions(application: Application): boolean {
   })
 }
 
-/**
- * The operation that ended after the last reconciliation, by when it finished; `undefined` where there is none.
- * Both times are the server's, so its clock may be off by hours.
- */
-export const staleOperation = remembered(({ status }: Application): string | undefined => {
-  const { operationState, reconciledAt } = status
-  if (operationState === undefined || !hasEnded(operationState) || isDryRun(operationState)) return undefined
-  const finished = parseTime(operationState.finishedAt)
-  const reconciled = parseTime(reconciledAt)
-  return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
-})
+/** The last operation, where it has ended and was no dry run: that changes nothing, and no comparison follows. */
+export function endedOperation({ status: { operationState } }: Application): OperationState | undefined {
+  return operationState !== undefined && hasEnded(operationState) && !isDryRun(operationState)
+    ? operationState
+    : undefined
+}

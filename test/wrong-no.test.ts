@@ -51,6 +51,16 @@ describe('the fix of a broken release is waited for', () => {
         },
       },
     ],
+    [
+      'that auto-sync gave up, though the fix was tried in a dry run',
+      {
+        status: {
+          sync: { status: 'OutOfSync' },
+          conditions: [{ type: 'SyncError', message: 'Failed last sync attempt' }],
+          operationState: { operation: { sync: { dryRun: true } }, syncResult: { revision: NEW } },
+        },
+      },
+    ],
   ]
   test.concurrent.each(broken)('%s', async (_, change) => {
     await using server = await ArgoCDServer.start()
@@ -464,6 +474,20 @@ describe('what passes costs no yes', () => {
     expect(result.applications[0]?.checks.find(({ code }) => code === 'ImageMismatch')?.message).toContain(
       'only in Pods that have ended',
     )
+  })
+
+  test.concurrent('a commit that renders the same, in the middle of a soak', async () => {
+    await using server = await ArgoCDServer.start()
+    put(server, { revision: NEW })
+    for (const revision of [NEW, OLD]) server.manifests(revision, [{ apiVersion: 'v1', kind: 'ConfigMap' }])
+    // Begun anew, it would not be over by the deadline.
+    const env = { KPCEA_REVISION_POLICY: 'equivalent', KPCEA_STABLE_FOR: '8', KPCEA_TIMEOUT: '13' }
+    const run = begin(server, env)
+    await waitFor(() => run.said().includes('as wanted'))
+    await Bun.sleep(6000)
+    put(server, { revision: OLD })
+    expect(await run.result()).toMatchObject({ verified: true })
+    expect(server.requests.some(({ route }) => route === 'manifests')).toBe(true)
   })
 })
 

@@ -125,6 +125,24 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     ],
   }),
 
+  /** A hook fails, and then a sync to another commit that cannot be applied, and is taken back. */
+  'failed sync after a failed hook': ({ random, startsAt, push }) => {
+    const at = startsAt + random.integer(60_000, 90_000)
+    return {
+      plan: { automated: false, selfHeals: false, retries: 0 },
+      wanted: 'main',
+      policy: { failAfter: Number.POSITIVE_INFINITY, interval: random.integer(1000, 5000) },
+      steps: [
+        push(1, startsAt - 3000, { hook: 'fails' }),
+        { at: startsAt, kind: 'webhook' },
+        { at: startsAt + 1500, kind: 'sync', application: 0, how: 'plain' },
+        push(2, at, { applies: false }),
+        { at: at + 100, kind: 'sync', application: 0, how: 'plain' },
+        push(3, at + random.integer(2000, 5000), { id: 101, image: 'registry.test/web:t101', hook: 'fails' }),
+      ],
+    }
+  },
+
   /** The release before could not be applied, and the fix comes. */
   'what was given up before the fix': ({ random, startsAt, push }) => ({
     plan: { retries: 0, content: SMOOTH },
@@ -141,6 +159,27 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
     plan: { hydration: random.pick(['always', 'skips']) },
     wanted: shaOf(0),
     steps: [{ at: startsAt + random.integer(-2500, 100), kind: 'respec', application: 0, change: 'path' }],
+  }),
+
+  /** Somebody asks for refreshes while it is hydrated from elsewhere, and one of them answers the hydrator's own. */
+  'hydration in the middle of a comparison': ({ random, startsAt }) => ({
+    plan: { hydration: 'always' },
+    wanted: '',
+    wantedImage: 'registry.test/web:t0',
+    version: random.pick(['3.4', '3.5']),
+    pace: 12,
+    policy: { watch: true, stableFor: random.pick([0, 0, 5000]) },
+    steps: [
+      { at: startsAt - 500, kind: 'respec', application: 0, change: 'path' },
+      ...[0, 1, 2, 3, 4].map(
+        (i): Step => ({
+          at: startsAt + 3000 * i + random.integer(0, 2000),
+          kind: 'refresh',
+          application: 0,
+          old: false,
+        }),
+      ),
+    ],
   }),
 
   /** What is wanted cannot be rendered, or what came after it. */
@@ -309,6 +348,20 @@ const DRILLS: Readonly<Record<string, (setting: Setting) => Drill>> = {
       faults: [{ kind, from: from - 3000, until: from + takes + 4000 }],
     }
   },
+
+  /** While it is soaked, Argo CD finds a commit by itself that changes nothing. */
+  'soak that another commit falls into': ({ random, startsAt, push }) => ({
+    wanted: shaOf(0),
+    revisionPolicy: 'equivalent',
+    policy: {
+      // One of the run's own would break it.
+      refresh: random.pick(['none', 'normal']),
+      stableFor: random.integer(190_000, 240_000),
+      timeout: 600_000,
+      watch: random.chance(0.5),
+    },
+    steps: [push(2, startsAt + random.integer(100, 100_000), undefined, 'unrelated 2')],
+  }),
 
   /** Requests take their time while health comes and goes. */
   'late answers about what flaps': ({ random, startsAt }) => {

@@ -11,8 +11,8 @@ export interface Live {
   /** The last operation on what is applied has failed its hook. */
   hasFailedHook: boolean
   failedAt: number
-  /** For how long a run could see that, where nothing is on record of it any more. */
-  failureWasSeenFor: number | undefined
+  /** Since when nothing is on record of it any more. */
+  failureHiddenAt: number | undefined
   /** An operation before the last one has failed its hook, and none has succeeded since. */
   hadFailedHook: boolean
   /** For how long a run could see that no hook made the last operation fail, where nothing is on record of it any more. */
@@ -47,7 +47,7 @@ export function nothingLive(): Live {
     hasDrifted: false,
     hasFailedHook: false,
     failedAt: Number.NEGATIVE_INFINITY,
-    failureWasSeenFor: undefined,
+    failureHiddenAt: undefined,
     hadFailedHook: false,
     resultsWereThereFor: undefined,
     rollout: 'done',

@@ -41,6 +41,7 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
     return
   }
   subject.controller.isTerminating = false
+  hideFailure(world, subject)
   const operationState: OperationState = {
     phase: 'Running',
     message: undefined,
@@ -60,7 +61,7 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 
 function record(world: World, subject: Subject, operationState: OperationState): void {
   const { isDryRun, isPartial = false } = operationState.operation
-  if (isDryRun || isPartial) forget(world, subject)
+  if (isDryRun || isPartial) hideResults(world, subject)
   else subject.live.resultsWereThereFor = undefined
   // A sync of some resources runs no hooks, so it makes up for none that failed.
   if (!isDryRun && !(isPartial && subject.live.hasFailedHook)) subject.lastReal = operationState
@@ -71,16 +72,16 @@ function record(world: World, subject: Subject, operationState: OperationState):
   write(world, subject)
 }
 
-/** A dry run, or a sync of some resources, takes the place of what is on record; who has not seen that before cannot know of it any more. */
-function forget(world: World, { live, status }: Subject): void {
+/** Whatever begins takes the place of what is on record; who has not seen that before cannot know of it any more. */
+function hideFailure({ time }: World, { live }: Subject): void {
+  if (live.hasFailedHook) live.failureHiddenAt ??= time.now()
+}
+
+/** What did not make an operation fail, nobody can tell any more either. */
+function hideResults(world: World, { live, status: { operationState: state } }: Subject): void {
   const { time, scenario } = world
-  const { operationState: state } = status
-  const before = state?.operation
-  if (before?.isDryRun === true || before?.isPartial === true) return
-  if (live.hasFailedHook) {
-    live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
-    return
-  }
+  const { isDryRun = false, isPartial = false } = state?.operation ?? {}
+  if (live.hasFailedHook || isDryRun || isPartial) return
   if ((state?.phase !== 'Failed' && state?.phase !== 'Error') || time.now() < scenario.startsAt) return
   const failedAt = (state.finishedAt ?? 0) - (serverTime(world) - time.now())
   live.resultsWereThereFor = time.now() - Math.max(failedAt, scenario.startsAt)
@@ -188,7 +189,7 @@ function awaitHealth(world: World, subject: Subject, state: OperationState): voi
       else {
         subject.live.hasFailedHook = true
         subject.live.failedAt = world.time.now()
-        subject.live.failureWasSeenFor = undefined
+        subject.live.failureHiddenAt = undefined
         world.changed(subject)
         fail(world, subject, {
           ...state,

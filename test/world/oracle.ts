@@ -13,7 +13,6 @@ import type { Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
-  controllerLag,
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
@@ -27,7 +26,7 @@ import {
 } from './promises.ts'
 import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
 import { createSyncOracle } from './syncing.ts'
-import { ABSENT, type Truth, truthOf } from './truth.ts'
+import { ABSENT, isKnowable, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
 import { lastTrue, longestGap, type Turn } from './turns.ts'
 import { type Subject, serverTime, type World } from './world.ts'
@@ -79,6 +78,9 @@ interface Asked {
   truth: Truth
   /** When it really was as wanted. */
   readonly real: Turn<boolean>[]
+  readonly realBesidesHook: Turn<boolean>[]
+  /** When what runs was read for its status. */
+  readonly reads: Turn<number>[]
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -125,6 +127,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       wanted,
       truth: ABSENT,
       real: [],
+      realBesidesHook: [],
+      reads: [],
       besides: [],
       failings: [],
       hopelessSince: undefined,
@@ -264,12 +268,6 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
       if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
-        // Its tags, message or rendering are asked for anew, and until they are known nothing holds.
-        if (policy.stableFor > 0) {
-          const found = late()
-          if (found !== undefined) return found
-          visibleSince = undefined
-        }
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
@@ -278,6 +276,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
       turn(one.meant, isMeant)
       turn(one.real, one.truth.isReal)
+      turn(one.realBesidesHook, one.truth.isRealBesidesHook)
+      turn(one.reads, subject.status.readAt)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -319,7 +319,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     while ((requests[first] ?? now) < now - 60_000) first++
     const count = requests.length - first
     mostInAMinute = Math.max(mostInAMinute, count)
-    const most = mostRequests(Math.max(asked.size, 1), policy)
+    const most = mostRequests(Math.max(asked.size, 1), scenario)
     return count > most + (policy.sync === undefined ? 0 : 20 + 12 * asked.size)
       ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
       : undefined
@@ -367,11 +367,12 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
-    const from = ends.from - controllerLag(scenario, ends.to)
-    for (const { subject, real, meant } of asked.values()) {
+    // The store has said it of all at one instant, each status of what ran when it was read.
+    for (const { subject, real, realBesidesHook, reads, meant } of asked.values()) {
+      const from = reads.findLast(({ at }) => at <= ends.from)?.value ?? ends.from
       const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
-      if (wasMeant && lastTrue(real, from, ends.to) === undefined)
+      const turns = isKnowable(subject.live, policy, startsAt) ? real : realBesidesHook
+      if (wasMeant && lastTrue(turns, from, ends.to) === undefined)
         return breach('never wrong', `it was not so of ${subject.plan.name}`)
     }
     if (policy.stableFor === 0) return undefined
@@ -390,7 +391,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
-    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
+    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
     const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
@@ -402,7 +403,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     // What was so when the run began counts from then on.
     const needed = failAfter - resolutionOf(policy)
     if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
-    if (lastTrue(failings, now - evidenceAgeOfNo(scenario), now) === undefined)
+    if (lastTrue(failings, now - evidenceAgeOfNo(scenario, now), now) === undefined)
       return breach('never early', 'it was not failing')
     const gap = longestGap(failings, now - failAfter, now)
     return gap > Math.max(resolutionOf(policy), 0) && needed > 0

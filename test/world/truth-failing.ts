@@ -97,7 +97,8 @@ export function failing(
   if (
     status.syncStatus === 'OutOfSync' &&
     status.conditions.length > 0 &&
-    (isIdentified || isOperationWanted(world, subject, wanted, since))
+    // Auto-sync gives up what it has compared, whatever has been asked for since.
+    (isIdentified || areWanted(world, subject, wanted, since, status.revisions))
   )
     return 'OutOfSync'
   if (
@@ -123,16 +124,29 @@ function isIll({ status, live }: Subject, wanted: Wanted): boolean {
   )
 }
 
-/** Whether the last operation was for what is wanted: by its name, or because it is what is observed now. */
+/** Whether the last operation was for what is wanted. */
 function isOperationWanted(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
-  const { revision } = wanted
   const { lastReal } = subject
+  const operated = lastReal?.synced ?? lastReal?.operation.revisions ?? []
+  return areWanted(world, subject, wanted, since, operated)
+}
+
+/** Whether revisions are what is wanted: by their name, or because they are what is observed now. */
+function areWanted(
+  world: World,
+  subject: Subject,
+  wanted: Wanted,
+  since: number,
+  those: readonly (string | undefined)[],
+): boolean {
+  const { revision } = wanted
   const { revisions } = subject.status
   if (revision === undefined) return false
-  const synced = lastReal?.synced ?? lastReal?.operation.revisions ?? []
-  if (synced.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
+  if (those.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
   const texts =
     revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)
   const dryOf = (one: string) => world.git.commits.get(one)?.hydratedFrom?.dry ?? ''
-  return texts.some((text) => synced.some((one) => isSame(text, one) || isSame(text, dryOf(one))))
+  return texts.some((text) =>
+    those.some((one) => one !== undefined && (isSame(text, one) || isSame(text, dryOf(one)))),
+  )
 }

@@ -207,7 +207,7 @@ test('fail after goes on from an error to what it kept from being judged', () =>
     'web',
     parsed({ name: 'web', revision: SHA.b }, { status: { operationState: null } }),
   )
-  expect(mended.known().paused.failing).toBeUndefined()
+  expect(mended.known().paused).toBeUndefined()
 })
 
 test('an error that no refresh confirms has lasted long enough when Argo CD has compared again, however short fail after', () => {
