@@ -59,12 +59,13 @@ export function isExcused({ status, live, operation, lastReal }: Subject): boole
 }
 
 /**
- * Whether a run could know that no hook made the last operation fail. A dry run, or a sync of some resources, takes its
- * results away: who has seen an operation fail, or its hook before it, and not these, has to take it for the hook.
+ * Whether a run could know that no hook has failed of what is there. One that was seen failing is made up for by a sync
+ * that succeeds, and by none that fails before it comes to its hooks. And a dry run, or a sync of some resources, takes
+ * the results of a failed operation away: who has seen it fail, and not these, has to take it for the hook.
  */
 export function isSeenThrough({ live }: Subject, { interval, watch }: Policy): boolean {
   const { resultsWereThereFor: seen, hadFailedHook } = live
-  return seen === undefined || (!watch && !hadFailedHook) || seen > 3 * interval + 30_000
+  return !hadFailedHook && (seen === undefined || !watch || seen > 3 * interval + 30_000)
 }
 
 function isCommit(revision: string): boolean {
