@@ -9,7 +9,7 @@ import {
   SYNC_SETTLE,
   SYNC_TIMEOUT,
 } from '../../lib/promises.ts'
-import type { Wanted } from '../../lib/wanted.ts'
+import type { Sync, Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
@@ -388,7 +388,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
-    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
+    if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
@@ -442,10 +442,12 @@ function isHopeless(
   })
 }
 
-/** Whether a sync has failed for good, or the gate's own is no longer on record. */
-function hasFailedSync({ status: { operationState }, begun }: Subject): boolean {
+/** Whether the gate's own sync, or one that it may have adopted, has failed for good, or is no longer on record. */
+function hasFailedSync({ status: { operationState }, begun }: Subject, { id }: Sync): boolean {
   const phase = operationState?.phase
-  return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
+  const isOwn = id === undefined || operationState?.operation.id !== undefined
+  const isGone = begun.some((one) => one !== '') && begun.at(-1) === ''
+  return (isOwn && (phase === 'Failed' || phase === 'Error')) || isGone
 }
 
 /** What comes to nothing are refreshes, and not for long. */
