@@ -78,7 +78,7 @@ export function play<K>(
       journal.tell(() => 'killed; another run begins')
       for (const abort of aborts) abort()
       time.after(1000, () => {
-        oracle = createOracle(world, time.now())
+        oracle = createOracle(world, time.now(), oracle)
         oracle.look()
         begin()
       })
