@@ -744,21 +744,6 @@ describe('interruptions, with an id', () => {
     expect(server.operations.syncs).toHaveLength(1)
   })
 
-  test('a sync whose answer is lost and that fails is seen, though a hook had failed before it, and is not repeated', async () => {
-    const hook = { kind: 'Job', name: 'smoke', namespace: 'web', hookType: 'PostSync', hookPhase: 'Failed' }
-    const failed = { phase: 'Failed', syncResult: { revision: SHA.a, resources: [hook] } }
-    manual({}, { status: { operationState: failed } })
-    server.fault({ route: 'sync', times: 1 }, { kind: 'lost', how: 'reset' })
-    const { code, result } = await runJson({
-      ...promotion(),
-      KPCEA_TARGET_REVISION: 'cafe1234',
-      KPCEA_FAIL_AFTER: 'never',
-    })
-    expect(result).toMatchObject({ reason: 'OperationFailed', timedOut: false })
-    expect(code).toBe(1)
-    expect(posts()).toHaveLength(1)
-  })
-
   test('killed while it runs, and while it is over', async () => {
     for (const until of ['Running', 'Succeeded']) {
       manual({}, OUT_OF_SYNC)
