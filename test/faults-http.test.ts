@@ -361,14 +361,14 @@ describe('sessions', () => {
 
   test.concurrent('a login waits for a server that is not there yet, however often that is tried', () =>
     oneOfFew(async () => {
-      await using server = await ArgoCDServer.start({ accounts })
+      await using server = await ArgoCDServer.start({ accounts, keepsPort: true })
       server.apply(application({ name: 'web', revision: SHA.a }))
       await server.pause()
       const running = start(connect(server, { ...WEB, ...LOGIN, KPCEA_TIMEOUT: '40' }))
       await waitFor(() => running.said().includes('refuses connections'))
       await Bun.sleep(2000)
       await server.resume()
-      expect((await running.finished).code).toBe(0)
+      expect(await running.finished).toMatchObject({ code: 0 })
       expect(logins(server)).toHaveLength(1)
     }))
 
@@ -426,7 +426,7 @@ describe('sessions', () => {
 describe('a server that comes and goes', () => {
   test.concurrent.each(['true', 'false'])('restarts while the run waits (watch: %s)', (watch) =>
     oneOfFew(async () => {
-      await using server = await ArgoCDServer.start()
+      await using server = await ArgoCDServer.start({ keepsPort: true })
       server.apply(application({ name: 'web', revision: SHA.b }))
       const running = start(connect(server, { ...WEB, KPCEA_WATCH: watch, KPCEA_TIMEOUT: '40' }))
       await waitFor(() => server.refreshes.length === 1)
@@ -443,18 +443,18 @@ describe('a server that comes and goes', () => {
 
   test('is not there yet when the run starts', () =>
     oneOfFew(async () => {
-      await using server = await ArgoCDServer.start()
+      await using server = await ArgoCDServer.start({ keepsPort: true })
       server.apply(application({ name: 'web', revision: SHA.a }))
       await server.pause()
       const running = start(connect(server, { ...WEB, KPCEA_TIMEOUT: '40' }))
       await waitFor(() => running.said().includes('refuses connections'))
       await server.resume()
-      expect((await running.finished).code).toBe(0)
+      expect(await running.finished).toMatchObject({ code: 0 })
     }))
 
   test('goes for good after it was seen: the last look is told, and its age', () =>
     oneOfFew(async () => {
-      await using server = await ArgoCDServer.start()
+      await using server = await ArgoCDServer.start({ keepsPort: true })
       server.apply(application({ name: 'web', revision: SHA.b }))
       const running = start(connect(server, { ...WEB, KPCEA_TIMEOUT: '3' }))
       await waitFor(() => running.said().includes('RevisionMismatch'))

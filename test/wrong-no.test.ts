@@ -374,7 +374,7 @@ describe('what passes costs no yes', () => {
   })
 
   test.concurrent('an outage of a server that has answered, for longer than fail-after', async () => {
-    await using server = await ArgoCDServer.start()
+    await using server = await ArgoCDServer.start({ keepsPort: true })
     put(server, { revision: OLD })
     const run = begin(server, { KPCEA_FAIL_AFTER: '1', KPCEA_REFRESH: 'none' })
     await waitFor(() => run.said().includes('RevisionMismatch'))

@@ -6,24 +6,30 @@ import { type Ending, Exchange, type HttpRequest } from './exchange.ts'
 /** Certificates for {@link HttpServer}; with `ca`, clients have to show one that it signed. */
 export type TlsOptions = { readonly cert: string; readonly key: string; readonly ca?: string }
 
+/** Below the ports that Linux and macOS give to those who ask for any, servers and clients alike. */
+const KEPT_PORTS = { first: 15_000, count: 15_000 }
+
 /** A listener on a loopback address that hands every request over as an {@link Exchange}. */
 export class HttpServer {
   readonly #connections = new Map<net.Socket, Connection | undefined>()
   readonly #hostname: string
   readonly #accept: (socket: net.Socket) => void
   #port: number
+  readonly #isKept: boolean
   #listener: net.Server | undefined
 
   constructor(options: {
     hostname: string
-    port: number
+    /** 0: any free one; `kept`: one that stays free while it is paused. */
+    port: number | 'kept'
     tls: TlsOptions | undefined
     /** Answers a plain request to a TLS port; the location to send it to is made from its target. */
     redirect: (request: HttpRequest) => string
     onRequest: (exchange: Exchange) => void
   }) {
     this.#hostname = options.hostname
-    this.#port = options.port
+    this.#isKept = options.port === 'kept'
+    this.#port = options.port === 'kept' ? 0 : options.port
     const context = options.tls === undefined ? undefined : tls.createSecureContext(options.tls)
     const demand = options.tls?.ca !== undefined
 
@@ -66,13 +72,29 @@ export class HttpServer {
 
   /** Listens; after {@link pause} again on the same port. */
   async listen(): Promise<void> {
+    if (this.#port === 0 && this.#isKept) return this.#listenWhereNobodyElseDoes()
+    await this.#listenAt(this.#port)
+  }
+
+  async #listenAt(port: number): Promise<void> {
     const listener = net.createServer(this.#accept)
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject)
-      listener.listen(this.#port, this.#hostname, resolve)
+      listener.listen(port, this.#hostname, resolve)
     })
     this.#port = (listener.address() as net.AddressInfo).port
     this.#listener = listener
+  }
+
+  async #listenWhereNobodyElseDoes(): Promise<void> {
+    for (;;) {
+      const port = KEPT_PORTS.first + Math.floor(Math.random() * KEPT_PORTS.count)
+      try {
+        return await this.#listenAt(port)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      }
+    }
   }
 
   /** Takes no more connections; the open ones stay. */

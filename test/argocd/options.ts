@@ -10,6 +10,11 @@ export type ServerOptions = {
   readonly hostname?: string
   /** @default 0, any free one */
   readonly port?: number
+  /**
+   * For a server that is to be paused and to come back: a port that no other program is given while nobody listens
+   * on it, nor a client that connects to it. Takes the place of `port`. @default false
+   */
+  readonly keepsPort?: boolean
   /** The namespace of the control plane. @default 'argocd' */
   readonly namespace?: string
   /** Other namespaces whose applications Argo CD handles: globs, or regular expressions between slashes. */

@@ -112,7 +112,7 @@ describe('coming and going', () => {
   })
 
   test('a paused server refuses connections, keeps what is open, and comes back on its port', async () => {
-    const server = await start({}, { name: 'shop' })
+    const server = await start({ keepsPort: true }, { name: 'shop' })
     const stream = await watch(server, '', 1)
     await server.pause()
     expect((await new Wire(server, '/healthz').ended()).over).toBe('ECONNREFUSED')

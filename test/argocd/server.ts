@@ -104,7 +104,8 @@ export class ArgoCDServer implements AsyncDisposable {
   }
 
   private constructor(options: ServerOptions) {
-    const { hostname = '127.0.0.1', port = 0, namespace = 'argocd', tls } = options
+    const { hostname = '127.0.0.1', namespace = 'argocd', tls } = options
+    const port = options.keepsPort === true ? 'kept' : (options.port ?? 0)
     const trimmed = (options.rootPath ?? '').replace(/^\/+|\/+$/g, '')
     const root = trimmed === '' ? '' : `/${trimmed}`
     this.#root = root

@@ -138,11 +138,7 @@ test.skipIf(Bun.which('git') === null)(
   'a repository that it serves can be pushed to, and cleaned',
   async () => {
     const directory = temporaryDirectory()
-    // A port that was free a moment ago.
-    const probe = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
-    const { port } = probe
-    await probe.stop(true)
-    const served = await serveRepository(`127.0.0.1:${port}`, directory)
+    const served = await serveRepository('127.0.0.1:0', directory)
     const heads = async () => Bun.spawn(['git', 'ls-remote', served.url], { stdout: 'pipe' }).stdout.text()
     const branch = await Branch.begin('conformance/x/y', join(directory, 'y'), served.url)
     const commit = await branch.commit({ 'app/main.yaml': 'kind: ConfigMap\n' }, 'first')

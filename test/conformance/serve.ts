@@ -11,7 +11,7 @@ export interface Served {
 /**
  * Makes an empty repository in a directory and serves it to whoever can reach the address, who may push to it.
  *
- * @param address `HOST:PORT`, with the name or number by which Argo CD reaches this machine
+ * @param address `HOST:PORT`, with the name or number by which Argo CD reaches this machine; port 0: any free one
  */
 export async function serveRepository(address: string, directory: string): Promise<Served> {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(address) ?? []
@@ -28,7 +28,7 @@ export async function serveRepository(address: string, directory: string): Promi
     idleTimeout: 60,
     fetch: (request) => answer(request, directory),
   })
-  return { url: `http://${address}/repository.git`, stop: () => server.stop(true) }
+  return { url: `http://${host}:${server.port}/repository.git`, stop: () => server.stop(true) }
 }
 
 /** One request by the CGI program, as RFC 3875 has it. */
