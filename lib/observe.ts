@@ -18,13 +18,14 @@ import {
   type Streak,
   type Suspended,
 } from './knowledge.ts'
-import { failedOperation, withHiddenFailure } from './operation-rules.ts'
+import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
+import { isOwnOnRecord } from './sync-operation.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
 
@@ -62,7 +63,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
   const before = deployed > known.failedAfter ? undefined : known.failedOperation
   const failed = failedOperation(told, before)
   const application = withHiddenFailure(told, failed)
-  const after = {
+  const after: Known = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
     whole: isWhole ? told : known.whole,
@@ -71,7 +72,10 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     isDoubtful: false,
   }
   const checks = () => checkApplication(application, after.wanted, after.evidence)
-  return assessed({ ...after, syncing: syncObserved(after, seen, checks, context) }, now, context)
+  const syncing = syncObserved(after, seen, checks, context)
+  // How the run's own sync has ended counts, whatever there was before it.
+  const judged = isOwnOnRecord(syncing) ? application : withUnexcusedFailure(application, failed)
+  return assessed({ ...after, sighting: { ...seen, application: judged }, syncing }, now, context)
 }
 
 /** Which Pods have ended, the tree of an earlier operation does not tell. */

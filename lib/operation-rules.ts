@@ -50,8 +50,8 @@ export function mayHideFailure({ status: { operationState: state } }: Applicatio
 
 /**
  * A dry run takes the place of the operation before it in the Application, and mends nothing: one that failed counts
- * on until another that was no dry run is seen. So do, where a hook had failed, one of some resources only, which runs
- * no hooks, and one that is excused, which has not come to them.
+ * on until another that was no dry run is seen. So does one of some resources only, where a hook had failed: it runs
+ * no hooks.
  *
  * @param failed the last operation that ended, where it failed, and what `failedOperation` said of earlier Applications
  */
@@ -59,11 +59,20 @@ export function withHiddenFailure(application: Application, failed: OperationSta
   const { operationState } = application.status
   if (failed === undefined || operationState === undefined || !hasEnded(operationState)) return application
   const isHiding =
-    isDryRun(operationState) ||
-    (isPartial(operationState) && operationState.phase === 'Succeeded') ||
-    isExcused(application)
-  if (!isHiding) return application
-  return { ...application, status: { ...application.status, operationState: failed } }
+    isDryRun(operationState) || (isPartial(operationState) && operationState.phase === 'Succeeded')
+  return isHiding ? withOperation(application, failed) : application
+}
+
+/** Likewise an operation that failed and is excused: it has not come to the hooks that had failed before it. */
+export function withUnexcusedFailure(
+  application: Application,
+  failed: OperationState | undefined,
+): Application {
+  return failed !== undefined && isExcused(application) ? withOperation(application, failed) : application
+}
+
+function withOperation(application: Application, operationState: OperationState): Application {
+  return { ...application, status: { ...application.status, operationState } }
 }
 
 /**

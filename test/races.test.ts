@@ -592,6 +592,24 @@ describe('a failed hook that another operation hides', () => {
     expect(scene.ending).toEqual(VERIFIED)
   })
 
+  test('keeps nobody from seeing a sync of its own that came to no hook, and whose answer was lost', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a, merge(failed, { spec: { syncPolicy: { automated: null } } }))
+    scene.argocd.onSync = (_, { id }) => {
+      const sync = {
+        operation: { sync: { revision: SHA.c }, info: [{ name: 'kpcea', value: id }] },
+        finishedAt: new Date().toISOString().replace(/\.\d+/, ''),
+      }
+      const ended = merge(unapplied, { status: { operationState: sync } })
+      scene.put('web', SHA.a, merge(ended, { spec: { syncPolicy: { automated: null } } }))
+      throw new RequestFailure('Unreachable', 'the answer was lost')
+    }
+    const sync = { prune: undefined, id: undefined, stage: undefined }
+    await scene.start({ sync, failAfter: 300 * SECOND }).pass(30)
+    expect(scene.argocd.orders).toHaveLength(1)
+    expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
+  })
+
   test('is held against the release, though what a stream tells of that sync does not say what failed', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, failed)

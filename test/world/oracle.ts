@@ -9,7 +9,7 @@ import {
   SYNC_SETTLE,
   SYNC_TIMEOUT,
 } from '../../lib/promises.ts'
-import type { Wanted } from '../../lib/wanted.ts'
+import type { Sync, Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
@@ -57,6 +57,8 @@ export interface Oracle {
   /** Takes in what has changed by now. */
   readonly look: () => Breach | undefined
   readonly sent: () => Breach | undefined
+  /** What was so of an application up to now. */
+  readonly lived: (subject: Subject) => Lived | undefined
   /** The server has answered something. */
   readonly answered: () => void
   /** Judges how the run has ended, now. */
@@ -72,15 +74,20 @@ export interface Figures {
   readonly requestsInAMinute: number
 }
 
-interface Asked {
-  readonly subject: Subject
-  readonly wanted: Wanted
-  truth: Truth
+/** What was so of an application, whatever run asks. */
+interface Lived {
   /** When it really was as wanted. */
   readonly real: Turn<boolean>[]
   readonly realBesidesHook: Turn<boolean>[]
   /** When what runs was read for its status. */
   readonly reads: Turn<number>[]
+}
+
+interface Asked {
+  readonly subject: Subject
+  readonly wanted: Wanted
+  truth: Truth
+  readonly lived: Lived
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -96,8 +103,12 @@ interface Asked {
   readonly meant: Turn<boolean>[]
 }
 
-/** An oracle of a world whose run begins now. */
-export function createOracle(world: World, startsAt = world.scenario.startsAt): Oracle {
+/**
+ * An oracle of a world whose run begins now.
+ *
+ * @param before of the run that was killed before it: a status that was read then is still of what ran then
+ */
+export function createOracle(world: World, startsAt = world.scenario.startsAt, before?: Oracle): Oracle {
   const { scenario, time } = world
   const { policy, target } = scenario
   const dirty = new Set<Subject>()
@@ -126,9 +137,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       subject,
       wanted,
       truth: ABSENT,
-      real: [],
-      realBesidesHook: [],
-      reads: [],
+      lived: before?.lived(subject) ?? { real: [], realBesidesHook: [], reads: [] },
       besides: [],
       failings: [],
       hopelessSince: undefined,
@@ -275,9 +284,9 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isMeant = isMember(subject)
       if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
       turn(one.meant, isMeant)
-      turn(one.real, one.truth.isReal)
-      turn(one.realBesidesHook, one.truth.isRealBesidesHook)
-      turn(one.reads, subject.status.readAt)
+      turn(one.lived.real, one.truth.isReal)
+      turn(one.lived.realBesidesHook, one.truth.isRealBesidesHook)
+      turn(one.lived.reads, subject.status.readAt)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -368,7 +377,8 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
     // The store has said it of all at one instant, each status of what ran when it was read.
-    for (const { subject, real, realBesidesHook, reads, meant } of asked.values()) {
+    for (const { subject, lived, meant } of asked.values()) {
+      const { real, realBesidesHook, reads } = lived
       const from = reads.findLast(({ at }) => at <= ends.from)?.value ?? ends.from
       const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
       const turns = isKnowable(subject.live, policy, startsAt) ? real : realBesidesHook
@@ -388,7 +398,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
-    if (policy.sync !== undefined && hasFailedSync(one.subject)) return undefined
+    if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
@@ -414,6 +424,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   return {
     look,
     sent,
+    lived: (subject) => asked.get(subject)?.lived,
     answered: () => {
       hasAnswered = true
     },
@@ -442,10 +453,12 @@ function isHopeless(
   })
 }
 
-/** Whether a sync has failed for good, or the gate's own is no longer on record. */
-function hasFailedSync({ status: { operationState }, begun }: Subject): boolean {
+/** Whether the gate's own sync, or one that it may have adopted, has failed for good, or is no longer on record. */
+function hasFailedSync({ status: { operationState }, begun }: Subject, { id }: Sync): boolean {
   const phase = operationState?.phase
-  return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
+  const isOwn = id === undefined || operationState?.operation.id !== undefined
+  const isGone = begun.some((one) => one !== '') && begun.at(-1) === ''
+  return (isOwn && (phase === 'Failed' || phase === 'Error')) || isGone
 }
 
 /** What comes to nothing are refreshes, and not for long. */

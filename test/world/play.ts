@@ -80,7 +80,7 @@ export function play<K>(
       // The deadline of the one that is no more is nobody's.
       begunAt = time.now()
       time.after(1000, () => {
-        oracle = createOracle(world, time.now())
+        oracle = createOracle(world, time.now(), oracle)
         oracle.look()
         begin()
       })
