@@ -16,9 +16,11 @@ export type Failing =
   | 'NotHealthy'
 
 /** What failed for other revisions may be made good by the sync that is to come. */
-export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isReleased: boolean): boolean {
+export function isBeyondDoubt(reason: Failing, subject: Subject, isReleased: boolean): boolean {
+  const { status, live } = subject
   if (reason === 'NotHealthy') return isReleased
   if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
+  if (reason === 'OperationFailed' && !hasFailed(subject)) return false
   const { operationState, revisions, syncStatus } = status
   // A dry run, or a sync of local manifests or of some resources, has taken the place of what failed.
   const { isDryRun, isLocal, isPartial } = operationState?.operation ?? {}
@@ -63,8 +65,9 @@ export function isExcused({ status, live, operation, lastReal }: Subject): boole
  * that succeeds, and by none that fails before it comes to its hooks. And a dry run, or a sync of some resources, takes
  * the results of a failed operation away: who has seen it fail, and not these, has to take it for the hook.
  */
-export function isSeenThrough({ live }: Subject, { interval, watch }: Policy): boolean {
+export function isSeenThrough({ live, operation }: Subject, { interval, watch }: Policy): boolean {
   const { resultsWereThereFor: seen, hadFailedHook } = live
+  if (operation !== undefined) return true
   return !hadFailedHook && (seen === undefined || !watch || seen > 3 * interval + 30_000)
 }
 
