@@ -78,7 +78,7 @@ function newest(application: Application | undefined): number {
  */
 export function syncObserved(
   known: Known,
-  { source, asOf, at }: Sighting,
+  { application: told, source, asOf, at }: Sighting,
   checks: () => readonly Check[],
   context: Context,
 ): Syncing {
@@ -87,7 +87,8 @@ export function syncObserved(
   if (application === undefined || context.policy.sync === undefined) return known.syncing
   const before = ofThisOne(known.syncing, application)
   const isRequested = source === 'look' || source === 'refresh'
-  const onRecord = recordOf(application)
+  // A dry run that hides a failure has taken the place of whatever was there.
+  const onRecord = recordOf(told ?? application)
   const hasEndedSince =
     before.onRecord !== undefined && before.onRecord !== onRecord && !isUnderWay(application)
   const syncing: Syncing = {

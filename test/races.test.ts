@@ -610,6 +610,21 @@ describe('a failed hook that another operation hides', () => {
     expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
   })
 
+  test('lets nobody sync twice, where the answer was lost and a dry run has taken the place of the sync', async () => {
+    const scene = new Scene()
+    const manual = { spec: { syncPolicy: { automated: null } } }
+    scene.put('web', SHA.a, merge(failed, manual))
+    scene.argocd.onSync = () => {
+      const finishedAt = new Date().toISOString().replace(/\.\d+/, '')
+      const hidden = merge(dryRun, { status: { operationState: { finishedAt } } })
+      scene.put('web', SHA.a, merge(hidden, manual))
+      throw new RequestFailure('Unreachable', 'the answer was lost')
+    }
+    const sync = { prune: undefined, id: undefined, stage: undefined }
+    await scene.start({ sync, failAfter: 300 * SECOND }).pass(30)
+    expect(scene.argocd.orders).toHaveLength(1)
+  })
+
   test('is held against the release, though what a stream tells of that sync does not say what failed', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b, failed)
