@@ -20,7 +20,7 @@ import {
 } from './knowledge.ts'
 import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
-import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS } from './promises.ts'
+import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
 import { withOwnSync } from './sync-checks.ts'
@@ -171,7 +171,8 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const wasFailing = known.failing ?? known.paused
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
-  const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
+  const isOfTree = failed.every(({ basis }) => basis === 'tree')
+  const until = isOfTree ? Math.min(asOf, treeAsOf) : asOf
   const isAnswer = at === now && sighting.source === 'look'
   const failing =
     failed.length === 0
@@ -179,7 +180,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
       : failingOf(
           { ...known, failing: wasFailing },
           failed,
-          { now, until, isAnswer },
+          { now, until, isAnswer, isOfTree },
           { policy, applications },
         )
   const isOpen = failed.length === 0 && !isMetNow && wasFailing !== undefined
@@ -230,7 +231,17 @@ function suspendedBy(known: Known, now: number): Suspended | undefined {
 function failingOf(
   { sighting, failing: last, refreshes }: Known,
   failed: readonly Check[],
-  { now, until, isAnswer }: { readonly now: number; readonly until: number; readonly isAnswer: boolean },
+  {
+    now,
+    until,
+    isAnswer,
+    isOfTree,
+  }: {
+    readonly now: number
+    readonly until: number
+    readonly isAnswer: boolean
+    readonly isOfTree: boolean
+  },
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
@@ -244,7 +255,10 @@ function failingOf(
   const isConfirmed = refreshes.servedAskedAt >= (before?.errorSince ?? now)
   const asked =
     hasError && !hasOther && !isConfirmed ? Math.max(policy.failAfter, OWN_COMPARISON) : policy.failAfter
-  const streak = extended(before, now, until, longestGap(policy, asked, applications.size))
+  // Nor is a tree read more often than that, however short *fail after* is.
+  const least = isOfTree ? TREE_INTERVAL + policy.interval : 0
+  const gap = Math.max(longestGap(policy, asked, applications.size), least)
+  const streak = extended(before, now, until, gap)
   const begins = before === undefined || before.since !== streak.since
   return {
     ...streak,

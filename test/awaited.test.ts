@@ -244,3 +244,20 @@ test('what a stream says again of one goes on from when it was last heard, whate
   history.tells(4 * SECOND, ...all.slice(0, 1)).tells(8 * SECOND, ...all.slice(1))
   expect(history.known('b').met?.since).toBe(0)
 })
+
+test('what only a tree tells goes on from one tree to the next, however short fail after', () => {
+  const progressing = parsed(
+    { name: 'web', revision: SHA.b },
+    { status: { health: { status: 'Progressing' }, operationState: null } },
+  )
+  const broken = [node({ kind: 'Pod', name: 'web-1', health: { status: 'Degraded', message: 'no image' } })]
+  const policy = { ...POLICY, watch: true, interval: SECOND, failAfter: 3 * SECOND }
+  const history = new History(policy)
+    .stream(0)
+    .tells(0, progressing)
+    .tree(6 * SECOND, 'web', broken)
+  history.look(8 * SECOND, 'web', progressing)
+  // Both are asked for when it is due, and the look is answered first.
+  history.look(9100, 'web', progressing, 9 * SECOND).tree(9200, 'web', broken, 9 * SECOND)
+  expect(history.decide(9200)).toEqual(FAILED)
+})
