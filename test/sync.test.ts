@@ -499,6 +499,20 @@ describe('several applications', () => {
     expect(posts()).toHaveLength(2)
   })
 
+  test('nor does one that was synced, and is there no more, let the others start', async () => {
+    manual({ name: 'a', images: ['acme/web:1'] }, OUT_OF_SYNC)
+    manual({ name: 'b', revision: SHA.b, images: ['acme/web:2'] })
+    const images = { KPCEA_TARGET_IMAGES: 'acme/web:2', KPCEA_REFRESH: 'none', KPCEA_TIMEOUT: '8' }
+    const { finished, said } = start(env({ ...images, ARGOCD_APP_NAME: 'a,b' }))
+    await waitFor(() => said().includes('the sync ended: Succeeded'))
+    server.delete('a')
+    await waitFor(() => said().includes('NotFound'))
+    server.update('b', { status: { sync: { status: 'OutOfSync' } } })
+    await finished
+    expect(said()).toContain('OutOfSync')
+    expect(posts()).toHaveLength(1)
+  })
+
   test('all start, at most eight at once', async () => {
     const names = Array.from({ length: 12 }, (_, i) => `app-${i}`)
     for (const name of names) manual({ name }, OUT_OF_SYNC)
