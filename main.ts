@@ -28,8 +28,9 @@ import {
   formatResult,
   formatStart,
   formatTerminationMessage,
-  forReading,
+  forSummary,
   plain,
+  readingOf,
 } from './lib/report.ts'
 import { createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
 import type { Result } from './lib/result-schema.ts'
@@ -163,12 +164,15 @@ async function verifyCommand(given: Arguments): Promise<number> {
   follower.say({ level: 'info', event: 'start', message: formatStart(config) })
   const { outcome, signal } = await run(config, follower)
   const { server } = config.connection
-  const result = createResult({ server, outcome, times: times(), mask: secrets.mask })
-  const next = adviceFor(result, outcome)
+  const input = { server, outcome, times: times(), mask: secrets.mask }
+  const whole = lazily(() => createResult(input))
+  const reading = readingOf(input, whole)
+  const next = adviceFor(reading, outcome)
   const advice = next === undefined ? undefined : gate(next)
   const paint = paintFor(isTerminal(1), config.output)
-  const summary = () => formatResult(shownDeep(forReading(result), forPeople(gate)), paint, advice)
-  const code = finish(result, config.output, summary, advice)
+  const summary = () => formatResult(shownDeep(forSummary(reading), forPeople(gate)), paint, advice)
+  const termination = () => formatTerminationMessage(shownDeep(reading, gate), advice)
+  const code = finish({ verdict: reading, whole, summary, termination }, config.output)
   if (signal === 'SIGINT') await endAsInterrupted()
   return code
 }
@@ -244,7 +248,9 @@ function refuse({ problems, output }: Extract<Loaded, { ok: false }>, times: () 
   const text = formatProblems(problems.map((problem) => gate(problem)))
   const isContainer = sources.env.KUBERNETES_SERVICE_HOST !== undefined
   if (output.format === 'json' || !isOnePlace(isContainer)) toStderr(text)
-  return finish(invalidSettingsResult(problems, times()), output, () => text)
+  const result = invalidSettingsResult(problems, times())
+  const termination = () => formatTerminationMessage(shownDeep(result, gate))
+  return finish({ verdict: result, whole: () => result, summary: () => text, termination }, output)
 }
 
 /** Ends as everything does that is interrupted at the keyboard, so that a loop of the shell ends too. */
@@ -289,19 +295,25 @@ function createFollower({ output }: Config): Follower {
  * Hands the result to everybody who asked for it. A yes that nobody could read is none; what else cannot be written
  * is reported, and changes no verdict.
  */
-function finish(result: Result, output: OutputOptions, summary: () => Shown, advice?: Shown): number {
-  // Of a thousand applications it takes a while, so it is made where somebody asked for it.
-  const whole = lazily(() => shownDeep(result, gate))
-  const json = lazily(() => told`${asJson(whole())}\n`)
+function finish({ verdict, whole, summary, termination }: Telling, output: OutputOptions): number {
+  const json = lazily(() => told`${asJson(shownDeep(whole(), gate))}\n`)
   const isTold = print(output.format === 'json' ? json() : summary())
-  leave(output, json, () => formatTerminationMessage(whole(), advice))
+  leave(output, json, termination)
   if (output.githubSummary !== undefined) {
-    const brief = shownDeep(result, forPeople(gate))
+    const brief = shownDeep(whole(), forPeople(gate))
     write(output.githubSummary, formatJobSummary(brief), 'append')
     toStderr(formatAnnotation(brief))
   }
-  const code = exitCodeOf(result, output.detailedExitCode)
+  const code = exitCodeOf(verdict, output.detailedExitCode)
   return isTold || code > 0 ? code : 1
+}
+
+/** A result in all its forms, each made where somebody asked for it: of a thousand applications it takes a while. */
+interface Telling {
+  readonly verdict: Pick<Result, 'verified' | 'reason'>
+  readonly whole: () => Result
+  readonly summary: () => Shown
+  readonly termination: () => Shown
 }
 
 /** Leaves the result where files were asked for, or Kubernetes looks for one. */

@@ -260,9 +260,8 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
-      yield* gathered(
-        readEvents(response, host, { largestMessage: LARGEST_MESSAGE, mostApplications, repeats }),
-      )
+      const limits = { largestMessage: LARGEST_MESSAGE, mostApplications, repeats }
+      yield* gathered(readEvents(response, host, limits), repeats.count())
     },
     async commit(ref, { revision, sourceIndex }, how) {
       const path = `${pathOf(ref)}/revisions/${segment(revision)}/metadata`

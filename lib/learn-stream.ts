@@ -4,7 +4,7 @@ import type { Application } from './application.ts'
 import { areFew, deafAt, type Knowledge, lostAt, NEVER, type Sighting, type Streams } from './knowledge.ts'
 import { isUndecided, keyOf } from './members.ts'
 import { bounded, member, withDeparted } from './membership.ts'
-import { confirmed, digest, sighted } from './observe.ts'
+import { confirmed, digest, sighted, sightedAgain } from './observe.ts'
 import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG } from './promises.ts'
 import { refreshObserved } from './refreshes.ts'
 import type { WatchEvent } from './requests.ts'
@@ -145,7 +145,13 @@ export function changed(
       opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
-    const after = sighted(isFirst ? known : confirmed(known, heardBefore), seen, now, context)
+    const before = isFirst ? known : confirmed(known, heardBefore)
+    const again = sightedAgain(before, seen, now, context)
+    if (again !== undefined) {
+      applications.set(known.key, { ...again, mentionedBy: number })
+      continue
+    }
+    const after = sighted(before, seen, now, context)
     applications.set(known.key, { ...after, refreshes: refreshObserved(after), mentionedBy: number, told })
   }
   const hasMentioned = last.size > 0

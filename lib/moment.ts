@@ -1,5 +1,6 @@
 /** What all needs and the verdict ask about a moment, worked out once: is there a stream, what does a yes still lack. */
 
+import { lacksResults } from './diagnosis.ts'
 import {
   aliveSince,
   areFew,
@@ -17,6 +18,7 @@ import {
   LONGEST_LAST_LOOK,
   STREAM_GRACE,
 } from './promises.ts'
+import { remembered } from './remembered.ts'
 
 /** A moment of a run. Times are milliseconds of the run's clock; `Infinity`: not by itself. */
 export interface Moment {
@@ -40,6 +42,22 @@ export interface Moment {
   readonly lastLookAt: number
   /** When the causes of a no are asked for at the latest. */
   readonly diagnosisAt: number
+}
+
+/**
+ * The applications that may be a reason for something, whatever the time: all but those that are met and seen beyond
+ * doubt. Of thousands they are a few, and they are the same for as long as nothing is learnt of any.
+ */
+export const unsettled = remembered((applications: Knowledge['applications']): readonly Known[] => {
+  const some: Known[] = []
+  for (const known of applications.values()) if (!isSettled(known)) some.push(known)
+  return some
+})
+
+function isSettled(known: Known): boolean {
+  const { met, failing, isDoubtful, age, refreshes, syncing } = known
+  if (met === undefined || failing !== undefined || isDoubtful || age === 'unknown') return false
+  return !refreshes.isUnderWay && syncing.own === undefined && !lacksResults(known)
 }
 
 /** What can be said of a moment. */

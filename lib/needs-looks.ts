@@ -12,7 +12,7 @@ import {
   NEVER,
 } from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
-import { isProvenOne, type Moment } from './moment.ts'
+import { isProvenOne, type Moment, unsettled } from './moment.ts'
 import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
 import {
   FEW,
@@ -29,11 +29,15 @@ const NOT = Number.POSITIVE_INFINITY
 
 /** Looks that are due: each application for the most urgent reason. */
 export function looksNeeded(moment: Moment): Need {
-  const { knowledge } = moment
+  const { knowledge, now, isFew, isOneLook, isProvenByStream, polledFrom, lastLookAt } = moment
+  const { applications } = knowledge
   const latest = latestToFail(knowledge)
   let failing = 0
-  return needOf(
-    knowledge.applications.values(),
+  // Of many, those that are settled are looked at where no stream tells of them, and for the last time.
+  const allFrom = isProvenByStream ? NOT : Math.min(polledFrom, lastLookAt)
+  const areSettled = !isFew && !isOneLook && now < allFrom
+  const need = needOf(
+    areSettled ? unsettled(applications) : applications.values(),
     (known) => {
       const since = known.failing?.since ?? NOT
       const isFirst = since < latest || (since === latest && ++failing <= FEW)
@@ -48,8 +52,9 @@ export function looksNeeded(moment: Moment): Need {
       application: key,
       ref,
     }),
-    moment.now,
+    now,
   )
+  return areSettled ? { ...need, wakeAt: Math.min(need.wakeAt, allFrom) } : need
 }
 
 function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): number {
@@ -154,7 +159,7 @@ function lastFailing(known: Known, { knowledge }: Moment): number {
 function latestToFail({ applications }: Knowledge): number {
   if (applications.size <= FEW) return NOT
   const since: number[] = []
-  for (const { failing } of applications.values()) if (failing !== undefined) since.push(failing.since)
+  for (const { failing } of unsettled(applications)) if (failing !== undefined) since.push(failing.since)
   return since.length < FEW ? NOT : (since.sort((a, b) => a - b)[FEW - 1] ?? NOT)
 }
 

@@ -1,7 +1,7 @@
 /** Why it is asked what the account may see at all. Pure. */
 
 import { NEVER } from './knowledge.ts'
-import type { Moment } from './moment.ts'
+import { type Moment, unsettled } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
 import { LONGEST_DIAGNOSIS } from './promises.ts'
 
@@ -26,7 +26,7 @@ export function overviewNeeded(moment: Moment): Need {
 
 function isSomethingUnseen({ knowledge: { applications, target, listedAt } }: Moment): boolean {
   if (target.kind === 'selector') return listedAt !== NEVER && applications.size === 0
-  for (const { sighting } of applications.values())
+  for (const { sighting } of unsettled(applications))
     if (sighting !== undefined && sighting.application === undefined) return true
   return false
 }

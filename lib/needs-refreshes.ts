@@ -4,7 +4,7 @@ import { REFRESH_ANNOTATION } from './application.ts'
 import { type Check, isMet } from './check.ts'
 import { isHydrating } from './hydration.ts'
 import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
-import type { Moment } from './moment.ts'
+import { type Moment, unsettled } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
@@ -21,9 +21,10 @@ export function refreshesNeeded(moment: Moment): Need {
   const { knowledge, isOneLook, now } = moment
   if (knowledge.policy.refresh === 'none' || isOneLook) return NOTHING
   const underWay: Known[] = []
-  for (const known of knowledge.applications.values()) if (known.refreshes.isUnderWay) underWay.push(known)
+  const some = unsettled(knowledge.applications)
+  for (const known of some) if (known.refreshes.isUnderWay) underWay.push(known)
   // Where no more are begun, nothing has to be known of thousands that wait for their turn.
-  const others = underWay.length >= LIMITS.refresh ? underWay : knowledge.applications.values()
+  const others = underWay.length >= LIMITS.refresh ? underWay : some
   return needOf(
     others,
     (known) => rememberedDueAt(known, knowledge),

@@ -78,6 +78,29 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
   return assessed({ ...after, sighting: { ...seen, application: judged }, syncing }, now, context)
 }
 
+/**
+ * What a stream says again, in the same words, of an application that is met and of which nothing else has been read:
+ * it still is, as {@link sighted} would find. Of thousands, that is nearly all that the stream begins with which
+ * proves a yes, and the run's end waits for it.
+ *
+ * @returns `undefined` where that takes a closer look
+ */
+export function sightedAgain(known: Known, seen: Sighting, now: number, context: Context): Known | undefined {
+  const { sighting, told, met, whole, isDoubtful, refreshes, failedOperation: failed } = known
+  const { policy, applications } = context
+  if (met === undefined || told === undefined || told !== seen.application) return undefined
+  if (sighting?.source !== 'stream' || whole !== undefined || isDoubtful) return undefined
+  if (failed !== undefined || refreshes.isUnderWay || policy.sync !== undefined) return undefined
+  return {
+    ...known,
+    sighting: { ...seen, application: sighting.application },
+    met: {
+      ...extended(met, now, seen.asOf, longestGap(policy, policy.stableFor, applications.size)),
+      resumedAt: met.resumedAt,
+    },
+  }
+}
+
 /** Which Pods have ended, the tree of an earlier operation does not tell. */
 function withoutOldTree(known: Known, application: Application): Known {
   const evidence = withHydration(known.evidence, application)

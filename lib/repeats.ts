@@ -26,6 +26,8 @@ export interface Repeats {
   readonly keep: (data: string, application: Application, weight: number) => number
   /** Keeps nothing of an application that is gone. */
   readonly forget: (application: Application) => void
+  /** Of how many applications something is kept. */
+  readonly count: () => number
 }
 
 /** Nothing has been said yet. */
@@ -56,6 +58,7 @@ export function createRepeats(): Repeats {
       return all
     },
     forget,
+    count: () => kept.size,
   }
 }
 

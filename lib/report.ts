@@ -3,11 +3,12 @@
 import { formatTarget, wantedOfAll } from './asked.ts'
 import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
-import { namedIn } from './result.ts'
+import { createReading, namedIn, type Reading, type ResultInput } from './result.ts'
 import type { ApplicationResult, Result } from './result-schema.ts'
 import { joined, ours, type Paint, padded, part, type Shown, type ShownDeep, told } from './shown.ts'
 
-type ShownResult = ShownDeep<Result>
+/** A result, or a {@link Reading} of it. */
+type ShownResult = ShownDeep<Result> & Partial<Pick<Reading, 'others'>>
 type ShownApplication = ShownDeep<ApplicationResult>
 
 /** No colours. */
@@ -25,7 +26,7 @@ export function formatResult(result: ShownResult, paint: Paint, advice?: Shown):
     : paint('red', told`NOT VERIFIED (${result.reason})`)
   const head = told`${verdict} after ${elapsed(result)}: ${result.message}`
   const next = advice === undefined ? [] : [told`${paint('bold', told`Next:`)} ${advice}`]
-  const isMany = result.applications.length > MOST_IN_FULL
+  const isMany = countOf(result) > MOST_IN_FULL
   for (const layout of isMany ? [MANY] : [FULL, DENSE, LINES]) {
     const body = formatApplications(result, paint, layout)
     const gap = layout.isSpaced ? [NOTHING] : []
@@ -45,8 +46,17 @@ export function formatResult(result: ShownResult, paint: Paint, advice?: Shown):
 
 const NOTHING = told``
 
+function countOf({ applications, others = 0 }: ShownResult): number {
+  return applications.length + others
+}
+
+/** The result of a run as it is read by people; see {@link createReading}. */
+export function readingOf(input: ResultInput, whole: () => Result): Reading {
+  return createReading(input, whole, MOST_IN_FULL)
+}
+
 /** A result without what its summary does not show: of many applications those that are verified are only counted. */
-export function forReading(result: Result): Result {
+export function forSummary(result: Reading): Reading {
   const { applications } = result
   if (applications.length <= MOST_IN_FULL) return result
   const nothing = { message: '', url: '', images: [], checks: [], unhealthyResources: [] }
@@ -278,7 +288,7 @@ export function formatTerminationMessage(result: ShownResult, advice?: Shown): S
     .filter(
       (application) =>
         (!application.verified && application !== named) ||
-        (application.started !== undefined && result.applications.length > 1),
+        (application.started !== undefined && countOf(result) > 1),
     )
     .map(
       (application) =>

@@ -37,8 +37,35 @@ export interface ResultInput {
   readonly mask: (text: string) => string
 }
 
+/** A result for people, in which nothing stands of applications of which nothing would be told. */
+export interface Reading extends Result {
+  /** How many are verified and not among `applications`. */
+  readonly others: number
+}
+
 /** The result of a run that could ask. */
-export function createResult({ server, outcome, times, mask }: ResultInput): Result {
+export function createResult(input: ResultInput): Result {
+  return resultOf(input, [...input.outcome.knowledge.applications.values()])
+}
+
+/**
+ * The result of a run for those who read it: where it is a yes about many applications, only what was synced has more
+ * to say than that, and who waits for the exit does not wait for what nobody reads.
+ *
+ * @param whole makes the result itself
+ * @param many more applications than this are not told of one by one
+ */
+export function createReading(input: ResultInput, whole: () => Result, many: number): Reading {
+  const { decision, knowledge } = input.outcome
+  const { applications } = knowledge
+  if (decision.kind !== 'verified' || applications.size <= many) return { ...whole(), others: 0 }
+  const synced: Known[] = []
+  for (const known of applications.values())
+    if (known.syncing.own !== undefined || known.syncing.order !== undefined) synced.push(known)
+  return { ...resultOf(input, synced), others: applications.size - synced.length }
+}
+
+function resultOf({ server, outcome, times, mask }: ResultInput, listed: readonly Known[]): Result {
   const { decision: ending, knowledge } = outcome
   const verified = ending.kind === 'verified'
   const moment = momentOf(knowledge, outcome.endedAt)
@@ -46,10 +73,7 @@ export function createResult({ server, outcome, times, mask }: ResultInput): Res
   // messages would take its time.
   const shown = onceEach((text) => cut(mask(cut(text, 2 * LONGEST_MESSAGE)), LONGEST_MESSAGE))
   const byKey = new Map(
-    [...knowledge.applications.values()].map((known) => [
-      known.key,
-      applicationResult(known, outcome, moment, { server, shown, times }),
-    ]),
+    listed.map((known) => [known.key, applicationResult(known, outcome, moment, { server, shown, times })]),
   )
   const applications = [...byKey.values()].sort(
     (a, b) => compare(a.namespace ?? '', b.namespace ?? '') || compare(a.name, b.name),
@@ -199,13 +223,13 @@ function held(stableFor: number): readonly string[] {
 
 function verifiedMessage(
   applications: readonly ApplicationResult[],
-  { target, policy }: Pick<Knowledge, 'target' | 'policy'>,
+  { target, policy, applications: all }: Pick<Knowledge, 'target' | 'policy' | 'applications'>,
 ): string {
-  const [only, ...more] = applications
-  if (only !== undefined && more.length === 0) return `${only.name} is verified: ${only.message}`
+  const [only] = applications
+  if (only !== undefined && all.size === 1) return `${only.name} is verified: ${only.message}`
   const which = target.kind === 'selector' ? [] : [formatTarget(target)]
   const what = [...which, ...wantedOfAll(target), ...held(policy.stableFor), ...syncedOnes(applications)]
-  return `all ${applications.length} applications are verified: ${what.join('; ')}`
+  return `all ${all.size} applications are verified: ${what.join('; ')}`
 }
 
 /** Which of them were synced, and as which id. */

@@ -4,6 +4,7 @@ import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { applicationKey } from './application.ts'
 import { bytesOf, checkValues, countValues, tooLarge } from './body.ts'
+import { systemClock } from './clock.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
 import { lazily } from './lazily.ts'
 import type { Repeats } from './repeats.ts'
@@ -142,23 +143,42 @@ export async function* readEvents(
 const MOST_GATHERED = 1000
 
 /**
+ * What a stream begins with may pause so long until what has come of it is handed on, and is gathered so long at the
+ * most, since a server may take its time for each. In milliseconds.
+ */
+const PATIENCE = { pause: 5, whole: 250 } as const
+
+/**
  * Batches of changes, in which all is that had come by the time at which one is asked for: what a stream of a thousand
  * applications begins with comes in dozens of parts, and each batch is thought about once. The first, which says that
  * the stream has begun, comes by itself.
+ *
+ * @param expected so many changes the stream begins with, as far as is known: one that is opened anew tells of what an
+ * earlier one has told of. They are waited for, unless there is a pause
+ * @param patience how long
  */
-export async function* gathered<T>(parts: AsyncGenerator<readonly T[]>): AsyncGenerator<readonly T[]> {
+export async function* gathered<T>(
+  parts: AsyncGenerator<readonly T[]>,
+  expected = 0,
+  patience: { readonly pause: number; readonly whole: number } = PATIENCE,
+): AsyncGenerator<readonly T[]> {
+  let missing = expected
   let coming = parts.next()
   try {
     for (let isFirst = true; ; isFirst = false) {
       const { value, done } = await coming
       if (done === true) return
       coming = parts.next()
-      let batch = value
+      const batch = [...value]
+      missing -= value.length
+      const until = systemClock.now() + patience.whole
       while (!isFirst && batch.length > 0 && batch.length < MOST_GATHERED) {
-        const more = await Promise.race([coming, afterThis()])
+        const isExpected = missing > 0 && systemClock.now() < until
+        const more = await within(isExpected ? patience.pause : 0, coming)
         if (more === undefined || more.done === true) break
         coming = parts.next()
-        batch = [...batch, ...more.value]
+        batch.push(...more.value)
+        missing -= more.value.length
       }
       yield batch
     }
@@ -168,9 +188,19 @@ export async function* gathered<T>(parts: AsyncGenerator<readonly T[]>): AsyncGe
   }
 }
 
-/** When what has come already was handed on. */
-function afterThis(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(resolve, undefined))
+/** What comes within so many milliseconds; within 0: what has come already. */
+async function within<T>(time: number, coming: Promise<T>): Promise<T | undefined> {
+  const { promise: over, resolve } = Promise.withResolvers<undefined>()
+  if (time === 0) {
+    setImmediate(resolve, undefined)
+    return Promise.race([coming, over])
+  }
+  const timer = setTimeout(resolve, time, undefined)
+  try {
+    return await Promise.race([coming, over])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function decode(decoder: TextDecoder, chunk: Uint8Array, host: string): string {

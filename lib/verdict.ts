@@ -8,7 +8,7 @@ import { lacksResults } from './diagnosis.ts'
 import type { Ending } from './ending.ts'
 import { failsAt, hasFailed } from './failing.ts'
 import { type Knowledge, type Known, NEVER, type Streak } from './knowledge.ts'
-import { isProven, type Moment, momentOf } from './moment.ts'
+import { isProven, type Moment, momentOf, unsettled } from './moment.ts'
 import { syncRefusal } from './needs-syncs.ts'
 import { LONGEST_DIAGNOSIS } from './promises.ts'
 import { hasOwnSyncFailed } from './sync-operation.ts'
@@ -38,7 +38,7 @@ function isHopeless({ server: { hopeless, answeredAt }, policy }: Knowledge): bo
 /** The application that ends the run, the first by its key; its causes are asked for before that is told. */
 function failedKey(moment: Moment): string | undefined {
   let failed: Known | undefined
-  for (const known of moment.knowledge.applications.values())
+  for (const known of unsettled(moment.knowledge.applications))
     if (hasFailed(known, moment.knowledge) && (failed === undefined || known.key < failed.key)) failed = known
   return failed !== undefined && isExplained(failed, moment) ? failed.key : undefined
 }
@@ -60,7 +60,7 @@ export function decidableAt({ knowledge, now, lastLookAt, diagnosisAt, provableA
   const { deadline, policy, applications, server } = knowledge
   const times = [deadline, lastLookAt, diagnosisAt, provableAt ?? deadline]
   if (server.hopeless !== undefined) times.push(server.hopeless.since + policy.failAfter)
-  for (const known of applications.values()) {
+  for (const known of unsettled(applications)) {
     const { failing } = known
     if (failing === undefined) continue
     const dueAt = failsAt(known, policy)

@@ -438,6 +438,40 @@ describe('a history', () => {
     )
   })
 
+  test('what a stream says again in the same words counts as what is read anew', () => {
+    let again = 0
+    const more = fc.record({
+      pause: fc.integer({ min: 0, max: 120_000 }),
+      isTold: fc.boolean(),
+      isOpened: fc.boolean(),
+      isRefreshing: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(histories, policy, more, (all, rules, { pause, isTold, isOpened, isRefreshing }) => {
+        const after = (read: (told: Application) => Application) => {
+          const { history, now } = replay(
+            isTold ? all.map((one) => ({ ...one, via: 'stream' as const })) : all,
+            rules,
+          )
+          const [first = ''] = APPS
+          if (isRefreshing) history.refreshStarts(now, first)
+          if (isOpened) history.stream(now + pause)
+          for (const name of APPS) {
+            const known = history.known(name)
+            if (known.told === undefined) continue
+            if (known.met !== undefined && known.whole === undefined) again++
+            history.tells(now + pause, read(known.told))
+          }
+          return history
+        }
+        const [same, anew] = [after((told) => told), after((told) => structuredClone(told))]
+        expect(same.knowledge).toEqual(anew.knowledge)
+      }),
+      RUNS,
+    )
+    expect(again).toBeGreaterThan(100)
+  })
+
   test('the order in which applications are learnt of in one moment changes nothing', () => {
     const moment = fc.uniqueArray(learnt, { selector: ({ app }) => app })
     fc.assert(

@@ -5,14 +5,17 @@ import { RequestFailure } from '../lib/failure.ts'
 import { type Follower, LiveFollower, LogFollower } from '../lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from '../lib/github.ts'
 import { eraseLines, renderLive } from '../lib/live.ts'
-import { cutBytes, formatResult, formatTerminationMessage, plain } from '../lib/report.ts'
+import { cutBytes, formatResult, formatTerminationMessage, plain, readingOf } from '../lib/report.ts'
+import { createResult } from '../lib/result.ts'
 import { type ApplicationResult, type Result, resultJsonSchema, resultSchema } from '../lib/result-schema.ts'
 import { forPeople } from '../lib/shown.ts'
+import { NO_SYNCING } from '../lib/syncs.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { FakeClock } from './fake-clock.ts'
 import { parsed, SHA, wanting } from './fixtures.ts'
 import { allShown, gate, gateWith, shown } from './gate.ts'
 import { History } from './history.ts'
+import { named } from './scene.ts'
 import { rowsOf } from './terminal.ts'
 
 const applicationResult = (name: string, verified: boolean): ApplicationResult => ({
@@ -73,6 +76,48 @@ describe('the summary', () => {
       /NotHealthy: health[\s\S]*Pod web-1 +Degraded +back-off[\s\S]*https:[\s\S]*Next: do this/,
     )
   })
+  test.each([2, 15, 16, 40])(
+    'of %i that are verified, one of which was synced, is all that there is to say',
+    (count) => {
+      const names = Array.from({ length: count }, (_, i) => `app-${i}`)
+      const history = new History({}, named(...names))
+      for (const name of names) history.look(0, name, parsed({ name, revision: SHA.b }))
+      const { knowledge } = history
+      const applications = new Map(knowledge.applications)
+      const own = {
+        id: 'p-1',
+        isAdopted: false,
+        revisions: [SHA.b],
+        since: 0,
+        historyId: 0,
+        isFollowed: false,
+      }
+      const ended = { phase: 'Succeeded', startedAt: '2030-01-01T00:00:00Z', finishedAt: undefined }
+      const syncing = { ...NO_SYNCING, own: { ...own, ...ended, message: undefined, endedAt: 0 } }
+      const synced = history.known('app-1')
+      applications.set(synced.key, { ...synced, syncing })
+      const outcome = {
+        decision: { kind: 'verified' },
+        knowledge: { ...knowledge, applications },
+        endedAt: 0,
+      } as const
+      const times = { startedAt: new Date(0), finishedAt: new Date(0), durationSeconds: 1 }
+      const server = { origin: 'https://argocd.example.com', rootPath: '', loopback: false }
+      const input = { server, outcome, times, mask: (text: string) => text }
+      const whole = createResult(input)
+      const reading = readingOf(input, () => whole)
+      expect(whole.message).toContain('synced (id p-1): app-1')
+      expect(whole.applications).toHaveLength(count)
+      expect(reading.applications).toHaveLength(count > 15 ? 1 : count)
+      const { applications: _, others, ...rest } = reading
+      expect({ ...rest, applications: whole.applications }).toEqual(whole)
+      expect(others + reading.applications.length).toBe(count)
+      expect(formatResult(allShown(reading), plain)).toBe(formatResult(allShown(whole), plain))
+      const termination = formatTerminationMessage(allShown(reading))
+      expect(termination).toBe(formatTerminationMessage(allShown(whole)))
+      expect(termination).toContain('app-1: Verified')
+    },
+  )
   test('says nothing twice: cause, resources, addresses', () => {
     const message = 'web is not verified: health is Degraded | not Healthy; Pod web-1 is Degraded: back-off'
     const web = applicationResult('web', false)

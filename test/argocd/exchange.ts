@@ -123,9 +123,12 @@ export class Exchange {
     this.#bodySent += bytes.length
     if (bytes.length > 0 && this.request.method !== 'HEAD') {
       if (this.#chunked) {
-        this.#put(
-          Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]),
-        )
+        const head = `${bytes.length.toString(16)}\r\n`
+        const chunk = Buffer.allocUnsafe(head.length + bytes.length + 2)
+        chunk.write(head, 'latin1')
+        chunk.set(bytes, head.length)
+        chunk.write('\r\n', chunk.length - 2, 'latin1')
+        this.#put(chunk)
       } else {
         this.#put(bytes)
       }
@@ -136,6 +139,11 @@ export class Exchange {
       // What was written has to leave before the connection does, or a reset would swallow it.
       this.#connection.flushed(limit.act)
     }
+  }
+
+  /** All that is written of the body meanwhile leaves at once. */
+  together(run: () => void): void {
+    this.#connection.together(run)
   }
 
   /** The end of the body. */

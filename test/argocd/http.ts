@@ -156,6 +156,13 @@ export class Connection {
     if (!this.#socket.destroyed) this.#socket.write(bytes)
   }
 
+  /** Everything that is written meanwhile leaves at once. */
+  together(run: () => void): void {
+    this.#socket.cork()
+    run()
+    this.#socket.uncork()
+  }
+
   /** Runs once everything written so far is with the operating system. */
   flushed(run: () => void): void {
     if (this.#socket.destroyed) run()

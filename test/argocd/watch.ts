@@ -18,6 +18,9 @@ export type WatchOptions = {
   readonly compress: boolean
 }
 
+/** So many messages leave in one go, as those of a server do that writes faster than its client reads. */
+const SENT_TOGETHER = 100
+
 /** Answers a watch: with what is there, and then with what changes until one side has enough. */
 export function watch(exchange: Exchange, query: URLSearchParams, options: WatchOptions): void {
   const { store, accounts, keepAliveMs, compress } = options
@@ -53,9 +56,14 @@ export function watch(exchange: Exchange, query: URLSearchParams, options: Watch
       writer.keepAlive(':\n')
       keepAlive()
     })
+  const names = {
+    ADDED: `ADDED ${cut.fields}`,
+    MODIFIED: `MODIFIED ${cut.fields}`,
+    DELETED: `DELETED ${cut.fields}`,
+  }
   const send = (type: WatchEvent, stored: Stored) => {
     if (!isWatched(stored)) return
-    const json = stored.once(`${type} ${cut.fields}`, () =>
+    const json = stored.once(names[type], () =>
       cut.fields === ''
         ? `{"result":{"type":"${type}","application":${stored.json.text}}}`
         : stringify(cut.apply({ result: { type, application: stored.app } })),
@@ -69,7 +77,10 @@ export function watch(exchange: Exchange, query: URLSearchParams, options: Watch
 
   if (!query.get('resourceVersion') || query.get('name')) {
     const initial = [...store.cache.values()].sort((a, b) => (a.key < b.key ? -1 : 1))
-    for (const stored of initial) send('ADDED', stored)
+    for (let from = 0; from < initial.length; from += SENT_TOGETHER)
+      exchange.together(() => {
+        for (const stored of initial.slice(from, from + SENT_TOGETHER)) send('ADDED', stored)
+      })
   }
   exchange.whenClosed(store.subscribe(send))
 }

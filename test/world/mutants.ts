@@ -770,6 +770,32 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'opening: isGone ? undefined : number,',
   },
   {
+    rule: 'Looks: of many that are met each is looked at where no stream tells of it',
+    file: 'needs-looks.ts',
+    find: 'const allFrom = isProvenByStream ? NOT : Math.min(polledFrom, lastLookAt)',
+    replace: 'const allFrom = NOT',
+  },
+  {
+    rule: 'Refreshes: one that is under way is not given up because all is met',
+    file: 'moment.ts',
+    find: 'return !refreshes.isUnderWay && syncing.own === undefined && !lacksResults(known)',
+    replace: 'return true',
+  },
+  {
+    rule: 'Stream: only what it says again in the same words is what was read before',
+    file: 'observe.ts',
+    find: 'if (met === undefined || told === undefined || told !== seen.application) return undefined',
+    replace:
+      'if (met === undefined || told === undefined || seen.application === undefined) return undefined',
+  },
+  {
+    rule: 'Stream: what it says again may come after an answer that says otherwise',
+    file: 'observe.ts',
+    find: "if (sighting?.source !== 'stream' || whole !== undefined || isDoubtful) return undefined",
+    replace: 'if (sighting === undefined) return undefined',
+    unseen: 'what is met is met either way; a law of histories finds it',
+  },
+  {
     rule: 'Race: the late answer to a look does not take the place of what a stream has told since',
     file: 'observe.ts',
     find: 'if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }',

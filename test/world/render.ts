@@ -1,6 +1,7 @@
 /** An application's state as the Application that the API serves, already parsed. */
 
 import type { Application } from '../../lib/application.ts'
+import { remembered } from '../../lib/remembered.ts'
 import { OTHER_PATH } from './git.ts'
 import { type ApplicationPlan, SERVER_NAMESPACE, type SourcePlan } from './scenario.ts'
 import { hydratedBranch, type Operation, type Revisions, rfc3339, type Spec, type Subject } from './world.ts'
@@ -111,8 +112,11 @@ export function render(subject: Subject): Application {
   return application
 }
 
-/** An application as a stream tells of it: without what the gate does not ask a stream for. */
-export function cut(application: Application): Application {
+/**
+ * An application as a stream tells of it: without what the gate does not ask a stream for. What is said again in the
+ * same words is the same, as the gate reads it.
+ */
+export const cut = remembered((application: Application): Application => {
   const { status } = application
   const { operationState } = status
   const syncResult = operationState?.syncResult
@@ -126,7 +130,7 @@ export function cut(application: Application): Application {
       operationState: { ...operationState, syncResult: { ...syncResult, resources: [] } },
     },
   }
-}
+})
 
 function renderAnnotations(
   { plan }: Subject,
