@@ -171,6 +171,7 @@ export const applicationSchema = z.object({
   metadata: z.object({
     name: z.string().check(z.minLength(1)),
     namespace: text,
+    uid: text,
     deletionTimestamp: text,
     annotations,
   }),
@@ -221,6 +222,7 @@ export const applicationSchema = z.object({
           drySHA: text,
           hydratedSHA: text,
           message: text,
+          finishedAt: text,
           sourceHydrator: optional(anyObject),
         }),
       ),

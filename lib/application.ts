@@ -92,7 +92,8 @@ export function completed(streamed: Application, whole: Application | undefined)
 
 type OperationState = Application['status']['operationState']
 
-function isOneAttempt(a: OperationState, b: OperationState): boolean {
+/** Whether two are the same attempt of the same operation, whatever is known of its results. */
+export function isOneAttempt(a: OperationState, b: OperationState): boolean {
   return (
     a?.phase === b?.phase &&
     a?.startedAt === b?.startedAt &&

@@ -75,3 +75,8 @@ export interface Comparison {
   /** Whether `sourcePositions` must be given: the application has several sources. */
   readonly several: boolean
 }
+
+/** Whether something was answered, and could be had. */
+export function isKnown(found: object | undefined): boolean {
+  return found !== undefined && !('problem' in found)
+}

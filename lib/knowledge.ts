@@ -35,6 +35,20 @@ export interface Streak {
   readonly until: number
 }
 
+/** All checks have been met. */
+export interface Met extends Streak {
+  /** When it was last in question whether they were. */
+  readonly resumedAt: number
+}
+
+/** All checks were met, and whether they are is in question until what was asked for is known. */
+export interface Suspended {
+  readonly streak: Met
+  /** What was seen, and when first: an answer about that decides. */
+  readonly seen: string
+  readonly since: number
+}
+
 /** Some check or other has been failing, of one release. */
 export interface Failing extends Streak {
   /** What was observed, as far as it was known. */
@@ -64,8 +78,8 @@ export interface Refreshes {
   readonly futile: number
   /** `reconciledAt` in the last answer; before the first, in what was seen when it was asked for. */
   readonly reconciledAt: string | undefined
-  /** The operation that had left the status stale when the last one was asked for, by when it finished. */
-  readonly operation: string | undefined
+  /** What had left the status stale when the last one was asked for, by when it finished. */
+  readonly unreconciled: string | undefined
   /** While the last one was under way, an annotation with its time was seen: the server answers each by itself. */
   readonly isTimed: boolean
   /** A hydration went on when the last one was asked for. */
@@ -85,7 +99,7 @@ export const NO_REFRESHES: Refreshes = {
   lost: 0,
   futile: 0,
   reconciledAt: undefined,
-  operation: undefined,
+  unreconciled: undefined,
   isTimed: false,
   isAbsorbed: false,
   fresh: undefined,
@@ -120,8 +134,11 @@ export interface Known {
         readonly syncing: Syncing
       }
     | undefined
-  readonly met: Streak | undefined
+  readonly met: Met | undefined
+  readonly suspended: Suspended | undefined
   readonly failing: Failing | undefined
+  /** What was failing until something came that leaves it open whether it is so still. */
+  readonly paused: Failing | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
   /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */
@@ -301,7 +318,9 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     checks: [],
     judged: undefined,
     met: undefined,
+    suspended: undefined,
     failing: undefined,
+    paused: undefined,
     provenAt: NEVER,
     lookedAt: NEVER,
     idleLooks: 0,
@@ -344,6 +363,11 @@ export function aliveSince(knowledge: Knowledge, now: number): number | undefine
   return openedAt !== undefined && now < lostAt(knowledge) ? openedAt : undefined
 }
 
+/** Whether the stream has brought anything since it was opened, if only a keep-alive: nothing in between holds it back. */
+export function isFlowing({ streams: { openedAt, heardAt } }: Knowledge): boolean {
+  return openedAt !== undefined && heardAt > openedAt
+}
+
 /** The last failure of a question about an application, where it has not been answered since. */
 export function lastFailure(
   { failures }: Knowledge,
@@ -375,14 +399,14 @@ function hasSeenSome({ applications }: Knowledge): boolean {
   return false
 }
 
-/** When everything had become met; `undefined` where something is not. */
-export function allMetSince({ applications, leftUnmetAt }: Knowledge): number | undefined {
-  let since = leftUnmetAt
+/** When everything had become met, and had been for *stable for*, and nothing was in question; `undefined` where something is not met. */
+export function metFor({ applications, leftUnmetAt, policy }: Knowledge): number | undefined {
+  let from = leftUnmetAt + policy.stableFor
   for (const { met } of applications.values()) {
     if (met === undefined) return undefined
-    since = Math.max(since, met.since)
+    from = Math.max(from, met.since + policy.stableFor, met.resumedAt)
   }
-  return applications.size === 0 ? undefined : since
+  return applications.size === 0 ? undefined : from
 }
 
 /** From 0 to 1, the same for the same text in the same run. */

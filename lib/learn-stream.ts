@@ -73,12 +73,22 @@ export function opened(knowledge: Knowledge, now: number): Knowledge {
 export function heard(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
   const isBeginning = beginsStill(knowledge.streams, events, now)
   const streams = { ...knowledge.streams, heardAt: now, isBeginning }
-  if (events.length > 0) return changed({ ...knowledge, streams }, events, now)
-  // Nothing has changed of what this stream has told of.
-  const applications = new Map(knowledge.applications)
-  for (const [key, known] of applications)
-    if (known.mentionedBy === streams.number) applications.set(key, confirmed(known, now))
-  return { ...knowledge, applications, streams }
+  if (events.length > 0) return changed({ ...knowledge, streams }, events, now, knowledge.streams.heardAt)
+  return { ...knowledge, applications: unchanged(knowledge, now), streams }
+}
+
+/** A stream is over: of what it has told of, nothing had changed when it was last heard, unless it was deaf. */
+export function lastHeard(knowledge: Knowledge, now: number): Knowledge {
+  if (now >= deafAt(knowledge)) return knowledge
+  return { ...knowledge, applications: unchanged(knowledge, knowledge.streams.heardAt) }
+}
+
+/** Nothing had changed by then of what this stream has told of. */
+function unchanged({ applications, streams }: Knowledge, at: number): Knowledge['applications'] {
+  const after = new Map(applications)
+  for (const [key, known] of after)
+    if (known.mentionedBy === streams.number) after.set(key, confirmed(known, at))
+  return after
 }
 
 /** What a stream begins with comes in one go: a keep-alive or a silence after some of it ends that. */
@@ -90,8 +100,17 @@ function beginsStill(
   return isBeginning && (!hasMentioned || (events.length > 0 && now - heardAt < LONGEST_LAG))
 }
 
-/** Applications as a stream tells of them; of several changes of one, the last is its state. */
-export function changed(knowledge: Knowledge, events: readonly WatchEvent[], now: number): Knowledge {
+/**
+ * Applications as a stream tells of them; of several changes of one, the last is its state.
+ *
+ * @param heardBefore when it was last heard before that: what it had told until then was still so
+ */
+export function changed(
+  knowledge: Knowledge,
+  events: readonly WatchEvent[],
+  now: number,
+  heardBefore = NEVER,
+): Knowledge {
   const applications = new Map(knowledge.applications)
   const unheard = new Map(knowledge.streams.unheard)
   const undecided = new Map(knowledge.undecided)
@@ -126,12 +145,13 @@ export function changed(knowledge: Knowledge, events: readonly WatchEvent[], now
       opening: isFirst && isBeginning && !isGone ? number : undefined,
     }
     const told = isGone ? undefined : application
-    const again = sightedAgain(known, seen, now, context)
+    const before = isFirst ? known : confirmed(known, heardBefore)
+    const again = sightedAgain(before, seen, now, context)
     if (again !== undefined) {
       applications.set(known.key, { ...again, mentionedBy: number })
       continue
     }
-    const after = sighted(known, seen, now, context)
+    const after = sighted(before, seen, now, context)
     applications.set(known.key, {
       ...after,
       refreshes: refreshObserved(after),

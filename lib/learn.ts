@@ -4,7 +4,16 @@ import type { Application } from './application.ts'
 import { asFailure, RequestFailure, TooManyApplications } from './failure.ts'
 import type { Knowledge, Known, Sighting } from './knowledge.ts'
 import { listed, named } from './learn-members.ts'
-import { changed, downSince, heard, listening, opened, streamGivenUp, streamStarted } from './learn-stream.ts'
+import {
+  changed,
+  downSince,
+  heard,
+  lastHeard,
+  listening,
+  opened,
+  streamGivenUp,
+  streamStarted,
+} from './learn-stream.ts'
 import { needsServerNamespace } from './members.ts'
 import { refused } from './membership.ts'
 import { assessed, looked, refreshed } from './observe.ts'
@@ -32,7 +41,7 @@ export function learn(knowledge: Knowledge, event: Event, now: number): Knowledg
       return ended(knowledge, event.task, event.startedAt, event.failure, now)
     case 'aborted':
       return event.task.kind === 'watch'
-        ? { ...knowledge, streams: streamGivenUp(knowledge, now) }
+        ? { ...lastHeard(knowledge, now), streams: streamGivenUp(knowledge, now) }
         : knowledge
     case 'interrupted':
       return { ...knowledge, isInterrupted: true }
@@ -157,7 +166,7 @@ function ended(
     const after = failed(knowledge, request, streamEnding(error), startedAt, now)
     const resumeAt = after.failures.get('watch')?.retryAt ?? now
     return {
-      ...after,
+      ...lastHeard(after, now),
       streams: { ...knowledge.streams, endedAt: now, resumeAt, downSince: downSince(knowledge, now) },
     }
   }

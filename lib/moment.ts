@@ -3,12 +3,12 @@
 import { lacksResults } from './diagnosis.ts'
 import {
   aliveSince,
-  allMetSince,
   areFew,
   isOneLook,
   type Knowledge,
   type Known,
   lostAt,
+  metFor,
   NEVER,
 } from './knowledge.ts'
 import {
@@ -63,7 +63,6 @@ function isSettled(known: Known): boolean {
 /** What can be said of a moment. */
 export function momentOf(knowledge: Knowledge, now: number): Moment {
   const { policy, deadline } = knowledge
-  const met = allMetSince(knowledge)
   const alive = aliveSince(knowledge, now)
   const isFew = areFew(knowledge)
   return {
@@ -73,7 +72,7 @@ export function momentOf(knowledge: Knowledge, now: number): Moment {
     aliveSince: alive,
     polledFrom: alive === undefined ? polledFrom(knowledge) : Number.POSITIVE_INFINITY,
     isFew,
-    provableAt: met === undefined ? undefined : met + policy.stableFor,
+    provableAt: metFor(knowledge),
     isProvenByStream: !isFew && alive !== undefined,
     lastLookAt: deadline - Math.min(policy.timeout * LAST_LOOK_SHARE, LONGEST_LAST_LOOK),
     diagnosisAt: deadline - Math.min(policy.timeout * DIAGNOSIS_SHARE, LONGEST_DIAGNOSIS),

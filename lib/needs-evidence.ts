@@ -1,7 +1,7 @@
 /** Why commits, renderings and resource trees are asked for. Pure. */
 
 import { isMet } from './check.ts'
-import type { CommitRequest, Comparison } from './evidence.ts'
+import { type CommitRequest, type Comparison, isKnown } from './evidence.ts'
 import { failsAt } from './failing.ts'
 import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
@@ -211,11 +211,14 @@ function isIll(checks: Known['checks']): boolean {
 }
 
 function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { key, treeAsOf, changedAt, isTreeOld } = known
+  const { key, treeAsOf, changedAt, isTreeOld, paused, suspended, sighting } = known
   if (isTreeOld) return Math.max(changedAt, treeAsOf + SHORTEST_PAUSE)
   const due = treeAsOf + TREE_INTERVAL
   // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
   if (knowledge.failures.has(`look:${key}`)) return due
+  // What was met or failing goes on, or does not, by a tree of what was just seen.
+  const seenAt = suspended?.since ?? (paused === undefined ? NEVER : (sighting?.at ?? NEVER))
+  if (treeAsOf < seenAt) return treeAsOf + SHORTEST_PAUSE
   // An early no rests on what was seen when *fail after* had passed.
   const dueAt = failsAt(known, knowledge.policy)
   return dueAt > treeAsOf ? Math.min(due, Math.max(dueAt, treeAsOf + SHORTEST_PAUSE)) : due
@@ -225,10 +228,6 @@ function treeDueAt(known: Known, { knowledge }: Moment): number {
 function isEnding(known: Known, { knowledge, now, diagnosisAt, isOneLook }: Moment): boolean {
   if (isOneLook || now >= diagnosisAt || hasOwnSyncFailed(known)) return true
   return now >= failsAt(known, knowledge.policy)
-}
-
-function isKnown(found: object | undefined): boolean {
-  return found !== undefined && !('problem' in found)
 }
 
 function retryAt({ failures }: Knowledge, key: string, isOneLook: boolean): number {

@@ -2,7 +2,15 @@
 
 import { lacksResults } from './diagnosis.ts'
 import { looksFrom } from './failing.ts'
-import { type Failure, isAlone, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
+import {
+  type Failure,
+  isAlone,
+  isFlowing,
+  type Knowledge,
+  type Known,
+  lastFailure,
+  NEVER,
+} from './knowledge.ts'
 import { needsServerNamespace } from './members.ts'
 import { isProvenOne, type Moment, unsettled } from './moment.ts'
 import { hedgesOf, lastTry, type Need, needOf } from './need.ts'
@@ -85,17 +93,17 @@ function poll({ lookedAt }: Known, { knowledge, polledFrom }: Moment): number {
 
 /** What a living stream says nothing of does not exist, or may not be seen, or has been lost on the way. */
 function unmentioned(known: Known, { knowledge, aliveSince, isFew }: Moment): number {
-  const { streams, policy } = knowledge
+  const { streams } = knowledge
   const appearedAt = appeared(known, knowledge)
   if (appearedAt > known.lookedAt && known.sighting !== undefined)
     return Math.max(appearedAt, known.lookedAt + SHORTEST_PAUSE)
-  if (aliveSince === undefined || known.mentionedBy === streams.number) return missing(known, policy.interval)
+  if (aliveSince === undefined || known.mentionedBy === streams.number) return missing(known, knowledge)
   if (known.lookedAt < aliveSince && known.sighting?.application === undefined) {
     const times = isFew ? 1 : MANY_TIMES
     const quietAt = Math.max(aliveSince, streams.heardAt) + MENTION_GRACE * times
     return Math.min(quietAt, aliveSince + LONGEST_MENTION_GRACE * times)
   }
-  return missing(known, policy.interval)
+  return missing(known, knowledge)
 }
 
 /** When a stream last told of one of that name, which may be the one: nothing has said yet what the server's namespace is. */
@@ -107,9 +115,11 @@ function appeared({ ref, sighting }: Known, { undecided }: Knowledge): number {
   return appearedAt
 }
 
-/** What does not exist is asked for less and less often. */
-function missing({ sighting, lookedAt, idleLooks }: Known, interval: number): number {
+/** What does not exist is asked for less and less often, unless the stream, which would tell, may be held back. */
+function missing({ sighting, lookedAt, idleLooks }: Known, knowledge: Knowledge): number {
   if (sighting === undefined || sighting.application !== undefined) return NOT
+  const { interval } = knowledge.policy
+  if (!isFlowing(knowledge)) return lookedAt + interval
   return lookedAt + Math.min(interval * 2 ** Math.max(idleLooks - 1, 0), LONGEST_MISSING_INTERVAL)
 }
 

@@ -1,7 +1,7 @@
 /** Why it is asked what a selector matches. Pure. */
 
 import { failsAt } from './failing.ts'
-import { type Failure, type Knowledge, NEVER } from './knowledge.ts'
+import { type Failure, isFlowing, type Knowledge, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
 import type { Moment } from './moment.ts'
 import { hedgesOf, lastTry, type Need, NOTHING } from './need.ts'
@@ -48,12 +48,9 @@ function namesAt({ knowledge, provableAt, aliveSince }: Moment): number {
   if (listedAt === NEVER) return startedAt
   // What began to match while there was no stream may be in a message that is still to come.
   const reopened = streams.number > 1 && aliveSince !== undefined && listedAt < aliveSince ? aliveSince : NOT
-  return Math.min(
-    listedAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval),
-    proof(listedAt, provableAt),
-    beforeNo(knowledge),
-    reopened,
-  )
+  // One that is held back tells of none that come either.
+  const pause = isFlowing(knowledge) ? Math.max(MEMBERSHIP_INTERVAL, policy.interval) : policy.interval
+  return Math.min(listedAt + pause, proof(listedAt, provableAt), beforeNo(knowledge), reopened)
 }
 
 /** A yes is about all that match since everything had become met. */

@@ -7,11 +7,11 @@ import { type Failure, jitter, type Knowledge, type Known, lastFailure, NEVER } 
 import { type Moment, unsettled } from './moment.ts'
 import { type Need, NOTHING, needOf } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
-import { staleOperation } from './operation-rules.ts'
 import { LIMITS, RECONCILED_STEP, REFRESH_ANEW, REFRESH_JITTER, REFRESH_TIMEOUT } from './promises.ts'
 import { isFromGit } from './refreshes.ts'
 import type { Request } from './requests.ts'
 import { refreshDecides } from './revision-needs.ts'
+import { unreconciled } from './staleness.ts'
 import { isAutomated } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
@@ -77,13 +77,14 @@ function refresh({ key, ref, refreshes, sighting, wanted }: Known, moment: Momen
 }
 
 function refreshDueAt(known: Known, knowledge: Knowledge): number {
-  const { sighting, refreshes, met } = known
+  const { sighting, refreshes, met, suspended } = known
   const application = sighting?.application
   if (application === undefined) return NOT
   if (refreshes.isUnderWay) return NEVER
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
-  if (met !== undefined || isCommitAwaited(known)) return NOT
+  // Nor is there anything to mend while an answer is awaited; the annotation would break what it is to prove.
+  if (met !== undefined || suspended !== undefined || isCommitAwaited(known)) return NOT
   const failure = lastFailure(knowledge, 'refresh', known)
   const due = Math.min(
     staleness(known),
@@ -120,15 +121,21 @@ function unanswered(known: Known, knowledge: Knowledge): number {
   return startedAt + pauseAfter(Math.max(lost, 1), known.key, knowledge)
 }
 
-/** An operation that ended after the last reconciliation leaves health from before it. */
-function staleness({ sighting, refreshes }: Known): number {
-  const application = sighting?.application
-  const stale = application === undefined ? undefined : staleOperation(application)
-  return stale !== undefined && stale !== refreshes.operation ? NEVER : NOT
-}
-
 /** So many answers that are no fresh evidence, and a server is not asked for more than what it could mend. */
 const MOST_FUTILE = 3
+
+/**
+ * What ended after the last reconciliation leaves a status from before it. An answer that may be from the second of
+ * that end says nothing, and a second later one will.
+ */
+function staleness({ sighting, refreshes }: Known): number {
+  const application = sighting?.application
+  const ended = application === undefined ? undefined : unreconciled(application)
+  if (ended === undefined) return NOT
+  if (ended.finishedAt !== refreshes.unreconciled) return NEVER
+  if (!ended.isOfOneSecond || refreshes.futile > MOST_FUTILE) return NOT
+  return Math.max(refreshes.startedAt, refreshes.answeredAt) + RECONCILED_STEP
+}
 
 /**
  * Where a tracked revision decides, it takes a refresh that is asked for after another one was answered; a second

@@ -33,10 +33,12 @@ const judged = remembered(({ whole, wanted, evidence }: Known): Judgement | unde
 /** How an application stands at a moment. */
 export function standOf(known: Known, moment: Moment): Stand {
   const { syncing, met, whole } = known
-  if (syncing.own !== undefined || syncing.isOrdering) return { kind: 'own' }
-  if (met !== undefined && !syncing.isInDoubt) return { kind: 'nothing' }
+  if (syncing.isOrdering) return { kind: 'own' }
+  // Also one of which something was started: it has been deleted since.
   if (known.sighting !== undefined && applicationOf(known) === undefined)
     return { kind: 'unclear', message: 'the application cannot be seen' }
+  if (syncing.own !== undefined) return { kind: 'own' }
+  if (met !== undefined && !syncing.isInDoubt) return { kind: 'nothing' }
   const from = freshFrom(known, moment)
   if (whole === undefined || syncing.seenAt === NEVER || syncing.seenAt < from)
     return { kind: 'unseen', lookAt: from }

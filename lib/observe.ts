@@ -1,6 +1,7 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
+import { isAwaited, mayFail } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
@@ -10,18 +11,21 @@ import {
   type Failing,
   type Knowledge,
   type Known,
+  type Met,
   NEVER,
   NO_REFRESHES,
   type Sighting,
   type Streak,
+  type Suspended,
 } from './knowledge.ts'
-import { failedOperation, withHiddenFailure } from './operation-rules.ts'
+import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './operation-rules.ts'
 import { checkApplication, treeNeeded } from './predicates.ts'
-import { FEW, LONGEST_SILENCE, TOLERATED_INTERVALS } from './promises.ts'
+import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
+import { isOwnOnRecord } from './sync-operation.ts'
 import { parseTime } from './time.ts'
 import type { Policy } from './wanted.ts'
 
@@ -59,7 +63,7 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
   const before = deployed > known.failedAfter ? undefined : known.failedOperation
   const failed = failedOperation(told, before)
   const application = withHiddenFailure(told, failed)
-  const after = {
+  const after: Known = {
     ...withoutOldTree(known, application),
     sighting: { ...seen, application },
     changedAt: digest(application) === digest(known.sighting?.application) ? known.changedAt : now,
@@ -69,7 +73,10 @@ export function sighted(known: Known, seen: Sighting, now: number, context: Cont
     isDoubtful: false,
   }
   const checks = () => checkApplication(application, after.wanted, after.evidence)
-  return assessed({ ...after, syncing: syncObserved(after, seen, checks, context) }, now, context)
+  const syncing = syncObserved(after, seen, checks, context)
+  // How the run's own sync has ended counts, whatever there was before it.
+  const judged = isOwnOnRecord(syncing) ? application : withUnexcusedFailure(application, failed)
+  return assessed({ ...after, sighting: { ...seen, application: judged }, syncing }, now, context)
 }
 
 /**
@@ -88,7 +95,10 @@ export function sightedAgain(known: Known, seen: Sighting, now: number, context:
   return {
     ...known,
     sighting: { ...seen, application: sighting.application },
-    met: extended(met, now, seen.asOf, longestGap(policy, policy.stableFor, applications.size)),
+    met: {
+      ...extended(met, now, seen.asOf, longestGap(policy, policy.stableFor, applications.size)),
+      resumedAt: met.resumedAt,
+    },
   }
 }
 
@@ -176,17 +186,28 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const checks = isSame
     ? known.checks
     : withOwnSync(checkApplication(application, wanted, evidence), application, known, now)
-  const met = checks.every(isMet)
-    ? extended(known.met, now, asOf, longestGap(policy, policy.stableFor, applications.size))
-    : undefined
+  const isMetNow = checks.every(isMet)
+  const gap = longestGap(policy, policy.stableFor, applications.size)
+  const met = isMetNow ? metSince(known, application, { now, asOf, gap }) : undefined
+  const suspended =
+    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, now)
+  // What was failing goes on where an answer that is still to come shows that it is so still.
+  const wasFailing = known.failing ?? known.paused
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
-  const until = failed.every(({ basis }) => basis === 'tree') ? Math.min(asOf, treeAsOf) : asOf
+  const isOfTree = failed.every(({ basis }) => basis === 'tree')
+  const until = isOfTree ? Math.min(asOf, treeAsOf) : asOf
   const isAnswer = at === now && sighting.source === 'look'
   const failing =
     failed.length === 0
       ? undefined
-      : failingOf(known, failed, { now, until, isAnswer }, { policy, applications })
+      : failingOf(
+          { ...known, failing: wasFailing },
+          failed,
+          { now, until, isAnswer, isOfTree },
+          { policy, applications },
+        )
+  const isOpen = failed.length === 0 && !isMetNow && wasFailing !== undefined
   return {
     ...known,
     evidence,
@@ -200,10 +221,37 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
       application !== undefined &&
       treeAsOf < known.changedAt &&
       treeNeeded(application, wanted),
+    suspended,
     failing,
+    paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
+}
+
+/** All is met, and has been since, where it was before, or where an answer has shown that what was seen then was. */
+function metSince(
+  { met: before, suspended }: Known,
+  application: Application | undefined,
+  { now, asOf, gap }: { readonly now: number; readonly asOf: number; readonly gap: number },
+): Met {
+  const isAnswered = before === undefined && suspended?.seen === digest(application)
+  const last = isAnswered ? suspended?.streak : before
+  const resumedAt = isAnswered ? now : (before?.resumedAt ?? NEVER)
+  return { ...extended(last, now, asOf, gap), resumedAt }
+}
+
+/**
+ * A soak is not begun anew for what is asked about what was just seen: a commit of which only Argo CD can tell that it
+ * changes nothing, the image of a Pod that has ended. Where something else is seen before the answer, nobody knows.
+ */
+function suspendedBy(known: Known, now: number): Suspended | undefined {
+  const { met, suspended: before, sighting } = known
+  const seen = digest(sighting?.application)
+  const isSame = before?.seen === seen
+  const streak = isSame ? before.streak : met
+  const since = isSame ? before.since : now
+  return streak !== undefined && isAwaited(known, since) ? { streak, seen, since } : undefined
 }
 
 /**
@@ -211,9 +259,19 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
  * a repository server with a hiccup now and then would put off every no.
  */
 function failingOf(
-  { sighting, failing: last }: Known,
+  { sighting, failing: last, refreshes }: Known,
   failed: readonly Check[],
-  { now, until, isAnswer }: { readonly now: number; readonly until: number; readonly isAnswer: boolean },
+  {
+    now,
+    until,
+    isAnswer,
+    isOfTree,
+  }: {
+    readonly now: number
+    readonly until: number
+    readonly isAnswer: boolean
+    readonly isOfTree: boolean
+  },
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
@@ -221,10 +279,17 @@ function failingOf(
   const revisions = observed.map(({ revision }) => revision).join(' ')
   const isKnown = observed.every(({ revision }) => revision !== '')
   const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
-  const streak = extended(before, now, until, longestGap(policy, policy.failAfter, applications.size))
-  const begins = before === undefined || before.since !== streak.since
   const hasError = failed.some(({ code }) => code === 'Conditions')
   const hasOther = failed.some(({ code }) => code !== 'Conditions')
+  // An error alone that no refresh confirms has to last until Argo CD has compared again by itself.
+  const isConfirmed = refreshes.servedAskedAt >= (before?.errorSince ?? now)
+  const asked =
+    hasError && !hasOther && !isConfirmed ? Math.max(policy.failAfter, OWN_COMPARISON) : policy.failAfter
+  // Nor is a tree read more often than that, however short *fail after* is.
+  const least = isOfTree ? TREE_INTERVAL + policy.interval : 0
+  const gap = Math.max(longestGap(policy, asked, applications.size), least)
+  const streak = extended(before, now, until, gap)
+  const begins = before === undefined || before.since !== streak.since
   return {
     ...streak,
     revisions: before?.revisions ?? revisions,
@@ -250,16 +315,16 @@ function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOn
   return Math.max(known.provenAt, known.sighting?.asOf ?? NEVER)
 }
 
-/** It was seen that nothing has changed. */
-export function confirmed(known: Known, now: number): Known {
+/** It was seen at this time that nothing had changed. */
+export function confirmed(known: Known, at: number): Known {
   const { met, failing, treeAsOf } = known
   if (met === undefined && failing === undefined) return known
   return {
     ...known,
-    met: met && { ...met, until: now },
+    met: met && { ...met, until: Math.max(met.until, at) },
     failing: failing && {
       ...failing,
-      until: restsOnTree(known) ? Math.min(now, Math.max(failing.until, treeAsOf)) : now,
+      until: Math.max(failing.until, restsOnTree(known) ? Math.min(at, treeAsOf) : at),
     },
   }
 }

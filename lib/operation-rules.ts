@@ -1,11 +1,9 @@
 /** What the last operation of an application says of it: the checks OperationInProgress and OperationFailed. */
 
-import { type Application, hasMultipleSources, observedRevisions } from './application.ts'
+import { type Application, hasMultipleSources, isOneAttempt, observedRevisions } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { because, nameOf, some } from './phrase.ts'
-import { remembered } from './remembered.ts'
 import { isFullSha } from './revision.ts'
-import { parseTime } from './time.ts'
 
 /** What Argo CD keeps of the last operation. */
 export type OperationState = NonNullable<Application['status']['operationState']>
@@ -46,7 +44,8 @@ export function noOperationInProgress({ operation, status: { operationState } }:
 
 /** Whether the last operation on record may have taken the place of one that failed, without making up for it. */
 export function mayHideFailure({ status: { operationState: state } }: Application): boolean {
-  return state !== undefined && (isDryRun(state) || isPartial(state))
+  if (state === undefined) return false
+  return isDryRun(state) || isPartial(state) || state.phase === 'Failed' || state.phase === 'Error'
 }
 
 /**
@@ -61,34 +60,51 @@ export function withHiddenFailure(application: Application, failed: OperationSta
   if (failed === undefined || operationState === undefined || !hasEnded(operationState)) return application
   const isHiding =
     isDryRun(operationState) || (isPartial(operationState) && operationState.phase === 'Succeeded')
-  if (!isHiding) return application
-  return { ...application, status: { ...application.status, operationState: failed } }
+  return isHiding ? withOperation(application, failed) : application
+}
+
+/** Likewise an operation that failed and is excused: it has not come to the hooks that had failed before it. */
+export function withUnexcusedFailure(
+  application: Application,
+  failed: OperationState | undefined,
+): Application {
+  return failed !== undefined && isExcused(application) ? withOperation(application, failed) : application
+}
+
+function withOperation(application: Application, operationState: OperationState): Application {
+  return { ...application, status: { ...application.status, operationState } }
 }
 
 /**
  * The last operation that ended and was no dry run, where it failed; `before`: while there is no later one. Where one
- * of its hooks failed, or its results are not known, one of some resources only is no later one.
+ * of its hooks failed, or its results are not known, only one that succeeded is a later one, or one whose hooks failed
+ * as well: what failed before its hooks, or is of some resources only, has not run them.
  */
 export function failedOperation(
   { status: { operationState } }: Application,
   before: OperationState | undefined,
 ): OperationState | undefined {
   if (operationState === undefined || isDryRun(operationState) || !hasEnded(operationState)) return before
-  if (before !== undefined && isPartial(operationState) && mayHaveFailedHook(before)) return before
+  const hasSucceeded = operationState.phase === 'Succeeded'
+  const isToldMore = before?.syncResult?.resources === undefined && isOneAttempt(before, operationState)
+  if (before !== undefined && mayHaveFailedHook(before) && !isToldMore) {
+    const hasRunHooks = hasSucceeded ? !isPartial(operationState) : failedOf(operationState).some(isHook)
+    if (!hasRunHooks) return before
+  }
   const isLocal = (operationState.operation.sync?.manifests ?? 0) !== 0
-  return operationState.phase === 'Succeeded' || isLocal ? undefined : operationState
+  return hasSucceeded || isLocal ? undefined : operationState
 }
 
 function mayHaveFailedHook(state: OperationState): boolean {
   if (state.syncResult === undefined || isPartial(state)) return false
-  return state.syncResult.resources === undefined || state.syncResult.resources.some(isHook)
+  return state.syncResult.resources === undefined || failedOf(state).some(isHook)
 }
 
 /** What else decides whether a failed sync is held against the application. */
 export interface ReleaseContext {
   /** What identifies the release is met: revision, commit message and images, as far as they are asked for. */
   readonly identified: boolean
-  /** Whether the revisions of an operation are the wanted ones. */
+  /** Whether the revisions that were operated on, or given up, are the wanted ones. */
   readonly isWanted: (revisions: readonly string[]) => boolean
 }
 
@@ -114,7 +130,7 @@ export function operationSucceeded(
   const isOther = operationIsForOtherRevisions(application)
   const isSynced = sync.status === 'Synced'
   const results = failedResults(application)
-  if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))
+  if (isExcused(application))
     return met(
       'the last operation failed, but for another revision, and the application is Synced without it',
     )
@@ -130,6 +146,17 @@ export function operationSucceeded(
   if (isOther && !isSynced) return pending(`${message}; a sync to the observed revision is to come`)
   if (identified || isWanted(operatedRevisions(application))) return failing(message)
   return pending(`${message}; that was before the release that is waited for`)
+}
+
+/**
+ * Whether the last operation failed for other revisions than those observed, with none of its hooks, and the
+ * application is Synced without it.
+ */
+function isExcused(application: Application): boolean {
+  const { operationState: state, sync } = application.status
+  if (state === undefined || !hasEnded(state) || state.phase === 'Succeeded') return false
+  if (sync.status !== 'Synced' || !operationIsForOtherRevisions(application)) return false
+  return !resultsNeeded(application) && !failedOf(state).some(isHook)
 }
 
 /** Argo CD's limit is of retries, so there is one attempt more; below 0 it retries for ever. */
@@ -154,7 +181,12 @@ export function resultsNeeded({ status: { operationState: state } }: Application
 
 /** The results of the last operation that made it fail: hooks that failed, resources that could not be applied. */
 export function failedResults({ status: { operationState } }: Application) {
-  return operationState?.syncResult?.resources ?? []
+  return operationState === undefined ? [] : failedOf(operationState)
+}
+
+/** Of the results only those that failed are read. */
+function failedOf({ syncResult }: OperationState) {
+  return syncResult?.resources ?? []
 }
 
 function isHook({ hookType }: { hookType: string | undefined }): boolean {
@@ -169,8 +201,8 @@ export function operatedRevisions(application: Application): readonly string[] {
   return hasMultipleSources(application) ? done.revisions : [done.revision ?? '']
 }
 
-/** Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
-function operationIsForOtherRevisions(application: Application): boolean {
+/** Whether the last operation was for others than those observed. Only revisions of one kind can be told apart: a branch name says nothing about a SHA. */
+export function operationIsForOtherRevisions(application: Application): boolean {
   const operated = operatedRevisions(application)
   return observedRevisions(application).some((revision, i) => {
     const other = operated[i] ?? ''
@@ -179,14 +211,9 @@ function operationIsForOtherRevisions(application: Application): boolean {
   })
 }
 
-/**
- * The operation that ended after the last reconciliation, by when it finished; `undefined` where there is none.
- * Both times are the server's, so its clock may be off by hours.
- */
-export const staleOperation = remembered(({ status }: Application): string | undefined => {
-  const { operationState, reconciledAt } = status
-  if (operationState === undefined || !hasEnded(operationState) || isDryRun(operationState)) return undefined
-  const finished = parseTime(operationState.finishedAt)
-  const reconciled = parseTime(reconciledAt)
-  return reconciled >= finished ? undefined : (operationState.finishedAt ?? 'unknown')
-})
+/** The last operation, where it has ended and was no dry run: that changes nothing, and no comparison follows. */
+export function endedOperation({ status: { operationState } }: Application): OperationState | undefined {
+  return operationState !== undefined && hasEnded(operationState) && !isDryRun(operationState)
+    ? operationState
+    : undefined
+}

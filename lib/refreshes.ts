@@ -3,9 +3,9 @@
 import { type Application, REFRESH_ANNOTATION, REFRESH_TIMESTAMP_ANNOTATION } from './application.ts'
 import { isHydrating } from './hydration.ts'
 import type { Known, Refreshes } from './knowledge.ts'
-import { staleOperation } from './operation-rules.ts'
 import { LONGEST_LAG, REFRESH_LOST } from './promises.ts'
 import { observedSources } from './sources.ts'
+import { unreconciled } from './staleness.ts'
 import { parseTime } from './time.ts'
 
 /** A refresh was asked for. */
@@ -17,7 +17,7 @@ export function refreshStarted({ refreshes, sighting }: Known, now: number): Ref
     isUnderWay: true,
     startedAt: now,
     reconciledAt: refreshes.answered > 0 ? refreshes.reconciledAt : application?.status.reconciledAt,
-    operation: application === undefined ? undefined : staleOperation(application),
+    unreconciled: application === undefined ? undefined : unreconciled(application)?.finishedAt,
     isTimed: false,
     isAbsorbed: application !== undefined && isHydrating(application),
   }

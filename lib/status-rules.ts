@@ -4,14 +4,16 @@ import {
   type Application,
   HYDRATE_ANNOTATION,
   hasMultipleSources,
+  observedRevisions,
   REFRESH_ANNOTATION,
   sourcesOf,
 } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
-import { operatedRevisions, type ReleaseContext, staleOperation } from './operation-rules.ts'
+import type { ReleaseContext } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
 import { type ObservedSource, observedSources } from './sources.ts'
+import { unreconciled } from './staleness.ts'
 
 /** Deleting: an application on its way out verifies nothing, however healthy it still is. */
 export function notDeleting({ metadata }: Application): Finding {
@@ -23,7 +25,8 @@ export function notDeleting({ metadata }: Application): Finding {
  * StatusStale: whether the status can be trusted to be about what is in Git and in the present spec, and its health
  * to be from after the last operation. Argo CD assesses health in another loop than the one that syncs, so straight
  * after a sync health can still be the health from before it. Equal seconds count: the reconcile is queued after
- * the end of the operation is written (as in Kargo's own health checker). A dry run queues none, and changes nothing.
+ * the end of the operation is written (as in Kargo's own health checker), unless another revision was found than the
+ * one synced. A dry run queues none, and changes nothing. So it is with what is hydrated, which is another loop's.
  */
 export function statusIsFresh(application: Application): Finding {
   const { metadata, spec, status } = application
@@ -60,9 +63,11 @@ export function statusIsFresh(application: Application): Finding {
       `Argo CD shows the revision ${uncompared.shown}, which is no commit, as ` +
         'after a sync of local manifests (argocd app sync --local), so Synced says nothing about what is in Git',
     )
-  if (staleOperation(application) !== undefined)
+  const ended = unreconciled(application)
+  if (ended !== undefined)
     return pending(
-      `health is from before the end of the last operation (${status.operationState?.finishedAt ?? 'end unknown'}; ` +
+      `${ended.what === 'operation' ? 'health' : 'the status'} ${ended.isOfOneSecond ? 'may be' : 'is'} from before ` +
+        `the end of the last ${ended.what} (${ended.finishedAt === 'unknown' ? 'end unknown' : ended.finishedAt}; ` +
         `last reconciled ${status.reconciledAt ?? 'never'})`,
     )
   return met('the status is about the present spec and the last operation')
@@ -105,7 +110,8 @@ export function notHydrating({ metadata, spec, status: { sourceHydrator } }: App
 
 /**
  * OutOfSync: a SyncError condition is what auto-sync leaves when it will not try this revision again. As with a
- * failed operation, what it gave up of an older release is not held against the one that is waited for.
+ * failed operation, what it gave up of an older release is not held against the one that is waited for. What it gave up
+ * is what it has compared (`autoSync`), whatever operation has been asked for since.
  */
 export function synced(application: Application, { identified, isWanted }: ReleaseContext): Finding {
   const { sync, conditions, resources } = application.status
@@ -114,7 +120,7 @@ export function synced(application: Application, { identified, isWanted }: Relea
   const gaveUp = conditions.find(({ type }) => type === 'SyncError')
   if (gaveUp !== undefined) {
     const message = `${found}, and auto-sync gave up${because(gaveUp.message)}`
-    return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)
+    return identified || isWanted(observedRevisions(application)) ? failing(message) : pending(message)
   }
   const differing = resources.filter(({ status }) => status === 'OutOfSync').map(nameOf)
   return pending(`${found}${some(differing, ', ')}`)

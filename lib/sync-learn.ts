@@ -6,7 +6,7 @@ import type { Knowledge, Known, Sighting } from './knowledge.ts'
 import { SYNC_ANEW, SYNC_SETTLE } from './promises.ts'
 import { carried, hasEnded, identified, idOf, isForTarget, isUnderWay } from './sync-operation.ts'
 import { judge } from './sync-rules.ts'
-import type { OwnSync, SyncAnswer, Syncing, SyncOrder } from './syncs.ts'
+import { NO_SYNCING, type OwnSync, type SyncAnswer, type Syncing, type SyncOrder } from './syncs.ts'
 
 type Context = Pick<Knowledge, 'policy' | 'seed'>
 
@@ -78,15 +78,17 @@ function newest(application: Application | undefined): number {
  */
 export function syncObserved(
   known: Known,
-  { source, asOf, at }: Sighting,
+  { application: told, source, asOf, at }: Sighting,
   checks: () => readonly Check[],
   context: Context,
 ): Syncing {
-  const { sighting, syncing: before } = known
+  const { sighting } = known
   const application = sighting?.application
-  if (application === undefined || context.policy.sync === undefined) return before
+  if (application === undefined || context.policy.sync === undefined) return known.syncing
+  const before = ofThisOne(known.syncing, application)
   const isRequested = source === 'look' || source === 'refresh'
-  const onRecord = recordOf(application)
+  // A dry run that hides a failure has taken the place of whatever was there.
+  const onRecord = recordOf(told ?? application)
   const hasEndedSince =
     before.onRecord !== undefined && before.onRecord !== onRecord && !isUnderWay(application)
   const syncing: Syncing = {
@@ -101,6 +103,30 @@ export function syncObserved(
     (isRequested && asOf >= before.lookFrom ? overtaken({ ...known, syncing }, at) : undefined)
   const isSettled = own !== undefined || (isRequested && asOf >= syncing.lookFrom)
   return { ...syncing, own, isInDoubt: syncing.isInDoubt && !isSettled }
+}
+
+/**
+ * What is known of syncing an application that was deleted, and created anew under its name: what was started of the
+ * one before is over, and makes nothing of this one. Whether an order was heard may still be in doubt.
+ */
+function ofThisOne(syncing: Syncing, application: Application): Syncing {
+  const uid = application.metadata.uid ?? syncing.uid
+  if (syncing.uid === undefined || syncing.uid === uid)
+    return syncing.uid === uid ? syncing : { ...syncing, uid }
+  const { isPermitted, orders, order, isOrdering, isInDoubt, lookFrom, retryAt } = syncing
+  const recordAtOrder = recordOf(application)
+  return {
+    ...NO_SYNCING,
+    uid,
+    isPermitted,
+    orders,
+    order,
+    isOrdering,
+    isInDoubt,
+    lookFrom,
+    retryAt,
+    recordAtOrder,
+  }
 }
 
 /**

@@ -132,6 +132,11 @@ export function isDoneByOther(own: OwnSync, application: Application): boolean {
   )
 }
 
+/** Whether the operation on record is the run's own, and has ended. */
+export function isOwnOnRecord({ own }: Known['syncing']): boolean {
+  return own !== undefined && hasEnded(own.phase) && !own.isFollowed
+}
+
 /** Whether the run's own operation failed, and Argo CD will not try it again: nothing is gained by waiting. */
 export function hasOwnSyncFailed({ syncing: { own }, checks }: Known): boolean {
   return (

@@ -79,6 +79,8 @@ export interface OwnSync {
 
 /** What is known of syncing one application. Times are milliseconds of the run's clock. */
 export interface Syncing {
+  /** Which application this is about: another one may be created under its name. `undefined`: not known yet. */
+  readonly uid: string | undefined
   /** When the last request was sent that showed the whole Application. */
   readonly seenAt: number
   /** Whether the account may sync it; `undefined`: not known yet. */
@@ -112,6 +114,7 @@ const NEVER = Number.NEGATIVE_INFINITY
 
 /** Nothing is known. */
 export const NO_SYNCING: Syncing = {
+  uid: undefined,
   seenAt: NEVER,
   isPermitted: undefined,
   orders: 0,

@@ -7,6 +7,7 @@
 const APPLICATION_FIELDS = [
   'metadata.name',
   'metadata.namespace',
+  'metadata.uid',
   'metadata.deletionTimestamp',
   'metadata.annotations',
   'operation',

@@ -80,13 +80,23 @@ describe('looks', () => {
     ['of many not so soon', many().stream(0), 999, []],
     ['what does not exist: after the interval', web().look(0, 'web', undefined).stream(0), 5 * S, LOOK],
     [
-      'and then not before twice that',
+      'and then not before twice that, once the stream is heard',
+      web()
+        .look(0, 'web', undefined)
+        .stream(0)
+        .tells(S)
+        .look(5 * S, 'web', undefined),
+      15 * S - 1,
+      [],
+    ],
+    [
+      'but each interval while something may hold the stream back',
       web()
         .look(0, 'web', undefined)
         .stream(0)
         .look(5 * S, 'web', undefined),
-      15 * S - 1,
-      [],
+      10 * S,
+      LOOK,
     ],
     [
       'unmet, while a stream lives: after 5 s',
@@ -262,6 +272,8 @@ describe('the stream', () => {
 })
 
 describe('what a selector matches', () => {
+  const streamed = () =>
+    selecting().stream(0).brought(0, { kind: 'names', query: {} }, { kind: 'names', refs: [] })
   test.each<Case>([
     ['with a stream: its names at once', selecting(), 0, ['names']],
     ['without one: all of it', selecting({ watch: false }), 0, ['list']],
@@ -277,6 +289,10 @@ describe('what a selector matches', () => {
       ['list'],
     ],
     ['met in the list itself: none', selecting({ watch: false }).list(S, [met]), S, []],
+    ['streamed: each interval while something may hold the stream back', streamed(), 5 * S, ['names']],
+    ['streamed: and not before', streamed(), 5 * S - 1, []],
+    ['streamed: once it is heard, not before half a minute', streamed().tells(S), 30 * S - 1, []],
+    ['streamed: then', streamed().tells(S), 30 * S, ['names']],
     ['names: none', two(), 0, []],
   ])('%s', (_, history, now, due) =>
     expect(history.planned(now, 'list').concat(history.planned(now, 'names'))).toEqual([...due]),
@@ -407,6 +423,12 @@ describe('trees', () => {
     ['another revision, Healthy: none', web().look(0, 'web', other), 0, []],
     ['read: not before ten seconds', read(0), 10 * S - 1, []],
     ['read: again after ten seconds', read(0), 10 * S, TREE],
+    [
+      'read: at once where it tells whether fail after goes on',
+      read(0, degraded).look(3 * S, 'web', progressing),
+      3 * S,
+      TREE,
+    ],
     ['by one look: once', web({ timeout: 0 }).look(0, 'web', progressing).tree(0, 'web', []), 60 * S, []],
   ])('%s', (_, history, now, due) => expect(history.planned(now, 'tree')).toEqual(due))
   test('of many, twenty in ten seconds, and then those that were not read', () => {

@@ -216,9 +216,14 @@ table('OperationFailed', [
   ],
 ])
 
-const LATER = '2030-01-01T00:00:10Z'
-const finished = (finishedAt: string | null, reconciledAt: string | null, more: JsonObject = {}) =>
-  status({ reconciledAt, operationState: { finishedAt, ...more } })
+const SECOND = (second: number) => `2030-01-01T00:00:${String(second).padStart(2, '0')}Z`
+const LATER = SECOND(10)
+const finished = (
+  finishedAt: string | null,
+  reconciledAt: string | null,
+  more: JsonObject = {},
+  rest: JsonObject = {},
+) => status({ ...rest, reconciledAt, operationState: { finishedAt, ...more } })
 
 table('StatusStale', [
   ['as compared, reconciled after the operation', parsed(), 'met'],
@@ -229,6 +234,22 @@ table('StatusStale', [
     'refresh',
   ],
   ['reconciled in the same second as the operation ended', finished(LATER, LATER), 'met'],
+  [
+    'reconciled in the same second, and not at what was synced',
+    finished(LATER, LATER, { syncResult: { revision: SHA.b } }),
+    'pending',
+    `may be from before the end of the last operation (${LATER}`,
+  ],
+  [
+    'reconciled in the same second, not at what was synced, and not Synced',
+    finished(LATER, LATER, { syncResult: { revision: SHA.b } }, { sync: { status: 'OutOfSync' } }),
+    'met',
+  ],
+  [
+    'reconciled in the second after it, and not at what was synced',
+    finished(LATER, '2030-01-01T00:00:11Z', { syncResult: { revision: SHA.b } }),
+    'met',
+  ],
   ['reconciled before the operation ended', finished(LATER, '2030-01-01T00:00:09Z'), 'pending', LATER],
   ['other time zone, same moment', finished('2030-01-01T00:00:10Z', '2030-01-01T02:00:10+02:00'), 'met'],
   ['never reconciled', finished(LATER, null), 'pending', 'never'],
@@ -298,6 +319,19 @@ table('Conditions', [
 const hydrated = (sourceHydrator: JsonObject | null, annotations = {}, spec: JsonObject = {}) =>
   parsed({ revision: SHA.b, drySHA: SHA.a, annotations }, { status: { sourceHydrator }, spec })
 
+/** Hydrated at the one second, and compared at the other. */
+const hydratedAt = (finished: number, reconciled: number, hydratedSHA: string = SHA.c) =>
+  parsed(
+    { revision: SHA.b, drySHA: SHA.a },
+    {
+      status: {
+        reconciledAt: SECOND(reconciled),
+        sourceHydrator: { currentOperation: { hydratedSHA, finishedAt: SECOND(finished) } },
+        operationState: null,
+      },
+    },
+  )
+
 table('Hydrating', [
   ['not hydrated', parsed(), 'met'],
   ['hydrated', hydrated({}), 'met'],
@@ -332,6 +366,15 @@ table('StatusStale', [
     'spec.sourceHydrator changed',
   ],
   ['never hydrated', hydrated(null), 'pending', 'not been hydrated'],
+  [
+    'not compared since it was hydrated',
+    hydratedAt(10, 9),
+    'pending',
+    'is from before the end of the last hydration',
+  ],
+  ['perhaps not compared since it was hydrated', hydratedAt(10, 10), 'pending', 'may be from before'],
+  ['compared since it was hydrated, and at a later commit', hydratedAt(10, 11), 'met'],
+  ['at the commit that was hydrated', hydratedAt(10, 9, SHA.b), 'met'],
   [
     'local manifests were synced',
     operation({ operation: { sync: { manifests: ['{}'] } } }),
@@ -427,6 +470,11 @@ describe('what an older release did', () => {
     '%s of the wanted revision is failing, though its image does not run for it',
     (code) => expect(stateOf(code, status(broken), { revision: SHA.a, images: ['web:2'] })).toBe('failing'),
   )
+  test('what auto-sync gave up is what it has compared, whatever operation has been asked for since', () => {
+    const app = status({ ...broken, operationState: { syncResult: { revision: SHA.b } } })
+    expect(stateOf('OutOfSync', app, { revision: SHA.b })).toBe('pending')
+    expect(stateOf('OutOfSync', app, { revision: SHA.a })).toBe('failing')
+  })
   test('a failed operation of the wanted revision is failing before that revision is observed', () => {
     const app = operation({
       phase: 'Failed',

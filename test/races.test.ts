@@ -369,6 +369,26 @@ describe('a refresh', () => {
     expect(scene.ending).toBeUndefined()
     expect(scene.argocd.count('refresh')).toBe(6)
   })
+
+  test('is asked for again a second later, where its answer may be from before the end of a sync', async () => {
+    const scene = new Scene()
+    const put = (second: number) =>
+      scene.put('web', SHA.b, {
+        status: {
+          reconciledAt: `2030-01-01T00:00:0${second}Z`,
+          operationState: { finishedAt: '2030-01-01T00:00:01Z', syncResult: { revision: SHA.a } },
+        },
+      })
+    put(0)
+    scene.argocd.onRefresh = () => void put(scene.argocd.count('refresh'))
+    await scene.start({ refresh: 'normal' }).pass(0)
+    await scene.clock.advance(900)
+    expect(scene.argocd.count('refresh')).toBe(1)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(1)
+    expect(scene.ending).toEqual(VERIFIED)
+    expect(scene.argocd.count('refresh')).toBe(2)
+  })
 })
 
 test('a stream that is never answered is given up like one that is silent, and opened again', async () => {
@@ -502,7 +522,7 @@ describe('an early no', () => {
   })
 })
 
-describe('a failed hook that a dry run hides', () => {
+describe('a failed hook that another operation hides', () => {
   const operation = (phase: string, sync: JsonObject, hookPhase: string) => ({
     status: {
       operationState: {
@@ -531,6 +551,92 @@ describe('a failed hook that a dry run hides', () => {
     scene.put('web', SHA.b, merge(dryRun, history))
     await scene.pass(10)
     expect(scene.ending).toEqual(ending)
+  })
+
+  // Where it failed for another commit, and the application is back at the one before, that is excused by itself.
+  const unapplied = merge(operation('Failed', {}, 'Running'), {
+    status: {
+      operationState: {
+        syncResult: {
+          revision: SHA.c,
+          resources: [{ kind: 'Deployment', name: 'web', status: 'SyncFailed' }],
+        },
+      },
+    },
+  })
+
+  test.each([
+    ['is held against the release after a sync that came to no hook', failed, undefined],
+    ['is none where none was seen', {}, VERIFIED],
+  ])('%s', async (_, before, ending) => {
+    const scene = new Scene()
+    scene.put('web', before === failed ? SHA.b : SHA.a, before)
+    await scene.start().pass(1)
+    scene.put('web', SHA.b, unapplied)
+    await scene.pass(10)
+    expect(scene.ending).toEqual(ending)
+  })
+
+  test('is none where a look has shown that no hook was what failed, though a stream did not say', async () => {
+    const scene = new Scene()
+    const results = { status: { operationState: { syncResult: { revision: SHA.c, resources: [] } } } }
+    scene.put('web', SHA.a, { status: { operationState: { phase: 'Running', finishedAt: null } } })
+    await scene.start({ watch: true }).pass(2)
+    scene.put('web', SHA.c, unapplied)
+    const told = scene.put('web', SHA.c, merge(unapplied, results))
+    scene.put('web', SHA.c, unapplied)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: told })
+    await scene.pass(2)
+    scene.argocd.streams[0]?.send({ type: 'MODIFIED', application: scene.put('web', SHA.b, unapplied) })
+    await scene.pass(10)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('keeps nobody from seeing a sync of its own that came to no hook, and whose answer was lost', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.a, merge(failed, { spec: { syncPolicy: { automated: null } } }))
+    scene.argocd.onSync = (_, { id }) => {
+      const sync = {
+        operation: { sync: { revision: SHA.c }, info: [{ name: 'kpcea', value: id }] },
+        finishedAt: new Date().toISOString().replace(/\.\d+/, ''),
+      }
+      const ended = merge(unapplied, { status: { operationState: sync } })
+      scene.put('web', SHA.a, merge(ended, { spec: { syncPolicy: { automated: null } } }))
+      throw new RequestFailure('Unreachable', 'the answer was lost')
+    }
+    const sync = { prune: undefined, id: undefined, stage: undefined }
+    await scene.start({ sync, failAfter: 300 * SECOND }).pass(30)
+    expect(scene.argocd.orders).toHaveLength(1)
+    expect(scene.ending).toEqual({ kind: 'failed', key: 'argocd/web' })
+  })
+
+  test('lets nobody sync twice, where the answer was lost and a dry run has taken the place of the sync', async () => {
+    const scene = new Scene()
+    const manual = { spec: { syncPolicy: { automated: null } } }
+    scene.put('web', SHA.a, merge(failed, manual))
+    scene.argocd.onSync = () => {
+      const finishedAt = new Date().toISOString().replace(/\.\d+/, '')
+      const hidden = merge(dryRun, { status: { operationState: { finishedAt } } })
+      scene.put('web', SHA.a, merge(hidden, manual))
+      throw new RequestFailure('Unreachable', 'the answer was lost')
+    }
+    const sync = { prune: undefined, id: undefined, stage: undefined }
+    await scene.start({ sync, failAfter: 300 * SECOND }).pass(30)
+    expect(scene.argocd.orders).toHaveLength(1)
+  })
+
+  test('is held against the release, though what a stream tells of that sync does not say what failed', async () => {
+    const scene = new Scene()
+    scene.put('web', SHA.b, failed)
+    await scene.start({ watch: true }).pass(2)
+    const results = { status: { operationState: { syncResult: { resources: [] } } } }
+    scene.argocd.streams[0]?.send({
+      type: 'MODIFIED',
+      application: scene.put('web', SHA.b, merge(unapplied, results)),
+    })
+    scene.put('web', SHA.b, unapplied)
+    await scene.pass(15)
+    expect(scene.ending).toBeUndefined()
   })
 })
 

@@ -72,6 +72,30 @@ const NO: readonly Case[] = [
     { status: { reconciledAt: SECONDS(1), operationState: { finishedAt: SECONDS(2) } } },
   ],
   [
+    'reconciled in the second in which the operation ended, and not at what it synced',
+    'StatusStale',
+    'pending',
+    {
+      status: {
+        reconciledAt: SECONDS(2),
+        operationState: { finishedAt: SECONDS(2), syncResult: { revision: SHA.b } },
+      },
+    },
+  ],
+  [
+    'hydrated, and not compared since',
+    'StatusStale',
+    'pending',
+    {
+      status: {
+        reconciledAt: SECONDS(2),
+        sourceHydrator: { currentOperation: { finishedAt: SECONDS(2), hydratedSHA: SHA.c } },
+        operationState: null,
+      },
+    },
+    { revision: SHA.b, drySHA: SHA.a },
+  ],
+  [
     'Synced at no commit: a dry run after a sync of local manifests',
     'StatusStale',
     'pending',

@@ -388,6 +388,21 @@ describe('operations of others', () => {
     expect(posts()).toEqual([])
   })
 
+  test('what was started of an application that is deleted makes nothing of the one created in its place', async () => {
+    manual({ images: ['acme/web:1'] }, OUT_OF_SYNC)
+    const { finished, said } = start(
+      env({ KPCEA_SYNC_ID: 'promotion-1', KPCEA_TARGET_IMAGES: 'acme/web:2', KPCEA_OUTPUT: 'json' }),
+    )
+    await waitFor(() => posts().length === 1 && said().includes('ImageMismatch'))
+    await waitFor(() => server.get('web')?.status.operationState?.phase === 'Succeeded')
+    server.delete('web')
+    await waitFor(() => said().includes('NotFound'))
+    manual({ images: ['acme/web:2'] }, OUT_OF_SYNC)
+    const { code } = await finished
+    expect(posts()).toHaveLength(2)
+    expect(code).toBe(0)
+  })
+
   test('without an id, one for the same revisions is adopted, and one for others is not', async () => {
     manual({}, under([], SHA.b))
     const { finished, said } = start(env())
@@ -482,6 +497,20 @@ describe('several applications', () => {
     manual({ name: 'b' }, OUT_OF_SYNC)
     expect((await finished).code).toBe(0)
     expect(posts()).toHaveLength(2)
+  })
+
+  test('nor does one that was synced, and is there no more, let the others start', async () => {
+    manual({ name: 'a', images: ['acme/web:1'] }, OUT_OF_SYNC)
+    manual({ name: 'b', revision: SHA.b, images: ['acme/web:2'] })
+    const images = { KPCEA_TARGET_IMAGES: 'acme/web:2', KPCEA_REFRESH: 'none', KPCEA_TIMEOUT: '8' }
+    const { finished, said } = start(env({ ...images, ARGOCD_APP_NAME: 'a,b' }))
+    await waitFor(() => said().includes('the sync ended: Succeeded'))
+    server.delete('a')
+    await waitFor(() => said().includes('NotFound'))
+    server.update('b', { status: { sync: { status: 'OutOfSync' } } })
+    await finished
+    expect(said()).toContain('OutOfSync')
+    expect(posts()).toHaveLength(1)
   })
 
   test('all start, at most eight at once', async () => {

@@ -486,7 +486,7 @@ describe('fail after', () => {
       'a recovery starts the count anew',
       [
         [0, 'a', 'failing'],
-        [10, 'a', 'pending'],
+        [10, 'a', 'met'],
         [15, 'a', 'failing'],
         [30, 'a', 'failing'],
       ],

@@ -229,6 +229,71 @@ describe('stable for', () => {
     await scene.pass(6)
     expect(scene.ending).toEqual({ kind: 'verified' })
   })
+  describe('where another commit is seen, of which only Argo CD can tell that it renders the same', () => {
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: [
+        {
+          name: 'web',
+          namespace: 'argocd',
+          wanted: wanting({ revision: SHA.b, revisionPolicy: 'equivalent' }),
+        },
+      ],
+    }
+    test('it goes on, once that is known', async () => {
+      const scene = new Scene()
+      scene.argocd.rendering = { kind: 'same' }
+      scene.put('web', SHA.b)
+      await scene.start({ stableFor: 12 * SECOND, refresh: 'normal' }, target).pass(8)
+      scene.put('web', SHA.c)
+      await scene.pass(3)
+      expect(scene.argocd.count('compare')).toBe(1)
+      // The annotation of one would begin it anew.
+      expect(scene.argocd.count('refresh')).toBe(0)
+      expect(scene.ending).toBeUndefined()
+      await scene.pass(1)
+      expect(scene.ending).toEqual({ kind: 'verified' })
+    })
+    test('it is no yes before that, and a look from after it decides', async () => {
+      const scene = new Scene()
+      scene.argocd.rendering = { kind: 'same' }
+      scene.argocd.delay = ({ call }) =>
+        call === 'compare' ? scene.clock.sleep(6 * SECOND) : Promise.resolve()
+      scene.put('web', SHA.b)
+      await scene.start({ stableFor: 12 * SECOND }, target).pass(8)
+      scene.put('web', SHA.c)
+      await scene.pass(7)
+      expect(scene.ending).toBeUndefined()
+      const looks = scene.argocd.count('look')
+      await scene.pass(2)
+      expect(scene.ending).toEqual({ kind: 'verified' })
+      expect(scene.argocd.count('look')).toBe(looks + 1)
+    })
+    test('it begins anew where something else is seen before that', async () => {
+      const scene = new Scene()
+      scene.argocd.delay = ({ call }) => (call === 'compare' ? new Promise(() => {}) : Promise.resolve())
+      scene.put('web', SHA.b)
+      await scene.start({ stableFor: 12 * SECOND }, target).pass(8)
+      scene.put('web', SHA.c)
+      await scene.pass(4)
+      scene.put('web', SHA.b)
+      await scene.pass(14)
+      expect(scene.ending).toBeUndefined()
+      await scene.pass(2)
+      expect(scene.ending).toEqual({ kind: 'verified' })
+    })
+    test('it begins anew where it renders something else for a while', async () => {
+      const scene = new Scene()
+      scene.put('web', SHA.b)
+      await scene.start({ stableFor: 12 * SECOND }, target).pass(8)
+      scene.put('web', SHA.c)
+      await scene.pass(4)
+      scene.put('web', SHA.b)
+      await scene.pass(14)
+      expect(scene.ending).toBeUndefined()
+    })
+  })
   test('by a stream that is alive and silent', async () => {
     const scene = new Scene()
     scene.put('web', SHA.b)

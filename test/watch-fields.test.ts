@@ -15,7 +15,7 @@ const object = { group: 'a', kind: 'a', namespace: 'a', name: 'a', status: 'a', 
 
 /** An Application in which everything is there that could be read. */
 const FULL = {
-  metadata: { name: 'a', namespace: 'a', deletionTimestamp: 'a', annotations: { a: 'a' } },
+  metadata: { name: 'a', namespace: 'a', uid: 'a', deletionTimestamp: 'a', annotations: { a: 'a' } },
   operation: {
     info: [{ name: 'a', value: 'a' }],
     sync: { ...revisions, dryRun: true, manifests: ['a'], resources: ['a'] },
@@ -60,6 +60,7 @@ const FULL = {
         drySHA: 'a',
         hydratedSHA: 'a',
         message: 'a',
+        finishedAt: 'a',
         sourceHydrator: { drySource: source },
       },
       lastSuccessfulOperation: { drySHA: 'a', hydratedSHA: 'a', sourceHydrator: { drySource: source } },

@@ -103,6 +103,16 @@ describe('the fix of a broken release is waited for', () => {
         },
       },
     ],
+    [
+      'that auto-sync gave up, though the fix was tried in a dry run',
+      {
+        status: {
+          sync: { status: 'OutOfSync' },
+          conditions: [{ type: 'SyncError', message: 'Failed last sync attempt' }],
+          operationState: { operation: { sync: { dryRun: true } }, syncResult: { revision: NEW } },
+        },
+      },
+    ],
   ]
   test.concurrent.each(broken)('%s', async (_, change) => {
     await using server = await ArgoCDServer.start()
@@ -260,6 +270,34 @@ describe('told at once rather than at the timeout', () => {
     expect(result).toMatchObject({ verified: false, reason: 'OperationFailed', timedOut: false })
     expect(result.message).toContain('smoke')
     expect(result.durationSeconds).toBeLessThan(25)
+  })
+
+  test.concurrent('an attempt that is broken like the one before it', async () => {
+    await using server = await ArgoCDServer.start()
+    const began = Date.now()
+    const attempt = (startedAt: number, health: string) =>
+      put(
+        server,
+        { revision: NEW },
+        {
+          status: {
+            health: { status: health },
+            operationState: {
+              startedAt: new Date(startedAt).toISOString(),
+              finishedAt: new Date(startedAt + 1000).toISOString(),
+            },
+            reconciledAt: new Date(startedAt + 2000).toISOString(),
+          },
+        },
+      )
+    attempt(began - 60_000, 'Degraded')
+    server.resourceTree('web', { nodes: [pod('ImagePullBackOff', new Date(began + 30_000))] })
+    // What it would take from the second attempt on is later than the deadline.
+    const run = begin(server, { KPCEA_FAIL_AFTER: '14', KPCEA_REFRESH: 'none', KPCEA_TIMEOUT: '22' })
+    await waitFor(() => run.said().includes('Degraded'))
+    await Bun.sleep(9000)
+    attempt(began, 'Progressing')
+    expect(await run.result()).toMatchObject({ verified: false, reason: 'NotHealthy', timedOut: false })
   })
 
   test.concurrent('a port that refuses, a name that DNS does not know, a page that is no Argo CD', async () => {
@@ -489,6 +527,53 @@ describe('what passes costs no yes', () => {
       'only in Pods that have ended',
     )
   })
+
+  test.concurrent('a commit that renders the same, in the middle of a soak', async () => {
+    await using server = await ArgoCDServer.start()
+    put(server, { revision: NEW })
+    for (const revision of [NEW, OLD]) server.manifests(revision, [{ apiVersion: 'v1', kind: 'ConfigMap' }])
+    // Begun anew, it would not be over by the deadline.
+    const env = { KPCEA_REVISION_POLICY: 'equivalent', KPCEA_STABLE_FOR: '8', KPCEA_TIMEOUT: '13' }
+    const run = begin(server, env)
+    await waitFor(() => run.said().includes('as wanted'))
+    await Bun.sleep(6000)
+    put(server, { revision: OLD })
+    expect(await run.result()).toMatchObject({ verified: true })
+    expect(server.requests.some(({ route }) => route === 'manifests')).toBe(true)
+  })
+})
+
+test.concurrent('a Pod that ends while it has to be stable', async () => {
+  await using server = await ArgoCDServer.start()
+  put(server, { revision: NEW, images: ['acme/web:2'] })
+  const done = { ...pod('Completed', LONG_AGO), images: ['acme/web:1'], health: { status: 'Healthy' } }
+  const nightly = { ...done, name: 'nightly-1', uid: 'nightly', info: ended('Completed') }
+  const runs = { ...pod('Running', LONG_AGO), images: ['acme/web:2'], health: { status: 'Healthy' } }
+  server.resourceTree('web', { nodes: [nightly, runs] })
+  const images = { KPCEA_TARGET_REVISION: undefined, KPCEA_TARGET_IMAGES: 'acme/web:2' }
+  // What it would take from then on is later than the deadline.
+  const run = begin(server, { ...images, KPCEA_STABLE_FOR: '14', KPCEA_TIMEOUT: '22' })
+  await waitFor(() => asked(server, false).length > 0)
+  await Bun.sleep(9000)
+  put(server, { revision: NEW, images: ['acme/web:1', 'acme/web:2'] })
+  expect(await run.result()).toMatchObject({ verified: true })
+})
+
+test.concurrent('one that a selector matches first behind a proxy that holds the stream back', async () => {
+  await using server = await ArgoCDServer.start()
+  server.fault({ route: 'stream' }, { kind: 'hang-in-body', after: 0 })
+  const selector = { ARGOCD_APP_NAME: undefined, KPCEA_SELECTOR: 'team=web' }
+  const run = begin(server, { ...selector, KPCEA_TIMEOUT: '25' })
+  await waitFor(() => server.requests.some(({ route }) => route === 'stream'))
+  await waitFor(() =>
+    server.requests.some(({ route, ended }) => route === 'applications' && ended === 'complete'),
+  )
+  await Bun.sleep(2000)
+  put(server, { revision: NEW, labels: { team: 'web' } })
+  const result = await run.result()
+  expect(result).toMatchObject({ verified: true })
+  // By the list of each interval, and not by the last look before the deadline.
+  expect(result.durationSeconds).toBeLessThan(19)
 })
 
 test.concurrent('a stream of many that is opened again and says nothing', async () => {

@@ -151,15 +151,23 @@ test.concurrent('an image that an ended Pod ran, and another one still does', as
   })
 })
 
-test.concurrent('a failed hook whose place a dry run has taken', async () => {
+const dryRun = { phase: 'Succeeded', operation: { sync: { dryRun: true } } }
+const unapplied = {
+  phase: 'Failed',
+  syncResult: { revision: OLD, resources: [{ kind: 'Deployment', name: 'web', status: 'SyncFailed' }] },
+}
+
+test.concurrent.each([
+  ['a dry run', dryRun],
+  ['a sync to another commit that came to no hook, and is undone,', unapplied],
+])('a failed hook whose place %s has taken', async (_, operationState) => {
   await using server = await ArgoCDServer.start()
   const hook = { kind: 'Job', name: 'smoke', namespace: 'web', hookType: 'PostSync', hookPhase: 'Failed' }
   const failed = { phase: 'Failed', syncResult: { revision: NEW, resources: [hook] } }
   put(server, { revision: NEW }, { status: { operationState: failed } })
   const running = start(wanting(server, { KPCEA_TIMEOUT: '5', KPCEA_OUTPUT: 'json' }))
   await waitFor(() => running.said().includes('OperationFailed'))
-  const dryRun = { phase: 'Succeeded', operation: { sync: { dryRun: true } } }
-  put(server, { revision: NEW }, { status: { operationState: dryRun } })
+  put(server, { revision: NEW }, { status: { operationState } })
   expect(JSON.parse((await running.finished).stdout)).toMatchObject({
     verified: false,
     reason: 'OperationFailed',

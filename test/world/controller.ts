@@ -168,6 +168,7 @@ function conclude(
   const isSynced = contents !== undefined && sameContents(contents, live.contents) && !live.hasDrifted
   const health = liveHealth(live)
   const images = liveImages(live)
+  const readAt = world.time.now()
   later(world, subject, pace(world, 40), () => {
     const wasSynced = status.syncStatus === 'Synced'
     const conditions = isSynced ? [] : autoSync(world, subject, revisions)
@@ -176,6 +177,7 @@ function conclude(
     status.comparedTo = comparing.spec
     status.health = health
     status.images = images
+    status.readAt = readAt
     if (comparing.isLatest) status.reconciledAt = comparing.began
     status.conditions = conditions
     subject.controller.errors = 0

@@ -173,6 +173,7 @@ export function emptyStatus(): Status {
     comparedTo: undefined,
     health: undefined,
     reconciledAt: undefined,
+    readAt: 0,
     operationState: undefined,
     conditions: [],
     history: [],

@@ -91,6 +91,24 @@ const DRILLS: Drills = {
     ],
   }),
 
+  /** A hook fails, and then a sync to another commit that cannot be applied, and is taken back. */
+  'failed sync after a failed hook': ({ random, startsAt, push }) => {
+    const at = startsAt + random.integer(60_000, 90_000)
+    return {
+      plan: { automated: false, selfHeals: false, retries: 0 },
+      wanted: 'main',
+      policy: { failAfter: Number.POSITIVE_INFINITY, interval: random.integer(1000, 5000) },
+      steps: [
+        push(1, startsAt - 3000, { hook: 'fails' }),
+        { at: startsAt, kind: 'webhook' },
+        { at: startsAt + 1500, kind: 'sync', application: 0, how: 'plain' },
+        push(2, at, { applies: false }),
+        { at: at + 100, kind: 'sync', application: 0, how: 'plain' },
+        push(3, at + random.integer(2000, 5000), { id: 101, image: 'registry.test/web:t101', hook: 'fails' }),
+      ],
+    }
+  },
+
   /** The release before could not be applied, and the fix comes. */
   'what was given up before the fix': ({ random, startsAt, push }) => ({
     plan: { retries: 0, content: SMOOTH },
@@ -107,6 +125,27 @@ const DRILLS: Drills = {
     plan: { hydration: random.pick(['always', 'skips']) },
     wanted: shaOf(0),
     steps: [{ at: startsAt + random.integer(-2500, 100), kind: 'respec', application: 0, change: 'path' }],
+  }),
+
+  /** Somebody asks for refreshes while it is hydrated from elsewhere, and one of them answers the hydrator's own. */
+  'hydration in the middle of a comparison': ({ random, startsAt }) => ({
+    plan: { hydration: 'always' },
+    wanted: '',
+    wantedImage: 'registry.test/web:t0',
+    version: random.pick(['3.4', '3.5']),
+    pace: 12,
+    policy: { watch: true, stableFor: random.pick([0, 0, 5000]) },
+    steps: [
+      { at: startsAt - 500, kind: 'respec', application: 0, change: 'path' },
+      ...[0, 1, 2, 3, 4].map(
+        (i): Step => ({
+          at: startsAt + 3000 * i + random.integer(0, 2000),
+          kind: 'refresh',
+          application: 0,
+          old: false,
+        }),
+      ),
+    ],
   }),
 
   /** What is wanted cannot be rendered, or what came after it. */
@@ -276,6 +315,20 @@ const DRILLS: Drills = {
     }
   },
 
+  /** While it is soaked, Argo CD finds a commit by itself that changes nothing. */
+  'soak that another commit falls into': ({ random, startsAt, push }) => ({
+    wanted: shaOf(0),
+    revisionPolicy: 'equivalent',
+    policy: {
+      // One of the run's own would break it.
+      refresh: random.pick(['none', 'normal']),
+      stableFor: random.integer(190_000, 240_000),
+      timeout: 600_000,
+      watch: random.chance(0.5),
+    },
+    steps: [push(2, startsAt + random.integer(100, 100_000), undefined, 'unrelated 2')],
+  }),
+
   /** Requests take their time while health comes and goes. */
   'late answers about what flaps': ({ random, startsAt }) => {
     const at = () => startsAt + random.pick([0, 0, 250, 5000]) + random.integer(-1500, 1500)
@@ -371,6 +424,74 @@ const DRILLS: Drills = {
         : [],
     }
   },
+
+  /** A CronJob's Pod ends near the end of a soak, and only the tree tells that it runs no more. */
+  'CronJob that ends during a soak': ({ random, startsAt }) => {
+    const stableFor = random.integer(30_000, 45_000)
+    return {
+      wanted: shaOf(0),
+      wantedImage: SMOOTH.image,
+      policy: { stableFor },
+      steps: [{ at: startsAt + stableFor - random.integer(200, 8000), kind: 'cronjob', application: 0 }],
+    }
+  },
+
+  /** What is broken is synced once more, and broken again: Progressing at first, as a tree tells. */
+  'next attempt that is broken as well': ({ random, startsAt, push }) => ({
+    policy: { failAfter: 120_000, refresh: 'none', timeout: 500_000 },
+    steps: [
+      push(1, startsAt - 3000, {
+        rollout: random.pick(['no image', 'no quota']),
+        progressDeadline: random.integer(8000, 20_000),
+      }),
+      { at: startsAt - 2000, kind: 'webhook' },
+      { at: startsAt + random.integer(60_000, 110_000), kind: 'drift', application: 0 },
+    ],
+  }),
+
+  /** No refresh may confirm an error, and fail after is short. */
+  'error that nothing confirms': ({ random, startsAt }) => ({
+    wanted: shaOf(0),
+    policy: {
+      failAfter: random.integer(0, 6000),
+      interval: random.integer(1000, 3000),
+      refresh: 'none',
+      watch: random.chance(0.8),
+      timeout: 400_000,
+    },
+    steps: [{ at: startsAt - random.integer(10, 3000), kind: 'invalid', application: 0, takes: 900_000 }],
+  }),
+
+  /** A stream is held back, and what is asked for is created meanwhile. */
+  'created behind a proxy that buffers': ({ random, startsAt }) => ({
+    plan: { beginning: 'absent' },
+    count: random.integer(1, 2),
+    selector: random.chance(0.5),
+    wanted: shaOf(0),
+    policy: { watch: true, refresh: 'none', interval: random.integer(2000, 5000) },
+    steps: [0, 1].map((number) => ({
+      at: startsAt + random.integer(2000, 16_000),
+      kind: 'create',
+      application: number,
+    })),
+    faults: [{ kind: 'buffered', from: startsAt - 1000, until: startsAt + random.integer(1000, 3000) }],
+  }),
+
+  /** One of many is met later than the others, and then nothing is told for the whole of a soak. */
+  'soak of many that is told of nothing': ({ random, startsAt }) => ({
+    count: 21 + random.integer(0, 3),
+    plan: { automated: false, selfHeals: false },
+    selector: random.chance(0.5),
+    wanted: shaOf(0),
+    policy: {
+      watch: true,
+      refresh: 'none',
+      interval: 1000,
+      stableFor: random.integer(4000, 9000),
+      timeout: 30_000,
+    },
+    steps: [{ at: startsAt - random.integer(100, 400), kind: 'sync', application: 1, how: 'plain' }],
+  }),
 }
 
 /** A commit that is pushed and told of, some time after the gate has settled. */

@@ -8,7 +8,7 @@ import { isFaulty } from './faults.ts'
 import { contentAt, contentOf, headOf, point } from './git.ts'
 import { HYDRATED, shaOf } from './scenario.ts'
 import { write } from './store.ts'
-import { hydratedBranch, later, refOf, type Subject, sameSources, type World } from './world.ts'
+import { hydratedBranch, later, refOf, type Subject, sameSources, serverTime, type World } from './world.ts'
 
 /** By itself the hydrator looks every two to three minutes. */
 export function armHydrator(world: World, subject: Subject): void {
@@ -114,7 +114,12 @@ function hydrate(world: World, subject: Subject, looked: string): void {
       world.journal.count('hydration failed')
       status.hydrator = {
         ...status.hydrator,
-        current: { ...current, phase: 'Failed', message: 'failed to push' },
+        current: {
+          ...current,
+          phase: 'Failed',
+          message: 'failed to push',
+          finishedAt: serverTime(world),
+        },
       }
       write(world, subject)
       later(world, subject, 120_000, () => look(world, subject))
@@ -138,7 +143,7 @@ function hydrate(world: World, subject: Subject, looked: string): void {
       point(world.git, refOf(source, hydratedBranch(plan)), hydratedSHA, world.time.now())
     status.hydrator = {
       ...status.hydrator,
-      current: { ...current, phase: 'Hydrated', hydratedSHA },
+      current: { ...current, phase: 'Hydrated', hydratedSHA, finishedAt: serverTime(world) },
       last: { drySHA: dry, hydratedSHA, spec },
       ...(version === '3.4' ? {} : { lastComparedDryRevision: dry }),
     }

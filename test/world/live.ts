@@ -11,8 +11,12 @@ export interface Live {
   /** The last operation on what is applied has failed its hook. */
   hasFailedHook: boolean
   failedAt: number
-  /** For how long a run could see that, where nothing is on record of it any more. */
-  failureWasSeenFor: number | undefined
+  /** Since when nothing is on record of it any more. */
+  failureHiddenAt: number | undefined
+  /** An operation before the last one has failed its hook, and none has succeeded since. */
+  hadFailedHook: boolean
+  /** For how long a run could see that no hook made the last operation fail, where nothing is on record of it any more. */
+  resultsWereThereFor: number | undefined
   rollout: 'done' | 'progressing' | 'degraded'
   /** Counts rollouts: what was begun for an earlier one ends with it. */
   generation: number
@@ -43,7 +47,9 @@ export function nothingLive(): Live {
     hasDrifted: false,
     hasFailedHook: false,
     failedAt: Number.NEGATIVE_INFINITY,
-    failureWasSeenFor: undefined,
+    failureHiddenAt: undefined,
+    hadFailedHook: false,
+    resultsWereThereFor: undefined,
     rollout: 'done',
     generation: 0,
     pods: [],

@@ -47,13 +47,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OperationFailed: a failed hook is not excused by an unrelated commit',
     file: 'operation-rules.ts',
-    find: 'if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))',
-    replace: 'if (ended && isOther && isSynced)',
+    find: 'return !resultsNeeded(application) && !failedOf(state).some(isHook)',
+    replace: 'return true',
   },
   {
     rule: 'OperationFailed: another revision that is Synced without it is excused',
     file: 'operation-rules.ts',
-    find: 'if (ended && isOther && isSynced && !resultsNeeded(application) && !results.some(isHook))',
+    find: 'if (isExcused(application))',
     replace: 'if (false as boolean)',
   },
   {
@@ -74,6 +74,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'const failed = failedOperation(told, before)',
     replace: 'const failed = undefined',
+  },
+  {
+    rule: 'OperationFailed: what failed before its hooks makes up for none',
+    file: 'operation-rules.ts',
+    find: ': failedOf(operationState).some(isHook)',
+    replace: ': true',
   },
   {
     rule: 'StatusStale: a refresh that is asked for',
@@ -108,9 +114,23 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'StatusStale: health from before the end of the operation',
-    file: 'status-rules.ts',
-    find: 'if (staleOperation(application) !== undefined)',
-    replace: 'if (false as boolean)',
+    file: 'staleness.ts',
+    find: 'if (operation !== undefined) {',
+    replace: 'if (operation !== undefined && (false as boolean)) {',
+  },
+  {
+    rule: 'StatusStale: another revision than the one synced, found in the second of its end',
+    file: 'staleness.ts',
+    find: 'const isOther = () => operationIsForOtherRevisions(application)',
+    replace: 'const isOther = () => false',
+    unseen:
+      'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
+  },
+  {
+    rule: 'StatusStale: what was hydrated since it was compared',
+    file: 'staleness.ts',
+    find: 'return isThere ? undefined : since(',
+    replace: 'return isThere || true ? undefined : since(',
   },
   {
     rule: 'Conditions: an error',
@@ -175,14 +195,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OutOfSync: failing where auto-sync gave up',
     file: 'status-rules.ts',
-    find: 'return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)',
+    find: 'return identified || isWanted(observedRevisions(application)) ? failing(message) : pending(message)',
     replace: 'return pending(message)',
     unseen: 'the operation that has failed says so as well',
   },
   {
     rule: 'OutOfSync: what auto-sync gave up of an older release is not held against this one',
     file: 'status-rules.ts',
-    find: 'return identified || isWanted(operatedRevisions(application)) ? failing(message) : pending(message)',
+    find: 'return identified || isWanted(observedRevisions(application)) ? failing(message) : pending(message)',
     replace: 'return failing(message)',
   },
   {
@@ -433,7 +453,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Evidence: what is known of a commit, or of two, is not asked for again',
-    file: 'needs-evidence.ts',
+    file: 'evidence.ts',
     find: "return found !== undefined && !('problem' in found)",
     replace: 'return false && found !== undefined',
   },
@@ -455,6 +475,25 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'observe.ts',
     find: 'failed.length === 0\n      ? undefined',
     replace: 'failed.length === 0\n      ? known.failing',
+  },
+  {
+    rule: 'Failing: what nobody can tell yet does not begin anew',
+    file: 'observe.ts',
+    find: 'paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,',
+    replace: 'paused: undefined,',
+  },
+  {
+    rule: 'Failing: what is known not to be failing does',
+    file: 'observe.ts',
+    find: 'paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,',
+    replace: 'paused: wasFailing,',
+    unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
+  },
+  {
+    rule: 'Failing: an error that nothing confirms is watched for as long as it has to last',
+    file: 'observe.ts',
+    find: 'hasError && !hasOther && !isConfirmed ? Math.max(',
+    replace: 'hasError && !hasOther && !isConfirmed ? Math.min(',
   },
   {
     rule: 'Failing: what rests on the tree is as old as the tree',
@@ -550,8 +589,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Selector: nothing that matches is never a yes',
     file: 'knowledge.ts',
-    find: 'return applications.size === 0 ? undefined : since',
-    replace: 'return since',
+    find: 'return applications.size === 0 ? undefined : from',
+    replace: 'return from',
     also: [{ file: 'moment.ts', find: 'if (applications.size < target.min) return false', replace: '' }],
   },
   {
@@ -582,8 +621,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Selector: labels that change are seen without a word of the stream',
     file: 'needs-members.ts',
-    find: 'listedAt + Math.max(MEMBERSHIP_INTERVAL, policy.interval),',
-    replace: '',
+    find: 'return Math.min(listedAt + pause, proof(listedAt, provableAt), beforeNo',
+    replace: 'return Math.min(proof(listedAt, provableAt), beforeNo',
   },
   {
     rule: 'Selector: after a stream was lost all that match are listed anew',
@@ -594,21 +633,41 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Stable for: has passed',
-    file: 'moment.ts',
-    find: 'provableAt: met === undefined ? undefined : met + policy.stableFor,',
-    replace: 'provableAt: met,',
+    file: 'knowledge.ts',
+    find: 'from = Math.max(from, met.since + policy.stableFor, met.resumedAt)',
+    replace: 'from = Math.max(from, met.since, met.resumedAt)',
   },
   {
     rule: 'Stable for: a break begins it anew',
     file: 'observe.ts',
-    find: '    : undefined\n  // What rests on the tree is as old as the tree.',
-    replace: '    : known.met\n  // What rests on the tree is as old as the tree.',
+    find: 'metSince(known, application, { now, asOf, gap }) : undefined',
+    replace: 'metSince(known, application, { now, asOf, gap }) : known.met',
+  },
+  {
+    rule: 'Stable for: of many, a stream that was heard says that nothing had changed',
+    file: 'learn-stream.ts',
+    find: 'if (now >= deafAt(knowledge)) return knowledge',
+    replace: 'if (now !== -1) return knowledge',
   },
   {
     rule: 'Stable for: nobody knows what happened while nobody looked',
     file: 'observe.ts',
     find: 'return streak !== undefined && now - streak.until <= gap',
     replace: 'return streak !== undefined',
+  },
+  {
+    rule: 'Stable for: what an answer is awaited to does not begin it anew',
+    file: 'observe.ts',
+    find: 'return streak !== undefined && isAwaited(known, since) ?',
+    replace: 'return streak !== undefined && (false as boolean) ?',
+  },
+  {
+    rule: 'Stable for: only an answer to what was seen tells that it has gone on',
+    file: 'observe.ts',
+    find: 'const isAnswered = before === undefined && suspended?.seen === digest(application)',
+    replace: 'const isAnswered = before === undefined',
+    unseen:
+      'what happens between a question and its answer is over before anybody notices who looks each interval',
   },
   {
     rule: 'Stable for: is looked at meanwhile',
@@ -659,6 +718,18 @@ export const MUTANTS: readonly Mutant[] = [
     find: '    results(known),\n',
     replace: '',
     unseen: 'other looks bring it within the promise',
+  },
+  {
+    rule: 'Stream: while one may be held back, names are listed each interval',
+    file: 'needs-members.ts',
+    find: 'const pause = isFlowing(knowledge) ?',
+    replace: 'const pause = (true as boolean) ?',
+  },
+  {
+    rule: 'Stream: while one may be held back, what does not exist is asked for each interval',
+    file: 'needs-looks.ts',
+    find: 'if (!isFlowing(knowledge)) return lookedAt + interval',
+    replace: '',
   },
   {
     rule: 'Stream: one that keeps to itself what a request has shown is no stream',

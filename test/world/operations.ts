@@ -42,6 +42,7 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
     return
   }
   subject.controller.isTerminating = false
+  hideFailure(world, subject)
   const operationState: OperationState = {
     phase: 'Running',
     message: undefined,
@@ -61,7 +62,8 @@ function begin(world: World, subject: Subject, operation: Operation, retryCount:
 
 function record(world: World, subject: Subject, operationState: OperationState): void {
   const { isDryRun, isPartial = false } = operationState.operation
-  if (isDryRun || isPartial) forget(world, subject)
+  if (isDryRun || isPartial) hideResults(world, subject)
+  else subject.live.resultsWereThereFor = undefined
   // A sync of some resources runs no hooks, so it makes up for none that failed.
   if (!isDryRun && !(isPartial && subject.live.hasFailedHook)) subject.lastReal = operationState
   subject.status.operationState = operationState
@@ -71,11 +73,19 @@ function record(world: World, subject: Subject, operationState: OperationState):
   write(world, subject)
 }
 
-/** A dry run, or a sync of some resources, takes the place of what is on record; who has not seen that before cannot know of it any more. */
-function forget({ time, scenario }: World, { live, status }: Subject): void {
-  const before = status.operationState?.operation
-  if (!live.hasFailedHook || before?.isDryRun === true || before?.isPartial === true) return
-  live.failureWasSeenFor = time.now() - Math.max(live.failedAt, scenario.startsAt)
+/** Whatever begins takes the place of what is on record; who has not seen that before cannot know of it any more. */
+function hideFailure({ time }: World, { live }: Subject): void {
+  if (live.hasFailedHook) live.failureHiddenAt ??= time.now()
+}
+
+/** What did not make an operation fail, nobody can tell any more either. */
+function hideResults(world: World, { live, status: { operationState: state } }: Subject): void {
+  const { time, scenario } = world
+  const { isDryRun = false, isPartial = false } = state?.operation ?? {}
+  if (live.hasFailedHook || isDryRun || isPartial) return
+  if ((state?.phase !== 'Failed' && state?.phase !== 'Error') || time.now() < scenario.startsAt) return
+  const failedAt = (state.finishedAt ?? 0) - (serverTime(world) - time.now())
+  live.resultsWereThereFor = time.now() - Math.max(failedAt, scenario.startsAt)
 }
 
 const BLOCKED = 'Sync operation blocked by sync window'
@@ -142,6 +152,7 @@ function sync(world: World, subject: Subject, operationState: OperationState): v
     })
     return
   }
+  subject.live.hadFailedHook ||= subject.live.hasFailedHook
   subject.live.hasFailedHook = false
   apply(world, subject, contents as number[])
   if (content.hook === 'none') {
@@ -179,7 +190,7 @@ function awaitHealth(world: World, subject: Subject, state: OperationState): voi
       else {
         subject.live.hasFailedHook = true
         subject.live.failedAt = world.time.now()
-        subject.live.failureWasSeenFor = undefined
+        subject.live.failureHiddenAt = undefined
         world.changed(subject)
         fail(world, subject, {
           ...state,
@@ -197,6 +208,7 @@ function succeed(world: World, subject: Subject, state: OperationState): void {
   const { operation, synced = [] } = state
   if (!operation.isDryRun && !operation.isLocal && operation.isPartial !== true) {
     subject.deployments.push(synced)
+    subject.live.hadFailedHook = false
     const id = (status.history.at(-1)?.id ?? -1) + 1
     status.history = [...status.history, { id, revisions: synced }].slice(-plan.historyLimit)
   }

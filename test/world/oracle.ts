@@ -9,11 +9,10 @@ import {
   SYNC_SETTLE,
   SYNC_TIMEOUT,
 } from '../../lib/promises.ts'
-import type { Wanted } from '../../lib/wanted.ts'
+import type { Sync, Wanted } from '../../lib/wanted.ts'
 import { isSelected } from './matching.ts'
 import {
   CONTROLLER_LAG,
-  controllerLag,
   delayBy,
   evidenceAge,
   evidenceAgeOfNo,
@@ -27,7 +26,7 @@ import {
 } from './promises.ts'
 import { type Fault, SERVER_NAMESPACE } from './scenario.ts'
 import { createSyncOracle } from './syncing.ts'
-import { ABSENT, type Truth, truthOf } from './truth.ts'
+import { ABSENT, isKnowable, type Truth, truthOf } from './truth.ts'
 import type { Failing } from './truth-failing.ts'
 import { lastTrue, longestGap, type Turn } from './turns.ts'
 import { type Subject, serverTime, type World } from './world.ts'
@@ -58,6 +57,8 @@ export interface Oracle {
   /** Takes in what has changed by now. */
   readonly look: () => Breach | undefined
   readonly sent: () => Breach | undefined
+  /** What was so of an application up to now. */
+  readonly lived: (subject: Subject) => Lived | undefined
   /** The server has answered something. */
   readonly answered: () => void
   /** Judges how the run has ended, now. */
@@ -73,17 +74,26 @@ export interface Figures {
   readonly requestsInAMinute: number
 }
 
+/** What was so of an application, whatever run asks. */
+interface Lived {
+  /** When it really was as wanted. */
+  readonly real: Turn<boolean>[]
+  readonly realBesidesHook: Turn<boolean>[]
+  /** When what runs was read for its status. */
+  readonly reads: Turn<number>[]
+}
+
 interface Asked {
   readonly subject: Subject
   readonly wanted: Wanted
   truth: Truth
-  /** When it really was as wanted, and when the store said so. */
-  readonly real: Turn<boolean>[]
+  /** When the store said that it was as wanted. */
   readonly stored: Turn<boolean>[]
   /** The last that a stream has told the run of it: when that came, and when it had been written. */
   told: { readonly at: number; readonly writtenAt: number } | undefined
   /** The revisions that were observed, as far as they were known. */
   readonly revisions: Turn<string>[]
+  readonly lived: Lived
   /** Since when, and why, it is failing; another observed revision begins anew. */
   readonly failings: Turn<Failing | undefined>[]
   /** Since when its revision has not been what was asked for. */
@@ -99,8 +109,12 @@ interface Asked {
   readonly meant: Turn<boolean>[]
 }
 
-/** An oracle of a world whose run begins now. */
-export function createOracle(world: World, startsAt = world.scenario.startsAt): Oracle {
+/**
+ * An oracle of a world whose run begins now.
+ *
+ * @param before of the run that was killed before it: a status that was read then is still of what ran then
+ */
+export function createOracle(world: World, startsAt = world.scenario.startsAt, before?: Oracle): Oracle {
   const { scenario, time } = world
   const { policy, target } = scenario
   const dirty = new Set<Subject>()
@@ -129,10 +143,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       subject,
       wanted,
       truth: ABSENT,
-      real: [],
       stored: [],
       told: undefined,
       revisions: [],
+      lived: before?.lived(subject) ?? { real: [], realBesidesHook: [], reads: [] },
       besides: [],
       failings: [],
       hopelessSince: undefined,
@@ -283,12 +297,6 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isKnown = one.truth.observed === '' || !one.truth.failing || one.truth.failing !== 'Conditions'
       if (isKnown && one.failingOf !== one.truth.observed) {
         one.failingOf = one.truth.observed
-        // Its tags, message or rendering are asked for anew, and until they are known nothing holds.
-        if (policy.stableFor > 0) {
-          const found = late()
-          if (found !== undefined) return found
-          visibleSince = undefined
-        }
         one.hopelessSince = undefined
         if (one.failings.at(-1)?.value !== undefined) one.failings.push({ at: time.now(), value: undefined })
       }
@@ -296,9 +304,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       const isMeant = isMember(subject)
       if (one.meant.at(-1)?.value === true && !isMeant) leftAt = time.now()
       turn(one.meant, isMeant)
-      turn(one.real, one.truth.isReal)
       turn(one.stored, one.truth.isStored)
       if (showsRevisions(subject)) turn(one.revisions, one.truth.observed)
+      turn(one.lived.real, one.truth.isReal)
+      turn(one.lived.realBesidesHook, one.truth.isRealBesidesHook)
+      turn(one.lived.reads, subject.status.readAt)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -321,7 +331,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
       if (!isMember(subject)) continue
       members++
       isStored &&= truth.isStored
-      isVisible &&= truth.isVisible
+      isVisible &&= truth.isVisible && !syncs.isOvertaken(subject)
     }
     const isEnough = members >= least
     turn(stored, isEnough && isStored)
@@ -340,7 +350,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     while ((requests[first] ?? now) < now - 60_000) first++
     const count = requests.length - first
     mostInAMinute = Math.max(mostInAMinute, count)
-    const most = mostRequests(Math.max(asked.size, 1), policy)
+    const most = mostRequests(Math.max(asked.size, 1), scenario)
     return count > most + (policy.sync === undefined ? 0 : 20 + 12 * asked.size)
       ? breach('never greedy', `${count} requests within a minute, more than ${most}`)
       : undefined
@@ -388,12 +398,14 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     const oldest = evidenceAge(scenario)
     const ends = lastTrue(stored, now - oldest, now)
     if (ends === undefined) return breach('never wrong', `the store has not said so for ${oldest} ms`)
-    // The store has said it of all at one instant; each status is behind what runs by its own comparison's time.
-    const from = ends.from - controllerLag(scenario, ends.to)
+    // The store has said it of all at one instant, each status of what ran when it was read.
     for (const one of asked.values()) {
-      const { subject, real, meant } = one
+      const { subject, lived, meant } = one
+      const { real, realBesidesHook, reads } = lived
+      const from = reads.findLast(({ at }) => at <= ends.from)?.value ?? ends.from
       const wasMeant = (meant.findLast(({ at }) => at < ends.to) ?? meant[0])?.value === true
-      if (wasMeant && lastTrue(real, from, ends.to) === undefined)
+      const turns = isKnowable(subject.live, policy, startsAt) ? real : realBesidesHook
+      if (wasMeant && lastTrue(turns, from, ends.to) === undefined)
         return breach('never wrong', `it was not so of ${subject.plan.name}`)
       if (wasMeant && isMember(subject) && !sinceTold(one.stored, one))
         return breach('never wrong', `a stream had told otherwise of ${subject.plan.name}`)
@@ -411,10 +423,10 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     if (one === undefined) return breach('never early', `nobody asked for ${key}`)
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
-    if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync.id)) return undefined
+    if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
-    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario), now) !== undefined
+    const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
     const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
@@ -426,11 +438,11 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
     // What was so when the run began counts from then on.
     const needed = failAfter - resolutionOf(policy)
     if (now - startsAt < failAfter) return breach('never early', `after ${now - startsAt} ms`)
-    if (lastTrue(failings, now - evidenceAgeOfNo(scenario), now) === undefined)
+    if (lastTrue(failings, now - evidenceAgeOfNo(scenario, now), now) === undefined)
       return breach('never early', 'it was not failing')
     if (!sinceTold(failings, one)) return breach('never early', 'a stream had told otherwise')
     const revisedAt = lastsSince(one.revisions, resolutionOf(policy))
-    if (revisedAt < now - evidenceAgeOfNo(scenario) && now - revisedAt < failAfter)
+    if (revisedAt < now - evidenceAgeOfNo(scenario, now) && now - revisedAt < failAfter)
       return breach('never early', `it is at another revision since ${revisedAt} ms`)
     const gap = longestGap(failings, now - failAfter, now)
     return gap > Math.max(resolutionOf(policy), 0) && needed > 0
@@ -441,6 +453,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt): 
   return {
     look,
     sent,
+    lived: (subject) => asked.get(subject)?.lived,
     answered: () => {
       hasAnswered = true
     },
@@ -493,11 +506,13 @@ function isHopeless(
   })
 }
 
-/** Whether a sync has failed for good, or the gate's own is no longer on record; with an id, one that carries it. */
-function hasFailedSync({ status: { operationState }, begun }: Subject, id: string | undefined): boolean {
-  const phase = operationState?.phase
+/** Whether the gate's own sync, or one that it may have adopted, has failed for good, or is no longer on record. */
+function hasFailedSync({ status: { operationState }, begun }: Subject, { id }: Sync): boolean {
   if (id !== undefined && !begun.includes(id)) return false
-  return phase === 'Failed' || phase === 'Error' || (begun.some((id) => id !== '') && begun.at(-1) === '')
+  const phase = operationState?.phase
+  const isOwn = id === undefined || operationState?.operation.id !== undefined
+  const isGone = begun.some((one) => one !== '') && begun.at(-1) === ''
+  return (isOwn && (phase === 'Failed' || phase === 'Error')) || isGone
 }
 
 /** What comes to nothing are refreshes, and not for long. */

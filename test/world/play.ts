@@ -81,8 +81,10 @@ export function play<K>(
       journal.count('killed')
       journal.tell(() => 'killed; another run begins')
       for (const abort of aborts) abort()
+      // The deadline of the one that is no more is nobody's.
+      begunAt = time.now()
       time.after(1000, () => {
-        oracle = createOracle(world, time.now())
+        oracle = createOracle(world, time.now(), oracle)
         oracle.look()
         begin()
       })

@@ -22,7 +22,7 @@ import type { Fault, Scenario } from './scenario.ts'
  * How old what a yes rests on may be: requests that were sent together take as long as the slowest of them, and what
  * is told of many applications comes from a cache.
  */
-export function evidenceAge({ applications, faults }: Scenario): number {
+export function evidenceAge({ applications, faults }: Pick<Scenario, 'applications' | 'faults'>): number {
   let age = 500 + 50 * Math.min(applications.length, FEW)
   if (applications.length > FEW) age += LONGEST_LAG
   for (const fault of faults) {
@@ -36,24 +36,24 @@ export function evidenceAge({ applications, faults }: Scenario): number {
   return age
 }
 
-/** A no rests on what the server tells, whose cache is behind for as long as such a fault makes it. */
-export function evidenceAgeOfNo(scenario: Scenario): number {
-  let age = evidenceAge(scenario)
-  if (scenario.applications.length > FEW) return age
-  for (const fault of scenario.faults) if (fault.kind === 'lag' || fault.kind === 'gap') age += fault.by
+/**
+ * A no rests on what the server tells, whose cache is behind for as long as such a fault makes it. With a selector it
+ * takes a list, perhaps a tree, and then a look: what has failed until now is asked again after a pause, and the list
+ * may be as old as that.
+ */
+export function evidenceAgeOfNo({ applications, faults, target, policy }: Scenario, now: number): number {
+  let age = evidenceAge({ applications, faults })
+  const pause = Math.max(policy.interval, TREE_INTERVAL)
+  const isRefused = ({ kind, from, until }: Fault) => REFUSING.has(kind) && from <= now && now - pause < until
+  if (target.kind === 'selector' && faults.some(isRefused)) age += pause
+  if (applications.length > FEW) return age
+  for (const fault of faults) if (fault.kind === 'lag' || fault.kind === 'gap') age += fault.by
   return age
 }
+const REFUSING: ReadonlySet<Fault['kind']> = new Set(['outage', 'reset', 'unavailable'])
 
-/** How far Argo CD's status may be behind what runs: the controller's own time, which is none of the gate's. */
+/** How long Argo CD's controller may take to compare, which is none of the gate's time. */
 export const CONTROLLER_LAG = 10_000
-
-/** Nothing that Argo CD tells shows that its controller stands still, so its status is older by as long as that lasts. */
-export function controllerLag({ faults }: Scenario, now: number): number {
-  let lag = CONTROLLER_LAG
-  for (const { kind, from, until } of faults)
-    if (kind === 'controller down') lag += Math.max(Math.min(until, now) - Math.max(from, 0), 0)
-  return lag
-}
 
 /** What nobody notices who looks as often as is documented: a break that is shorter. */
 export function resolutionOf({ interval, stableFor, failAfter }: Policy): number {
@@ -164,10 +164,14 @@ const HEDGED = LONGEST_HEDGE + 2000
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? 0
 const SELDOMEST_OF_MANY = STREAM_ANEW[STREAM_ANEW.length - 1] ?? 0
 
-/** How many requests are sent at most in a minute for so many applications. */
-export function mostRequests(applications: number, { interval }: Policy): number {
+/**
+ * How many requests are sent at most in a minute for so many applications. What fails is asked again sooner at first:
+ * after a quarter of a second, and then twice the pause each time, up to an interval.
+ */
+export function mostRequests(applications: number, { policy: { interval }, faults }: Scenario): number {
   const polls = 60_000 / interval
-  return 60 + 3 * polls + applications * (12 + Math.min(polls * 2, 60))
+  const sooner = faults.some(({ kind }) => REFUSING.has(kind)) ? Math.max(Math.log2(interval / 250), 0) : 0
+  return 60 + 3 * polls + applications * (12 + Math.min(polls * 2, 60) + sooner)
 }
 
 /**

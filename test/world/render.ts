@@ -16,6 +16,7 @@ export function render(subject: Subject): Application {
     metadata: {
       name: plan.name,
       namespace: plan.namespace,
+      uid: `${plan.namespace}/${plan.name} ${subject.life}`,
       deletionTimestamp: subject.deletingSince === undefined ? undefined : rfc3339(subject.deletingSince),
       annotations: renderAnnotations(subject, annotations),
       labels: subject.labels,
@@ -90,6 +91,10 @@ export function render(subject: Subject): Application {
                 drySHA: hydrator.current.drySHA,
                 hydratedSHA: hydrator.current.hydratedSHA,
                 message: hydrator.current.message,
+                finishedAt:
+                  hydrator.current.finishedAt === undefined
+                    ? undefined
+                    : rfc3339(hydrator.current.finishedAt),
                 sourceHydrator: hydrator.current.spec.parsed.sourceHydrator,
               },
         lastSuccessfulOperation:

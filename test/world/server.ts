@@ -224,9 +224,10 @@ const REFRESH = 'argocd.argoproj.io/refresh'
 
 /** By the name that policies have for it. */
 function mayBeSynced({ applications }: World, object: string): boolean {
-  return applications.some(({ exists, plan: { name, namespace, owner } }) => {
+  // A policy is about names, whether or not there is such an application (`server/account`, CanI).
+  return applications.some(({ plan: { name, namespace, owner } }) => {
     const named = namespace === SERVER_NAMESPACE ? `default/${name}` : `default/${namespace}/${name}`
-    return exists && named === object && owner?.isPermitted !== false
+    return named === object && owner?.isPermitted !== false
   })
 }
 

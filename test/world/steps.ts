@@ -97,6 +97,9 @@ function take(world: World, step: Step): void {
       world.requestComparison(subject, 2, 5)
       later(world, subject, step.takes, () => {
         subject.isInvalid = false
+        // Until now no refresh could make the controller look into Git.
+        const { controller } = subject
+        if (controller.unseenSince !== undefined) controller.unseenSince = world.time.now()
         world.requestComparison(subject, 2, 5)
       })
   }

@@ -30,6 +30,11 @@ export interface SyncOracle {
   readonly look: () => Mistake | undefined
   /** Whether a run may end because nothing may be started. */
   readonly isRefusalRight: () => boolean
+  /**
+   * Whether a run cannot know what its order came to: that the application was busy it was not told, and what was in
+   * the way is on record, for another revision than the one that is observed.
+   */
+  readonly isOvertaken: (subject: Subject) => boolean
 }
 
 /** Whether an application needs a sync, where there is no doubt about it. */
@@ -65,7 +70,14 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const { scenario, time } = world
   const { policy } = scenario
   const { sync } = policy
-  if (sync === undefined) return { seen: () => {}, look: () => undefined, isRefusalRight: () => false }
+  if (sync === undefined)
+    return {
+      seen: () => {},
+      look: () => undefined,
+      isRefusalRight: () => false,
+      isOvertaken: () => false,
+    }
+  const losesAnswers = scenario.faults.some((fault) => fault.kind === 'late' && fault.breaks === true)
   const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
   const all = new Map<Subject, Seen>()
   const wantedOf = new Map<Subject, Wanted>()
@@ -102,9 +114,21 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
     const before = begunBefore.get(subject) ?? 0
     const { begun, operations } = subject
     if (sync.id !== undefined) return begun.includes(sync.id)
+    if (mayBeAdopted(subject)) return true
     return operations.some(
       (operation, i) => i >= before && (begun[i] !== '' || isAdoptable(operation, wantedOf.get(subject))),
     )
+  }
+  /** Without an id, one that was under way for what is wanted when the run began is as good as its own, whatever comes. */
+  const mayBeAdopted = (subject: Subject) => {
+    const operation = underWay.get(subject)
+    if (sync.id !== undefined || operation === undefined) return false
+    if (operation.isDryRun || operation.isLocal || operation.isPartial === true) return false
+    const wanted = wantedOf.get(subject)
+    if (wanted === undefined || !isCommit(wanted)) return true
+    const { operationState } = subject.status
+    const synced = operationState?.operation === operation ? operationState.synced : undefined
+    return isFor(synced ?? operation.revisions, wanted)
   }
   const isRefusalDue = () =>
     isQuiet &&
@@ -224,6 +248,11 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       all.set(subject, { need, since: now, otherAt: isOther ? now : (before?.otherAt ?? now) })
     },
     look,
+    isOvertaken: (subject) => {
+      const { operationState: last, revisions } = subject.status
+      if (!losesAnswers || last === undefined || last.operation !== busyWith.get(subject)) return false
+      return last.synced?.join() !== revisions.join()
+    },
     isRefusalRight: () =>
       [...all].some(
         ([subject, { need, otherAt }]) =>

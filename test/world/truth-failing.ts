@@ -1,6 +1,6 @@
 /** What is so that time alone will hardly mend. */
 
-import type { Wanted } from '../../lib/wanted.ts'
+import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { showsSome } from './truth-images.ts'
 import { claimsRevision, isNamed, isSame } from './truth-revisions.ts'
 import type { Subject, World } from './world.ts'
@@ -16,9 +16,11 @@ export type Failing =
   | 'NotHealthy'
 
 /** What failed for other revisions may be made good by the sync that is to come. */
-export function isBeyondDoubt(reason: Failing, { status, live }: Subject, isReleased: boolean): boolean {
+export function isBeyondDoubt(reason: Failing, subject: Subject, isReleased: boolean): boolean {
+  const { status, live } = subject
   if (reason === 'NotHealthy') return isReleased
   if (reason !== 'OperationFailed' && reason !== 'OutOfSync') return true
+  if (reason === 'OperationFailed' && !hasFailed(subject)) return false
   const { operationState, revisions, syncStatus } = status
   // A dry run, or a sync of local manifests or of some resources, has taken the place of what failed.
   const { isDryRun, isLocal, isPartial } = operationState?.operation ?? {}
@@ -58,6 +60,17 @@ export function isExcused({ status, live, operation, lastReal }: Subject): boole
   )
 }
 
+/**
+ * Whether a run could know that no hook has failed of what is there. One that was seen failing is made up for by a sync
+ * that succeeds, and by none that fails before it comes to its hooks. And a dry run, or a sync of some resources, takes
+ * the results of a failed operation away: who has seen it fail, and not these, has to take it for the hook.
+ */
+export function isSeenThrough({ live, operation }: Subject, { interval, watch }: Policy): boolean {
+  const { resultsWereThereFor: seen, hadFailedHook } = live
+  if (operation !== undefined) return true
+  return !hadFailedHook && (seen === undefined || !watch || seen > 3 * interval + 30_000)
+}
+
 function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision)
 }
@@ -75,8 +88,7 @@ export function failing(
   since: number,
   countsErrors = true,
 ): Failing | undefined {
-  const { status, live, deletingSince, spec } = subject
-  const { operationState } = status
+  const { status, deletingSince, spec } = subject
   if (deletingSince !== undefined) return 'Deleting'
   if (
     hasFailed(subject) &&
@@ -89,7 +101,8 @@ export function failing(
   if (
     status.syncStatus === 'OutOfSync' &&
     status.conditions.length > 0 &&
-    (isIdentified || isOperationWanted(world, subject, wanted, since))
+    // Auto-sync gives up what it has compared, whatever has been asked for since.
+    (isIdentified || areWanted(world, subject, wanted, since, status.revisions))
   )
     return 'OutOfSync'
   if (
@@ -97,27 +110,47 @@ export function failing(
     wanted.revision.entries.some((entry) => !spec.sources.some((source) => isNamed(source, entry.source)))
   )
     return 'RevisionMismatch'
-  if (!isIdentified || !showsSome(wanted.images, subject)) return undefined
-  if (wanted.health.includes(status.health ?? '')) return undefined
-  if (status.health === 'Degraded') return 'NotHealthy'
-  if (status.health !== 'Progressing') return undefined
-  const began = Math.floor((operationState?.startedAt ?? 0) / 1000) * 1000
-  const isStuck =
-    live.pods.some(({ state, createdAt }) => state === 'broken' && createdAt >= began) ||
-    (live.blockedSince !== undefined && live.blockedSince >= began)
-  return isStuck ? 'NotHealthy' : undefined
+  const isHealthFailing = isIdentified && showsSome(wanted.images, subject) && isIll(subject, wanted)
+  if (isHealthFailing) return 'NotHealthy'
+  // Nobody can say that it was not a hook that failed.
+  return isSeenThrough(subject, world.scenario.policy) ? undefined : 'OperationFailed'
 }
 
-/** Whether the last operation was for what is wanted: by its name, or because it is what is observed now. */
+/** Degraded, or Progressing with what is broken since the last operation began. */
+function isIll({ status, live }: Subject, wanted: Wanted): boolean {
+  const { health, operationState } = status
+  if (wanted.health.includes(health ?? '')) return false
+  if (health !== 'Progressing') return health === 'Degraded'
+  const began = Math.floor((operationState?.startedAt ?? 0) / 1000) * 1000
+  return (
+    live.pods.some(({ state, createdAt }) => state === 'broken' && createdAt >= began) ||
+    (live.blockedSince !== undefined && live.blockedSince >= began)
+  )
+}
+
+/** Whether the last operation was for what is wanted. */
 function isOperationWanted(world: World, subject: Subject, wanted: Wanted, since: number): boolean {
-  const { revision } = wanted
   const { lastReal } = subject
+  const operated = lastReal?.synced ?? lastReal?.operation.revisions ?? []
+  return areWanted(world, subject, wanted, since, operated)
+}
+
+/** Whether revisions are what is wanted: by their name, or because they are what is observed now. */
+function areWanted(
+  world: World,
+  subject: Subject,
+  wanted: Wanted,
+  since: number,
+  those: readonly (string | undefined)[],
+): boolean {
+  const { revision } = wanted
   const { revisions } = subject.status
   if (revision === undefined) return false
-  const synced = lastReal?.synced ?? lastReal?.operation.revisions ?? []
-  if (synced.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
+  if (those.join() === revisions.join() && claimsRevision(world, subject, wanted, since)) return true
   const texts =
     revision.kind === 'any-source' ? [revision.revision] : revision.entries.map((entry) => entry.revision)
   const dryOf = (one: string) => world.git.commits.get(one)?.hydratedFrom?.dry ?? ''
-  return texts.some((text) => synced.some((one) => isSame(text, one) || isSame(text, dryOf(one))))
+  return texts.some((text) =>
+    those.some((one) => one !== undefined && (isSame(text, one) || isSame(text, dryOf(one)))),
+  )
 }

@@ -6,7 +6,7 @@
 import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { contentAt, sameContents } from './git.ts'
 import { liveHealth } from './live.ts'
-import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused } from './truth-failing.ts'
+import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused, isSeenThrough } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
 import { claims, type SeenAt, shows } from './truth-revisions.ts'
 import { type Subject, sameSources, sameSpec, syncedSource, type World } from './world.ts'
@@ -17,6 +17,8 @@ export interface Truth {
   readonly isStored: boolean
   /** It really is: what runs is what the commit holds, it is healthy, and its hook has not failed. */
   readonly isReal: boolean
+  /** It is, as far as one knows who cannot know of a failed hook. */
+  readonly isRealBesidesHook: boolean
   /** Its revision, and commit message, is what was asked for. */
   readonly isIdentified: boolean
   /** Both, and nothing in the way of seeing it by the documented rules. */
@@ -34,6 +36,7 @@ export interface Truth {
 export const ABSENT: Truth = {
   isStored: false,
   isReal: false,
+  isRealBesidesHook: false,
   isIdentified: false,
   isVisible: false,
   failing: undefined,
@@ -57,7 +60,6 @@ export function truthOf(
 ): Truth {
   if (!subject.exists) return ABSENT
   const { status, live, spec, operation, deletingSince } = subject
-  const { scenario } = world
   const observed = status.revisions.join()
   const isOperating = operation !== undefined || isRunning(subject)
   const isIdentified = claims(world, subject, wanted, since)
@@ -74,30 +76,54 @@ export function truthOf(
     showsImages(wanted.images, subject)
   // A dry run changes nothing that runs.
   const isChanging = isOperating && !isDryRunning(subject)
-  const isReal =
+  const isRealBesidesHook =
     deletingSince === undefined &&
     !isChanging &&
-    !(live.hasFailedHook && isKnowable(live, scenario.policy)) &&
     !live.hasDrifted &&
     sameContents(contentsOf(world, subject), live.contents) &&
     isHealthy &&
     runsImages(wanted.images, subject) &&
     (subject.plan.hydration === 'none' ||
       sameSources(world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources, spec.sources))
+  const isReal = isRealBesidesHook && !live.hasFailedHook
   const isVisible =
-    isStored && isReal && shows(world, subject, wanted, seenAt) && (!hasFailed(subject) || isExcused(subject))
+    isStored &&
+    isReal &&
+    shows(world, subject, wanted, seenAt) &&
+    (!hasFailed(subject) || isExcused(subject)) &&
+    isSeenThrough(subject, world.scenario.policy)
   const reason = failing(world, subject, wanted, isIdentified, since)
   const isOnlyError =
     reason === 'Conditions' && failing(world, subject, wanted, isIdentified, since, false) === undefined
   const isReleased = () =>
     isIdentified && shows(world, subject, wanted, seenAt) && showsSome(wanted.images, subject)
   const isHopeless = reason !== undefined && isBeyondDoubt(reason, subject, isReleased())
-  return { isStored, isReal, isIdentified, isVisible, failing: reason, isOnlyError, isHopeless, observed }
+  return {
+    isStored,
+    isReal,
+    isRealBesidesHook,
+    isIdentified,
+    isVisible,
+    failing: reason,
+    isOnlyError,
+    isHopeless,
+    observed,
+  }
 }
 
-/** Whether a run could know of a failed hook that another operation has taken the place of. */
-function isKnowable({ failureWasSeenFor }: Subject['live'], { interval }: Policy): boolean {
-  return failureWasSeenFor === undefined || failureWasSeenFor > 3 * interval + 30_000
+/**
+ * Whether a run could know of a failed hook that another operation has taken the place of. Where it could not, it could
+ * not at any time: what was on record before it began, it has not seen.
+ *
+ * @param since when the run began
+ */
+export function isKnowable(
+  { failedAt, failureHiddenAt }: Subject['live'],
+  { interval }: Policy,
+  since: number,
+): boolean {
+  if (failureHiddenAt === undefined) return true
+  return failureHiddenAt - Math.max(failedAt, since) > 3 * interval + 30_000
 }
 
 function isDryRunning({ operation, status: { operationState } }: Subject): boolean {
@@ -132,10 +158,24 @@ function isFresh(subject: Subject): boolean {
   )
 }
 
-/** Health is from after the end of the last operation, as far as whole seconds tell. */
-function isSettled({ status: { operationState, reconciledAt } }: Subject): boolean {
-  if (operationState === undefined || operationState.operation.isDryRun) return true
-  return Math.floor((reconciledAt ?? 0) / 1000) >= Math.floor((operationState.finishedAt ?? 0) / 1000)
+/**
+ * The status is from after the end of the last operation, and of the last hydration, as far as whole seconds tell: in
+ * the second of that end, where it is at what was synced, or hydrated. Only what is Synced is asked.
+ */
+function isSettled({
+  plan,
+  status: { operationState, reconciledAt, hydrator, revisions },
+}: Subject): boolean {
+  const second = (at = 0) => Math.floor(at / 1000)
+  const isAfter = (finishedAt: number | undefined, isMade: boolean) =>
+    isMade ? second(reconciledAt) >= second(finishedAt) : second(reconciledAt) > second(finishedAt)
+  const { finishedAt, hydratedSHA } = hydrator.current ?? {}
+  const isHydrationTaken =
+    plan.hydration === 'none' || hydratedSHA === revisions[0] || isAfter(finishedAt, finishedAt === undefined)
+  if (operationState === undefined || operationState.operation.isDryRun) return isHydrationTaken
+  const operated = operationState.synced ?? operationState.operation.revisions
+  const isMade = operated.every((one, i) => one === undefined || one === revisions[i])
+  return isHydrationTaken && isAfter(operationState.finishedAt, isMade)
 }
 
 function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject): boolean {

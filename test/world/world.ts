@@ -119,6 +119,8 @@ export interface Status {
   health: string | undefined
   /** By the server's clock. */
   reconciledAt: number | undefined
+  /** When what runs was read for it, by the world's own time. */
+  readAt: number
   operationState: OperationState | undefined
   conditions: readonly { readonly type: string; readonly message: string }[]
   history: readonly { readonly id: number; readonly revisions: Revisions }[]
@@ -137,6 +139,8 @@ export interface Hydration {
   readonly drySHA: string
   readonly hydratedSHA: string | undefined
   readonly message: string | undefined
+  /** By the server's clock. */
+  readonly finishedAt?: number
   readonly spec: Spec
 }
 
