@@ -13,14 +13,14 @@ const SYNCING: readonly Mutant[] = [
   {
     rule: 'Syncing: while an order is under way there is no other',
     file: 'needs-syncs.ts',
-    find: "if (syncing.own !== undefined || syncing.isOrdering) return { kind: 'own' }",
-    replace: "if (syncing.own !== undefined) return { kind: 'own' }",
+    find: "if (syncing.isOrdering) return { kind: 'own' }",
+    replace: '',
   },
   {
     rule: 'Syncing: what was started is not started again',
     file: 'needs-syncs.ts',
-    find: "if (syncing.own !== undefined || syncing.isOrdering) return { kind: 'own' }",
-    replace: "if (syncing.isOrdering) return { kind: 'own' }",
+    find: "if (syncing.own !== undefined) return { kind: 'own' }",
+    replace: '',
   },
   {
     rule: 'Syncing: where an answer was lost, the application is looked at before another order',
