@@ -3,13 +3,13 @@
 const MIB = 1024 * 1024
 
 /** Below so many bytes in use, all told, nothing needs to be cleared away: a run of a thousand applications is. */
-const PLENTY = 128 * MIB
+const PLENTY = 120 * MIB
 
 /**
  * So many bytes more than there were after it was last cleared are cleared away. By itself that waits until there is as
  * much to clear away as is kept, which of thousands of applications is the most that a run takes.
  */
-const MOST_LEFT = 24 * MIB
+const MOST_LEFT = 16 * MIB
 
 /** So many characters are read between two looks at how much is in use, which take some microseconds. */
 const MOST_UNSEEN = MIB / 4
@@ -38,12 +38,16 @@ export function haveRead(characters: number): void {
   unseen += characters
   if (unseen < MOST_UNSEEN) return
   unseen = 0
-  clearAway()
+  clear(least + MOST_LEFT)
 }
 
-/** Clears away what is of no use any more, where much is in use. */
+/** Clears away what is of no use any more, where much is in use: the result of a run takes as much again as the run. */
 export function clearAway(): void {
-  if (process.memoryUsage.rss() < Math.max(PLENTY, least + MOST_LEFT)) return
+  clear(0)
+}
+
+function clear(most: number): void {
+  if (process.memoryUsage.rss() < Math.max(PLENTY, most)) return
   // What the first has found to be of no use is given back by the second.
   Bun.gc(true)
   Bun.gc(true)
