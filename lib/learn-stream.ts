@@ -148,7 +148,7 @@ export function changed(
     const before = isFirst ? known : confirmed(known, heardBefore)
     const again = sightedAgain(before, seen, now, context)
     if (again !== undefined) {
-      applications.set(known.key, { ...again, mentionedBy: number })
+      applications.set(known.key, { ...again, mentionedBy: number, toldAt: now })
       continue
     }
     const after = sighted(before, seen, now, context)
