@@ -15,7 +15,7 @@ import { type Subject, sameSources, sameSpec, syncedSource, type World } from '.
 export interface Truth {
   /** The store says that it is all that was asked for. */
   readonly isStored: boolean
-  /** It really is: what runs is what the commit holds, it is healthy, and its hook has not failed. */
+  /** It really is: what runs is what the commit holds, it is healthy, and its hook has not failed; an operation under way is the store's to say. */
   readonly isReal: boolean
   /** It is, as far as one knows who cannot know of a failed hook. */
   readonly isRealBesidesHook: boolean
@@ -74,11 +74,8 @@ export function truthOf(
     isFresh(subject) &&
     status.conditions.length === 0 &&
     showsImages(wanted.images, subject)
-  // A dry run changes nothing that runs.
-  const isChanging = isOperating && !isDryRunning(subject)
   const isRealBesidesHook =
     deletingSince === undefined &&
-    !isChanging &&
     !live.hasDrifted &&
     sameContents(contentsOf(world, subject), live.contents) &&
     isHealthy &&
@@ -124,10 +121,6 @@ export function isKnowable(
 ): boolean {
   if (failureHiddenAt === undefined) return true
   return failureHiddenAt - Math.max(failedAt, since) > 3 * interval + 30_000
-}
-
-function isDryRunning({ operation, status: { operationState } }: Subject): boolean {
-  return (operation ?? operationState?.operation)?.isDryRun === true
 }
 
 function isRunning({ status: { operationState } }: Subject): boolean {
