@@ -169,6 +169,7 @@ function conclude(
   const health = liveHealth(live)
   const images = liveImages(live)
   const readAt = world.time.now()
+  const read = { ...live }
   later(world, subject, pace(world, 40), () => {
     const wasSynced = status.syncStatus === 'Synced'
     const conditions = isSynced ? [] : autoSync(world, subject, revisions)
@@ -178,6 +179,7 @@ function conclude(
     status.health = health
     status.images = images
     status.readAt = readAt
+    status.read = read
     if (comparing.isLatest) status.reconciledAt = comparing.began
     status.conditions = conditions
     subject.controller.errors = 0

@@ -174,6 +174,7 @@ export function emptyStatus(): Status {
     health: undefined,
     reconciledAt: undefined,
     readAt: 0,
+    read: undefined,
     operationState: undefined,
     conditions: [],
     history: [],

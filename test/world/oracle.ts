@@ -306,9 +306,15 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt, b
       turn(one.meant, isMeant)
       turn(one.stored, one.truth.isStored)
       if (showsRevisions(subject)) turn(one.revisions, one.truth.observed)
-      turn(one.lived.real, one.truth.isReal)
-      turn(one.lived.realBesidesHook, one.truth.isRealBesidesHook)
-      turn(one.lived.reads, subject.status.readAt)
+      const { real, realBesidesHook, reads } = one.lived
+      // What was read was held against the revision before, until that was written with it: it was so for an instant.
+      if (reads.at(-1)?.value !== subject.status.readAt) {
+        turn(real, one.truth.wasReal)
+        turn(realBesidesHook, one.truth.wasRealBesidesHook)
+      }
+      turn(real, one.truth.isReal)
+      turn(realBesidesHook, one.truth.isRealBesidesHook)
+      turn(reads, subject.status.readAt)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined

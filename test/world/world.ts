@@ -121,6 +121,8 @@ export interface Status {
   reconciledAt: number | undefined
   /** When what runs was read for it, by the world's own time. */
   readAt: number
+  /** And what was read. */
+  read: Live | undefined
   operationState: OperationState | undefined
   conditions: readonly { readonly type: string; readonly message: string }[]
   history: readonly { readonly id: number; readonly revisions: Revisions }[]
