@@ -487,9 +487,13 @@ function lastsSince<T>(turns: readonly Turn<T>[], least: number): number {
   return since
 }
 
-/** Whether a commit or a version of each source is observed: on an error, and of local manifests, a branch's name is. */
-function showsRevisions({ spec: { sources }, status: { revisions } }: Subject): boolean {
+/**
+ * Whether a commit or a version of each source is observed: on an error, and of local manifests, a branch's name is. What
+ * is not there is at none, which is not another one.
+ */
+function showsRevisions({ exists, spec: { sources }, status: { revisions } }: Subject): boolean {
   return (
+    exists &&
     revisions.length > 0 &&
     revisions.every((one, i) => sources[i]?.chart !== undefined || /^[0-9a-f]{40}$/.test(one))
   )
