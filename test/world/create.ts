@@ -159,6 +159,7 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
       isHydrating: false,
       errors: 0,
       erringSince: 0,
+      wellSince: undefined,
       unseenSince: undefined,
     },
     stored: undefined,
