@@ -1,5 +1,6 @@
 /** Why an application is asked for by itself. Pure. */
 
+import { REFRESH_ANNOTATION } from './application.ts'
 import { lacksResults } from './diagnosis.ts'
 import { looksFrom } from './failing.ts'
 import {
@@ -21,6 +22,7 @@ import {
   MANY_TIMES,
   MENTION_GRACE,
   READ_ANEW,
+  REFRESH_LOST,
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
@@ -66,6 +68,7 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     poll(known, moment),
     unmentioned(known, moment),
     readAnew(known, moment),
+    lostRefresh(known),
     contradiction(known),
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
@@ -129,6 +132,16 @@ function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
   if (!isFew || aliveSince === undefined || met !== undefined || sighting?.application === undefined)
     return NOT
   return pausedLook(known, aliveSince)
+}
+
+/**
+ * A refresh that nothing tells of may be lost on the way. Where it is lost only a request shows: a stream may be behind,
+ * and of many applications nobody would ask for as long as a refresh may take.
+ */
+function lostRefresh({ refreshes, sighting, lookedAt }: Known): number {
+  const annotations = sighting?.application?.metadata.annotations
+  if (!refreshes.isUnderWay || annotations === undefined || REFRESH_ANNOTATION in annotations) return NOT
+  return Math.max(refreshes.startedAt, lookedAt) + REFRESH_LOST + 1
 }
 
 /** After pauses that grow while looks bring nothing that the stream has not told. */

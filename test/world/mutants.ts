@@ -139,6 +139,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return isThere || true ? undefined : since(',
   },
   {
+    rule: 'Looks: a refresh that nothing tells of may be lost',
+    file: 'needs-looks.ts',
+    find: '    lostRefresh(known),\n',
+    replace: '',
+  },
+  {
     rule: 'Conditions: an error',
     file: 'status-rules.ts',
     find: 'if (errors.length > 0)\n    return failing(',
