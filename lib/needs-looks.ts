@@ -28,6 +28,7 @@ import {
 } from './promises.ts'
 
 const NOT = Number.POSITIVE_INFINITY
+const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? NOT
 
 /** Looks that are due: each application for the most urgent reason. */
 export function looksNeeded(moment: Moment): Need {
@@ -126,12 +127,15 @@ function missing({ sighting, lookedAt, idleLooks }: Known, knowledge: Knowledge)
   return lookedAt + Math.min(interval * 2 ** Math.max(idleLooks - 1, 0), LONGEST_MISSING_INTERVAL)
 }
 
-/** While something is unmet, though a stream lives: it may have lost a change. */
-function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
-  const { met, sighting } = known
-  if (!isFew || aliveSince === undefined || met !== undefined || sighting?.application === undefined)
-    return NOT
-  return pausedLook(known, aliveSince)
+/**
+ * While something is unmet, though a stream lives: it may have lost a change. Of those that are met while another is
+ * waited for, that would be what fails now, which nobody waits for to the deadline.
+ */
+function readAnew(known: Known, { aliveSince, isFew, provableAt }: Moment): number {
+  const { met, sighting, lookedAt } = known
+  if (!isFew || aliveSince === undefined || sighting?.application === undefined) return NOT
+  if (met === undefined) return pausedLook(known, aliveSince)
+  return provableAt === undefined ? Math.max(lookedAt, aliveSince) + SELDOMEST : NOT
 }
 
 /**

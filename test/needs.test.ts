@@ -25,6 +25,12 @@ const web = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...polic
 const two = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...policy }, named('web', 'api'))
 const NAMES = Array.from({ length: 30 }, (_, i) => `a${i}`)
 const many = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...policy }, named(...NAMES))
+/** One of two is met, by a stream, and the other was looked at since. */
+const oneOfTwo = () =>
+  two()
+    .stream(0)
+    .tells(0, met, app('api', SHA.a))
+    .look(29 * S, 'api', app('api', SHA.a))
 /** One of many is refreshed, and a stream tells of it. */
 const askingOfMany = (at: number, told: Application) =>
   many({ refresh: 'normal' })
@@ -123,6 +129,8 @@ describe('looks', () => {
       15 * S - 1,
       [],
     ],
+    ['met, while another is waited for: after half a minute', oneOfTwo(), 30 * S, LOOK],
+    ['and not before', oneOfTwo(), 30 * S - 1, []],
     [
       'anew after 5 s where it brought what the stream had not told',
       web()
