@@ -577,6 +577,37 @@ describe('a failed hook that another operation hides', () => {
     expect(scene.ending).toEqual(ending)
   })
 
+  // Argo CD waits for the next attempt with phase Running, and the results of the last one are those of the operation.
+  const attempted = (results: JsonObject) =>
+    merge(merge(failed, results), { status: { operationState: { phase: 'Running', retryCount: 1 } } })
+  const retried = merge(unapplied, { status: { operationState: { retryCount: 1 } } })
+  const another = { status: { operationState: { startedAt: '2026-01-01T00:00:00Z' } } }
+
+  test.each([
+    [
+      'is held against the release, though a later attempt came to no hook',
+      attempted({}),
+      retried,
+      undefined,
+    ],
+    ['so is one of an operation whose end nobody saw', attempted({}), merge(unapplied, another), undefined],
+    ['or a dry run has taken its place', attempted({}), dryRun, undefined],
+    [
+      'is made up for by a later attempt that succeeds',
+      attempted({}),
+      operation('Succeeded', {}, 'Succeeded'),
+      VERIFIED,
+    ],
+    ['is none where the attempt before came to no hook either', attempted(unapplied), retried, VERIFIED],
+  ])('%s', async (_, before, after, ending) => {
+    const scene = new Scene()
+    scene.put('web', SHA.c, before)
+    await scene.start({ failAfter: 300 * SECOND }).pass(1)
+    scene.put('web', SHA.b, after)
+    await scene.pass(10)
+    expect(scene.ending).toEqual(ending)
+  })
+
   test('is none where a look has shown that no hook was what failed, though a stream did not say', async () => {
     const scene = new Scene()
     const results = { status: { operationState: { syncResult: { revision: SHA.c, resources: [] } } } }

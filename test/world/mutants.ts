@@ -82,6 +82,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: ': true',
   },
   {
+    rule: 'OperationFailed: an attempt that failed before its hooks makes up for none that failed in them',
+    file: 'operation-rules.ts',
+    find: 'if (!hasEnded(operationState)) return failedAttempt(operationState, before)',
+    replace: 'if (!hasEnded(operationState)) return before',
+  },
+  {
     rule: 'StatusStale: a refresh that is asked for',
     file: 'status-rules.ts',
     find: 'if (REFRESH_ANNOTATION in metadata.annotations)',
@@ -131,6 +137,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'staleness.ts',
     find: 'return isThere ? undefined : since(',
     replace: 'return isThere || true ? undefined : since(',
+  },
+  {
+    rule: 'Looks: a refresh that nothing tells of may be lost',
+    file: 'needs-looks.ts',
+    find: '    lostRefresh(known),\n',
+    replace: '',
   },
   {
     rule: 'Conditions: an error',

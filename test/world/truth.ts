@@ -5,7 +5,7 @@
 
 import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { contentAt, sameContents } from './git.ts'
-import { liveHealth } from './live.ts'
+import { type Live, liveHealth } from './live.ts'
 import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused, isSeenThrough } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
 import { claims, type SeenAt, shows } from './truth-revisions.ts'
@@ -19,6 +19,9 @@ export interface Truth {
   readonly isReal: boolean
   /** It is, as far as one knows who cannot know of a failed hook. */
   readonly isRealBesidesHook: boolean
+  /** What was read for its status was so, of the revision that was written with it: what runs may be another by now. */
+  readonly wasReal: boolean
+  readonly wasRealBesidesHook: boolean
   /** Its revision, and commit message, is what was asked for. */
   readonly isIdentified: boolean
   /** Both, and nothing in the way of seeing it by the documented rules. */
@@ -37,6 +40,8 @@ export const ABSENT: Truth = {
   isStored: false,
   isReal: false,
   isRealBesidesHook: false,
+  wasReal: false,
+  wasRealBesidesHook: false,
   isIdentified: false,
   isVisible: false,
   failing: undefined,
@@ -63,7 +68,6 @@ export function truthOf(
   const observed = status.revisions.join()
   const isOperating = operation !== undefined || isRunning(subject)
   const isIdentified = claims(world, subject, wanted, since)
-  const isHealthy = wanted.health.includes(liveHealth(live))
   const isStored =
     deletingSince === undefined &&
     !isOperating &&
@@ -74,15 +78,17 @@ export function truthOf(
     isFresh(subject) &&
     status.conditions.length === 0 &&
     showsImages(wanted.images, subject)
-  const isRealBesidesHook =
+  const isAsWanted = (one: Live) =>
     deletingSince === undefined &&
-    !live.hasDrifted &&
-    sameContents(contentsOf(world, subject), live.contents) &&
-    isHealthy &&
-    runsImages(wanted.images, subject) &&
+    !one.hasDrifted &&
+    sameContents(contentsOf(world, subject), one.contents) &&
+    wanted.health.includes(liveHealth(one)) &&
+    runsImages(wanted.images, one) &&
     (subject.plan.hydration === 'none' ||
       sameSources(world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources, spec.sources))
+  const isRealBesidesHook = isAsWanted(live)
   const isReal = isRealBesidesHook && !live.hasFailedHook
+  const wasRealBesidesHook = status.read !== undefined && isAsWanted(status.read)
   const isVisible =
     isStored &&
     isReal &&
@@ -99,6 +105,9 @@ export function truthOf(
     isStored,
     isReal,
     isRealBesidesHook,
+    // Of a hook, the operation on record tells, which is as it is now.
+    wasReal: wasRealBesidesHook && !live.hasFailedHook,
+    wasRealBesidesHook,
     isIdentified,
     isVisible,
     failing: reason,
