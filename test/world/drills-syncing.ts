@@ -31,6 +31,28 @@ export const DRILLS_OF_SYNCING: Drills = {
     }
   },
 
+  /** All that somebody's sync was to bring is there and Synced when the run begins, and then its hook fails. */
+  'sync of somebody else of which only a hook is left': (setting) => {
+    const { random, startsAt } = setting
+    return {
+      plan: {
+        ...MANUAL,
+        beginning: 'out-of-sync',
+        content: {
+          rolloutTakes: random.integer(300, 900),
+          hook: 'fails',
+          hookTakes: random.integer(9000, 12_000),
+        },
+      },
+      wanted: shaOf(0),
+      policy: syncing(setting),
+      steps: [
+        { at: startsAt - random.integer(4000, 5000), kind: 'sync', application: 0, how: 'plain' },
+        { at: startsAt - random.integer(1500, 2000), kind: 'webhook' },
+      ],
+    }
+  },
+
   /** Somebody has begun a dry run, or a sync of some resources, or of local manifests. */
   'sync of somebody else that is another': (setting) => {
     const { random, startsAt } = setting

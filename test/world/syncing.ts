@@ -193,6 +193,15 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       lasted(last) > ADOPTED_WITHIN
     if (wasAdoptable && isQuiet && isFor(last.synced, wantedOf.get(subject)))
       return `${plan.name} was ordered after an operation for the same commit, which was waited for`
+    // Adopted at the first look, however little of it was left by then.
+    const wasUnderWay =
+      sync.id === undefined &&
+      last !== undefined &&
+      underWay.get(subject) === last.operation &&
+      isAdoptable(last.operation, wantedOf.get(subject)) &&
+      (last.finishedAt ?? 0) > serverTime(world) - (now - startsAt) + ADOPTED_WITHIN
+    if (wasUnderWay && isQuiet && isFor(last.synced, wantedOf.get(subject)))
+      return `${plan.name} was ordered after an operation for the same commit, under way since before the run`
     const { status, live, spec } = subject
     const hasBrought =
       last?.phase === 'Succeeded' &&
