@@ -276,6 +276,25 @@ const SYNCING: readonly Mutant[] = [
     unseen: 'here what is Synced was assessed after it was applied',
   },
   {
+    rule: 'Syncing: of many, what time alone tells of it is looked for',
+    file: 'needs-stream.ts',
+    find: '    since(areOwnOverAt(knowledge)),\n',
+    replace: '',
+  },
+  {
+    rule: 'Syncing: of few as well',
+    file: 'needs-looks.ts',
+    find: '    afterOwn(known, moment),\n',
+    replace: '',
+    unseen: 'of few what is unmet is read anew within the promise',
+  },
+  {
+    rule: 'Failing: what failed of an application that was replaced does not count for the one in its place',
+    file: 'observe.ts',
+    find: 'const known = isReplaced(was, seen) ? { ...was, ...NOTHING_SEEN } : was',
+    replace: 'const known = was',
+  },
+  {
     rule: 'Syncing: nor where it has failed',
     file: 'sync-checks.ts',
     find: "return replaced(checks, 'OperationFailed', failing(",
