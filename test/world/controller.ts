@@ -144,6 +144,7 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
 /** Another comparison has come to an error. */
 function err({ time }: World, { controller }: Subject): void {
   if (controller.errors++ === 0) controller.erringSince = time.now()
+  controller.erredAt = time.now()
 }
 
 function readLive(world: World, subject: Subject, comparing: Comparing, revisions: Revisions): void {
@@ -180,6 +181,7 @@ function conclude(
     status.readAt = readAt
     if (comparing.isLatest) status.reconciledAt = comparing.began
     status.conditions = conditions
+    if (subject.controller.errors > 0) subject.controller.erredBefore = subject.controller.erredAt
     subject.controller.errors = 0
     if (wasSynced !== isSynced) world.journal.count(isSynced ? 'synced' : 'out of sync')
     finish(world, subject, comparing)

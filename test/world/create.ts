@@ -159,6 +159,8 @@ function createSubject(number: number, plan: ApplicationPlan): Subject {
       isHydrating: false,
       errors: 0,
       erringSince: 0,
+      erredAt: 0,
+      erredBefore: Number.NEGATIVE_INFINITY,
       unseenSince: undefined,
     },
     stored: undefined,

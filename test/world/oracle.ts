@@ -424,10 +424,13 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt, b
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync)) return undefined
+    if (syncs.hasFailedUnseen(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
-    const { errors, erringSince } = one.subject.controller
+    const { errors, erringSince, erredBefore } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
-    const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1
+    // Who polls cannot know that there was none for a moment between two of them.
+    const isSecond = !policy.watch && erredBefore >= Math.max(startsAt, now - resolutionOf(policy))
+    const isOneError = one.truth.isOnlyError && !isFailingBesides && errors === 1 && !isSecond
     if (isOneError && now - erringSince < OWN_COMPARISON)
       return breach('never early', 'one comparison has failed, and none has confirmed it')
     if (!Number.isFinite(failAfter)) return breach('never early', 'it was to wait for ever')

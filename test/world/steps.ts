@@ -227,6 +227,8 @@ function create(world: World, subject: Subject | undefined): void {
     isHydrating: false,
     errors: 0,
     erringSince: 0,
+    erredAt: 0,
+    erredBefore: Number.NEGATIVE_INFINITY,
     unseenSince: undefined,
   })
   write(world, subject)

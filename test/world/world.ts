@@ -154,6 +154,9 @@ export interface ControllerState {
   /** How many comparisons in a row have come to an error condition, and since when. */
   errors: number
   erringSince: number
+  /** When the last one failed, and the last before it that was followed by one that did not. */
+  erredAt: number
+  erredBefore: number
   /** Since when a branch that it tracks has pointed where the controller has not looked. */
   unseenSince: number | undefined
 }
