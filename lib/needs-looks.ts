@@ -26,6 +26,7 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { isOwnOverAt } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? NOT
@@ -73,6 +74,7 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     contradiction(known),
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
+    afterOwn(known, moment),
     proof(known, moment),
     soak(known, moment),
   )
@@ -183,6 +185,12 @@ function latestToFail({ applications }: Knowledge): number {
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */
 function results(known: Known): number {
   return lacksResults(known) ? atOnce(known) : NOT
+}
+
+/** What time alone tells of few, each of them by a look. */
+function afterOwn(known: Known, { isFew }: Moment): number {
+  const at = isOwnOverAt(known)
+  return isFew && known.lookedAt < at ? at : NOT
 }
 
 /** A yes rests on what was read since everything had become met; of many, a fresh stream has the time to tell. */

@@ -35,24 +35,39 @@ const alone = remembered((streamed: Application) => completed(streamed, undefine
 
 type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
+/** An application that comes back is a new one: nothing that was learnt of the old one counts. */
+const NOTHING_LEARNT = {
+  whole: undefined,
+  failedOperation: undefined,
+  evidence: NO_EVIDENCE,
+  treeAsOf: NEVER,
+  treeAskedAt: NEVER,
+  refreshes: NO_REFRESHES,
+} as const
+
+/** And one that has been replaced while nobody looked has not been seen in any state yet. */
+const NOTHING_SEEN = {
+  ...NOTHING_LEARNT,
+  failedAfter: NEVER,
+  judged: undefined,
+  met: undefined,
+  suspended: undefined,
+  failing: undefined,
+  paused: undefined,
+  provenAt: NEVER,
+} as const
+
+/** Whether another application stands under the name by now; one that does not tell its `uid` is the same. */
+function isReplaced({ sighting }: Known, { application }: Sighting): boolean {
+  const [was, is] = [sighting?.application?.metadata.uid, application?.metadata.uid]
+  return was !== undefined && is !== undefined && was !== is
+}
+
 /** Takes in that an application was seen, by whichever way that came last. */
-export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
-  // An application that comes back is a new one: nothing that was learnt of the old one counts.
+export function sighted(was: Known, seen: Sighting, now: number, context: Context): Known {
   if (seen.application === undefined)
-    return assessed(
-      {
-        ...known,
-        sighting: seen,
-        whole: undefined,
-        failedOperation: undefined,
-        evidence: NO_EVIDENCE,
-        treeAsOf: NEVER,
-        treeAskedAt: NEVER,
-        refreshes: NO_REFRESHES,
-      },
-      now,
-      context,
-    )
+    return assessed({ ...was, ...NOTHING_LEARNT, sighting: seen }, now, context)
+  const known = isReplaced(was, seen) ? { ...was, ...NOTHING_SEEN } : was
   const isWhole = isRequested(seen)
   const told = isWhole
     ? seen.application
@@ -124,6 +139,8 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   const isNews = digest(seen.application) !== digest(sighting?.application)
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
+  // Which of two was there first, another look tells.
+  if (isReplaced(known, seen)) return { ...after, ...counted, isDoubtful: true }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
   const { whole, provenAt, syncing } = after
   if (was !== is) {
@@ -156,6 +173,7 @@ export function refreshed(known: Known, seen: Sighting, now: number, context: Co
   const { sighting } = known
   const after = sighted(known, seen, now, context)
   if (sighting === undefined || sighting.at <= seen.asOf) return after
+  if (isReplaced(known, seen)) return { ...after, isDoubtful: true }
   if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
   const { whole, syncing } = after
   const told = assessed({ ...known, whole, syncing }, now, context)

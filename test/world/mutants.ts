@@ -815,7 +815,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Race: nothing that was learnt of an application counts for another of its name',
     file: 'observe.ts',
-    find: '        evidence: NO_EVIDENCE,\n        treeAsOf: NEVER,\n        treeAskedAt: NEVER,\n        refreshes: NO_REFRESHES,\n',
+    find: '  evidence: NO_EVIDENCE,\n  treeAsOf: NEVER,\n  treeAskedAt: NEVER,\n  refreshes: NO_REFRESHES,\n',
     replace: '',
   },
   {
