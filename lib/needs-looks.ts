@@ -24,6 +24,7 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { controllerLooksBy } from './staleness.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -69,6 +70,7 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     contradiction(known),
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
+    settling(known),
     proof(known, moment),
     soak(known, moment),
   )
@@ -135,6 +137,11 @@ function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
 function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number {
   const pause = READ_ANEW[Math.min(idleLooks, READ_ANEW.length) - 1] ?? READ_ANEW[0]
   return Math.max(lookedAt, aliveSince) + pause
+}
+
+/** Nothing tells that the application controller has looked once more but that nothing has changed for a while. */
+function settling(known: Known): number {
+  return known.evidence.controllerLooked ? NOT : controllerLooksBy(known)
 }
 
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
