@@ -26,6 +26,7 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { controllerLooksBy } from './staleness.ts'
 import { isOwnOverAt } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
@@ -75,6 +76,7 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
     afterOwn(known, moment),
+    settling(known),
     proof(known, moment),
     soak(known, moment),
   )
@@ -154,6 +156,11 @@ function lostRefresh({ refreshes, sighting, lookedAt }: Known): number {
 function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number {
   const pause = READ_ANEW[Math.min(idleLooks, READ_ANEW.length) - 1] ?? READ_ANEW[0]
   return Math.max(lookedAt, aliveSince) + pause
+}
+
+/** Nothing tells that the application controller has looked once more but that nothing has changed for a while. */
+function settling(known: Known): number {
+  return known.evidence.controllerLooked ? NOT : controllerLooksBy(known)
 }
 
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */

@@ -24,6 +24,7 @@ import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
+import { controllerLooksBy } from './staleness.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { isOwnOnRecord } from './sync-operation.ts'
@@ -191,8 +192,12 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const before = known.evidence
   const hydratorLooked =
     before.hydratorLooked || (refreshed && application !== undefined && hasHydratorLooked(application))
-  const isKnown = refreshed === before.refreshed && hydratorLooked === before.hydratorLooked
-  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked }
+  const controllerLooked = now >= controllerLooksBy(known)
+  const isKnown =
+    refreshed === before.refreshed &&
+    hydratorLooked === before.hydratorLooked &&
+    controllerLooked === before.controllerLooked
+  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked, controllerLooked }
   // The same of the same, as most of what a stream begins with anew.
   const { judged, syncing } = known
   const isSame =

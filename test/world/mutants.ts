@@ -133,6 +133,14 @@ export const MUTANTS: readonly Mutant[] = [
       'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
   },
   {
+    rule: 'StatusStale: what no refresh tells of that second, time does, and not at once',
+    file: 'staleness.ts',
+    find: 'changedAt + SYNC_OVER',
+    replace: 'changedAt',
+    unseen:
+      'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
+  },
+  {
     rule: 'StatusStale: what was hydrated since it was compared',
     file: 'staleness.ts',
     find: 'return isThere ? undefined : since(',
