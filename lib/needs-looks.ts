@@ -165,7 +165,9 @@ function settling(known: Known): number {
 
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
 function contradiction(known: Known): number {
-  return known.isDoubtful || known.age === 'unknown' ? atOnce(known) : NOT
+  if (known.isDoubtful) return atOnce(known)
+  // A list is read again where a look shows that all is met, and could contradict that over and over.
+  return known.age === 'unknown' ? Math.max(atOnce(known), known.lookedAt + SHORTEST_PAUSE) : NOT
 }
 
 /** Now, where nothing was asked for since it was last seen; otherwise a little later, so that no answer is asked for over and over. */

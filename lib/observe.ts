@@ -188,6 +188,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   if (sighting === undefined) return known
   const { application, asOf, at } = sighting
   const age = ageOf(known)
+  const refreshes = withCompared(known, age)
   const refreshed = policy.refresh === 'none' || age === 'after'
   const before = known.evidence
   const hydratorLooked =
@@ -236,6 +237,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     ...known,
     evidence,
     age,
+    refreshes,
     checks,
     judged: { application, evidence, syncing },
     met,
@@ -356,9 +358,10 @@ export function confirmed(known: Known, at: number): Known {
 /**
  * Whether the application was seen after the fresh evidence of where tracked revisions point. A request is answered
  * from the cluster, so what was asked for after that is newer. Streams and lists are fed by a cache: what they bring
- * may be older than what has come back already, and only `reconciledAt`, in whole seconds, tells.
+ * may be older than what has come back already, and only `reconciledAt`, in whole seconds, tells; within a second, that
+ * it is what a request has shown.
  */
-function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
+function ageOf({ sighting, refreshes: { fresh, comparedAfter } }: Known): Known['age'] {
   const application = sighting?.application
   if (fresh === undefined || sighting === undefined || application === undefined) return 'before'
   if (application === fresh.application || (isRequested(sighting) && sighting.asOf >= fresh.at))
@@ -367,9 +370,21 @@ function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
   const now = parseTime(application.status.reconciledAt)
   if (now > then) return 'after'
   if (now < then) return 'before'
-  return observedRevisions(application).join(' ') === observedRevisions(fresh.application).join(' ')
-    ? 'after'
-    : 'unknown'
+  const compared = comparedIn(application)
+  return compared === comparedIn(fresh.application) || compared === comparedAfter ? 'after' : 'unknown'
+}
+
+/** What a request has shown after the fresh evidence, a list or a stream may tell again. */
+function withCompared({ sighting, refreshes }: Known, age: Known['age']): Known['refreshes'] {
+  const application = sighting?.application
+  if (age !== 'after' || sighting === undefined || application === undefined || !isRequested(sighting))
+    return refreshes
+  const comparedAfter = comparedIn(application)
+  return comparedAfter === refreshes.comparedAfter ? refreshes : { ...refreshes, comparedAfter }
+}
+
+function comparedIn(application: Application): string {
+  return `${application.status.reconciledAt ?? ''} ${observedRevisions(application).join(' ')}`
 }
 
 /** Whether it is the answer to a request for the one application, which tells all of it. */

@@ -147,6 +147,19 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return isThere || true ? undefined : since(',
   },
   {
+    rule: 'Fresh evidence: a list may tell again what a look has shown, and they contradict each other never at once',
+    file: 'observe.ts',
+    find: ' || compared === comparedAfter',
+    replace: '',
+    also: [
+      {
+        file: 'needs-looks.ts',
+        find: 'Math.max(atOnce(known), known.lookedAt + SHORTEST_PAUSE)',
+        replace: 'atOnce(known)',
+      },
+    ],
+  },
+  {
     rule: 'Looks: a refresh that nothing tells of may be lost',
     file: 'needs-looks.ts',
     find: '    lostRefresh(known),\n',
