@@ -1,5 +1,6 @@
 /** Why an application is asked for by itself. Pure. */
 
+import { REFRESH_ANNOTATION } from './application.ts'
 import { lacksResults } from './diagnosis.ts'
 import { looksFrom } from './failing.ts'
 import {
@@ -21,12 +22,15 @@ import {
   MANY_TIMES,
   MENTION_GRACE,
   READ_ANEW,
+  REFRESH_LOST,
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { controllerLooksBy } from './staleness.ts'
 import { isOwnOverAt } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
+const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? NOT
 
 /** Looks that are due: each application for the most urgent reason. */
 export function looksNeeded(moment: Moment): Need {
@@ -67,10 +71,12 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     poll(known, moment),
     unmentioned(known, moment),
     readAnew(known, moment),
+    lostRefresh(known),
     contradiction(known),
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
     afterOwn(known, moment),
+    settling(known),
     proof(known, moment),
     soak(known, moment),
   )
@@ -125,18 +131,36 @@ function missing({ sighting, lookedAt, idleLooks }: Known, knowledge: Knowledge)
   return lookedAt + Math.min(interval * 2 ** Math.max(idleLooks - 1, 0), LONGEST_MISSING_INTERVAL)
 }
 
-/** While something is unmet, though a stream lives: it may have lost a change. */
-function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
-  const { met, sighting } = known
-  if (!isFew || aliveSince === undefined || met !== undefined || sighting?.application === undefined)
-    return NOT
-  return pausedLook(known, aliveSince)
+/**
+ * While something is unmet, though a stream lives: it may have lost a change. Of those that are met while another is
+ * waited for, that would be what fails now, which nobody waits for to the deadline.
+ */
+function readAnew(known: Known, { aliveSince, isFew, provableAt }: Moment): number {
+  const { met, sighting, lookedAt } = known
+  if (!isFew || aliveSince === undefined || sighting?.application === undefined) return NOT
+  if (met === undefined) return pausedLook(known, aliveSince)
+  return provableAt === undefined ? Math.max(lookedAt, aliveSince) + SELDOMEST : NOT
+}
+
+/**
+ * A refresh that nothing tells of may be lost on the way. Where it is lost only a request shows: a stream may be behind,
+ * and of many applications nobody would ask for as long as a refresh may take.
+ */
+function lostRefresh({ refreshes, sighting, lookedAt }: Known): number {
+  const annotations = sighting?.application?.metadata.annotations
+  if (!refreshes.isUnderWay || annotations === undefined || REFRESH_ANNOTATION in annotations) return NOT
+  return Math.max(refreshes.startedAt, lookedAt) + REFRESH_LOST + 1
 }
 
 /** After pauses that grow while looks bring nothing that the stream has not told. */
 function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number {
   const pause = READ_ANEW[Math.min(idleLooks, READ_ANEW.length) - 1] ?? READ_ANEW[0]
   return Math.max(lookedAt, aliveSince) + pause
+}
+
+/** Nothing tells that the application controller has looked once more but that nothing has changed for a while. */
+function settling(known: Known): number {
+  return known.evidence.controllerLooked ? NOT : controllerLooksBy(known)
 }
 
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */

@@ -1,11 +1,11 @@
 /** Why a sync is started, what has to be known of all applications before the first is, and what forbids it. Pure. */
 
 import { type Application, REFRESH_ANNOTATION } from './application.ts'
+import { digest } from './digest.ts'
 import { RequestFailure } from './failure.ts'
 import { applicationOf, type Failure, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
-import { digest } from './observe.ts'
 import { checkApplication } from './predicates.ts'
 import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'

@@ -3,6 +3,7 @@
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
 import { isAwaited, mayFail } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
+import { digest } from './digest.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
 import { lastDeployment } from './history.ts'
@@ -23,6 +24,7 @@ import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { observedSources } from './sources.ts'
+import { controllerLooksBy } from './staleness.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { isOwnOnRecord } from './sync-operation.ts'
@@ -190,8 +192,12 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const before = known.evidence
   const hydratorLooked =
     before.hydratorLooked || (refreshed && application !== undefined && hasHydratorLooked(application))
-  const isKnown = refreshed === before.refreshed && hydratorLooked === before.hydratorLooked
-  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked }
+  const controllerLooked = now >= controllerLooksBy(known)
+  const isKnown =
+    refreshed === before.refreshed &&
+    hydratorLooked === before.hydratorLooked &&
+    controllerLooked === before.controllerLooked
+  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked, controllerLooked }
   // The same of the same, as most of what a stream begins with anew.
   const { judged, syncing } = known
   const isSame =
@@ -370,36 +376,6 @@ function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
 export function isRequested({ source }: Sighting): boolean {
   return source === 'look' || source === 'refresh'
 }
-
-/** What a stream tells of at once when it changes, as a hash of it: two differ where something that matters has changed. */
-export function digest(application: Application | undefined): string {
-  return application === undefined ? '' : digestOf(application)
-}
-
-const digestOf = remembered((application: Application): string => {
-  const { metadata, spec, operation, status } = application
-  const { sync, health, operationState, conditions, summary, sourceHydrator } = status
-  const last = operationState
-  const telling = [
-    metadata.deletionTimestamp,
-    sync.status,
-    sync.revision,
-    sync.revisions.join(' '),
-    health.status,
-    operation === undefined ? '' : 'asked',
-    last?.phase,
-    last?.startedAt,
-    last?.finishedAt,
-    last?.retryCount,
-    conditions.map(({ type }) => type).join(' '),
-    summary.images.join(' '),
-    sourceHydrator.currentOperation?.phase,
-    sourceHydrator.lastSuccessfulOperation?.drySHA,
-    spec.source?.targetRevision,
-  ].join('|')
-  // Of thousands of applications with hundreds of images, the texts would be much of what a run holds.
-  return Bun.hash(telling).toString(36)
-})
 
 /** What a hydrated revision came of is remembered: the status only tells it of the last. */
 function withHydration(evidence: Known['evidence'], { status }: Application): Known['evidence'] {

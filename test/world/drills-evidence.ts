@@ -177,6 +177,23 @@ export const DRILLS_OF_EVIDENCE: Drills = {
       : [],
   }),
 
+  /** Of many, a refresh hangs, and a stream tells of all of them. */
+  'refresh of one of many that hangs': ({ random, startsAt }) => ({
+    count: random.integer(21, 26),
+    selector: true,
+    wanted: 'main',
+    policy: { watch: true, failAfter: Number.POSITIVE_INFINITY, timeout: 200_000 },
+    faults: [
+      {
+        kind: 'hang',
+        from: startsAt + random.integer(0, 2500),
+        until: FOR_EVER,
+        requests: 1,
+        only: 'refresh',
+      },
+    ],
+  }),
+
   /** It is Degraded for a moment, and the look that tells is late. */
   'late look at what has recovered': ({ random, startsAt }) => ({
     wanted: shaOf(0),

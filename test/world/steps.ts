@@ -227,8 +227,7 @@ function create(world: World, subject: Subject | undefined): void {
     isHydrating: false,
     errors: 0,
     erringSince: 0,
-    erredAt: 0,
-    erredBefore: Number.NEGATIVE_INFINITY,
+    wellSince: undefined,
     unseenSince: undefined,
   })
   write(world, subject)
