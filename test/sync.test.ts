@@ -339,6 +339,22 @@ describe('operations of others', () => {
     expect(posts()).toHaveLength(1)
   })
 
+  test('one that has begun since it was looked at is waited for as well', async () => {
+    manual({}, OUT_OF_SYNC)
+    const { finished, said } = start(env({ ARGOCD_APP_NAME: 'web,api', KPCEA_INTERVAL: '60' }))
+    await waitFor(() => said().includes('web: OutOfSync') && said().includes('NotFound'))
+    await waitFor(() => server.requests.some(({ name, query }) => name === 'web' && !query.has('refresh')))
+    server.update('web', under([], SHA.b))
+    await waitFor(() => said().includes('operation Running'))
+    manual({ name: 'api' }, OUT_OF_SYNC)
+    await waitFor(() => posts().length > 0)
+    await Bun.sleep(300)
+    expect(posts().map(({ name }) => name)).toEqual(['api'])
+    end('Succeeded', { sync: { status: 'Synced' } })
+    expect((await finished).code).toBe(0)
+    expect(posts()).toHaveLength(1)
+  })
+
   test('another operation that begins in between is no error', async () => {
     manual({}, OUT_OF_SYNC)
     server.fault(

@@ -152,6 +152,14 @@ const SYNCING: readonly Mutant[] = [
     replace: 'else ready.push(known)',
   },
   {
+    rule: 'Syncing: also one that a stream tells of since the last look',
+    file: 'needs-syncs.ts',
+    find: 'return hasBegun ? { ...judgement, isUnderWay: true } : judgement',
+    replace: 'return judgement',
+    unseen:
+      'an order is refused while it runs, so it must end in the moment before it is known to have ended',
+  },
+  {
     rule: 'Syncing: what Git holds now decides, so a refresh comes before',
     file: 'needs-syncs.ts',
     find: "if (knowledge.policy.refresh === 'none' || isOneLook) return Math.max(lookFrom, refreshFrom)",
