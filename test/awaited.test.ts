@@ -75,6 +75,14 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     expect(found.look(32 * SECOND, 'web', running('web:2')).decide(32 * SECOND)).toEqual(VERIFIED)
   })
 
+  test('begins anew where it ran in between, though a look was answered while that was read', () => {
+    const found = history().look(SECOND, 'web', running('web:1', 'web:2'))
+    found.tree(2 * SECOND, 'web', with1('Completed'))
+    found.look(12_200, 'web', running('web:1', 'web:2')).tree(12_500, 'web', with1('Running'), 12 * SECOND)
+    found.tree(14 * SECOND, 'web', with1('Completed'))
+    expect(found.known().met?.since).toBe(14 * SECOND)
+  })
+
   test('begins anew where something else is unmet as well', () => {
     const found = history().look(
       10 * SECOND,
@@ -147,6 +155,64 @@ describe('fail after, while the next attempt rolls out', () => {
   test('begins anew where it is of another release', () => {
     const found = history().look(15 * SECOND, 'web', web(15, 'Progressing', SHA.a))
     expect(later(found, 'Degraded', 'Degraded')).toBeUndefined()
+  })
+
+  /** Degraded once more, after 28 seconds in which it was Progressing. */
+  const relapsed = (found: History) => {
+    expect(found.known().failing).toBeUndefined()
+    found.look(29 * SECOND, 'web', web(-60, 'Degraded')).look(30 * SECOND, 'web', web(-60, 'Degraded'))
+    expect(found.decide(30 * SECOND)).toBeUndefined()
+    expect(found.known().failing?.since).toBe(29 * SECOND)
+    for (const at of [40, 50]) found.look(at * SECOND, 'web', web(-60, 'Degraded'))
+    // A tree that cannot be had for the diagnosis is waited for a little.
+    return found.look(59 * SECOND, 'web', web(-60, 'Degraded')).decide(62 * SECOND)
+  }
+
+  test('begins anew where each tree shows nothing broken, though something was told while it was read', () => {
+    const found = history().stream(500)
+    for (let at = 2000; at <= 28_000; at += 2000)
+      found
+        .tells(at, web(-60, 'Progressing'))
+        .tells(at + 600, web(-60, 'Progressing'))
+        .tree(at + 700, 'web', [pod('Progressing')], at + 500)
+    expect(relapsed(found)).toEqual(FAILED)
+  })
+
+  test('begins anew where no tree can be read', () => {
+    const found = history()
+    for (let at = 2000; at <= 28_000; at += 2000) found.look(at, 'web', web(-60, 'Progressing'))
+    expect(relapsed(found)).toEqual(FAILED)
+  })
+
+  test('goes on where the first tree from after that shows its Pod broken, whatever was told while it was read', () => {
+    const found = history().stream(500)
+    found.look(15 * SECOND, 'web', web(15, 'Progressing')).tells(16_500, web(15, 'Progressing'))
+    found.tree(17 * SECOND, 'web', [pod('Degraded')], 16 * SECOND)
+    expect(found.known().failing?.since).toBe(0)
+    expect(later(found, 'Progressing', 'Degraded')).toEqual(FAILED)
+  })
+
+  test('is over where it is of another release, and no more trees are read for it than else', () => {
+    const found = new History(POLICY, wanted({})).look(0, 'web', web(-60, 'Degraded'))
+    found.tree(SECOND, 'web', []).look(5 * SECOND, 'web', web(-60, 'Progressing'))
+    expect(found.planned(5 * SECOND, 'tree')).toHaveLength(1)
+    found.look(5500, 'web', web(-60, 'Progressing', SHA.a))
+    expect(found.planned(5500, 'tree')).toEqual([])
+  })
+
+  test('takes one tree more than one in ten seconds, however much is told meanwhile', () => {
+    const found = history().stream(500).tree(SECOND, 'web', [])
+    let trees = 0
+    for (let at = 2000; at < 11_000; at += 200) {
+      const isAsked = found.planned(at, 'tree').length > 0
+      if (isAsked) trees++
+      const told = parsed({ name: 'web', revision: SHA.b }, {
+        status: { health: { status: 'Progressing', message: `${at}` }, operationState: null },
+      } satisfies JsonObject)
+      found.tells(at + 50, told)
+      if (isAsked) found.tree(at + 100, 'web', [pod('Progressing')], at)
+    }
+    expect(trees).toBe(1)
   })
 
   test('is no early no before that is known', () => {
