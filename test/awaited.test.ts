@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { TreeNode } from '../lib/evidence.ts'
+import { RequestFailure } from '../lib/failure.ts'
+import { plan } from '../lib/machine.ts'
 import type { Target } from '../lib/wanted.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { node, parsed, SHA, wanting } from './fixtures.ts'
@@ -111,6 +113,49 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     for (const at of [10, 20, 30, 40]) found.look(at * SECOND, 'web', running('web:1', 'web:2'))
     found.tree(41 * SECOND, 'web', with1('Completed'))
     expect(found.look(42 * SECOND, 'web', running('web:1', 'web:2')).decide(42 * SECOND)).toBeUndefined()
+  })
+})
+
+describe('stable for, while it cannot be had whether another commit renders the same', () => {
+  const at = (second: number, revision: string) =>
+    parsed(
+      { name: 'web', revision },
+      { status: { operationState: null, reconciledAt: new Date(second * SECOND).toISOString() } },
+    )
+  const history = () =>
+    new History(
+      { timeout: 600 * SECOND, failAfter: 120 * SECOND, stableFor: 60 * SECOND, refresh: 'normal' },
+      wanted({ revision: SHA.b, revisionPolicy: 'equivalent' }),
+    )
+      .look(0, 'web', at(0, SHA.b))
+      .look(10 * SECOND, 'web', at(10, SHA.c))
+  /** The comparison fails each time, until then. */
+  const failing = (found: History, until: number) => {
+    for (let second = 15; second <= until; second += 5) {
+      for (const task of plan(found.knowledge, second * SECOND).tasks)
+        if (task.kind === 'compare')
+          found.ended(second * SECOND, task, new RequestFailure('Unreachable', 'cannot render'))
+      found.look(second * SECOND, 'web', at(10, SHA.c))
+    }
+    return found
+  }
+
+  test('no refresh is asked for while there is a streak to be saved', () => {
+    const found = failing(history(), 35)
+    expect(found.planned(36 * SECOND, 'refresh')).toEqual([])
+    expect(found.known().checks.find(({ code }) => code === 'RevisionMismatch')?.state).toBe('pending')
+    for (const task of plan(found.knowledge, 37 * SECOND).tasks)
+      if (task.kind === 'compare')
+        found.brought(37 * SECOND, task, { kind: 'rendering', rendering: { kind: 'same' } })
+    expect(found.known().met?.since).toBe(0)
+  })
+
+  test('one is, as soon as that is lost, and time alone brings it', () => {
+    const found = failing(history(), 35)
+    const wakeAt = found.wakeAt(36 * SECOND)
+    expect(wakeAt).toBeLessThanOrEqual(40 * SECOND)
+    expect(found.planned(40 * SECOND, 'refresh')).toHaveLength(1)
+    expect(failing(history(), 300).planned(300 * SECOND, 'refresh')).toHaveLength(1)
   })
 })
 
