@@ -261,9 +261,11 @@ function suspendedBy(known: Known, gap: number): Suspended | undefined {
 function pausedBy(known: Known): Paused | undefined {
   const { failing, paused, sighting, changedAt } = known
   const streak = failing ?? paused?.streak
-  if (streak === undefined || isOfAnother(streak, sighting?.application)) return undefined
+  if (streak === undefined || sighting === undefined || isOfAnother(streak, sighting.application))
+    return undefined
   const before = paused?.treeFrom ?? NEVER
-  const treeFrom = before === NEVER && asksTree(known) ? changedAt : before
+  // A tree that was asked for after the look that showed it is as new as that.
+  const treeFrom = before === NEVER && asksTree(known) ? Math.min(changedAt, sighting.asOf) : before
   return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined
 }
 

@@ -24,7 +24,10 @@ function wanted(what: Parameters<typeof wanting>[0]): Target {
 
 describe('stable for, while only the resource tree tells whether a Pod has ended', () => {
   const running = (...images: readonly string[]) =>
-    parsed({ name: 'web', revision: SHA.b }, { status: { summary: { images: [...images] } } })
+    parsed(
+      { name: 'web', revision: SHA.b },
+      { status: { summary: { images: [...images] }, operationState: null } },
+    )
   const pod = (image: string, reason: string): TreeNode =>
     node({
       kind: 'Pod',
@@ -83,6 +86,23 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     found.look(12_200, 'web', running('web:1', 'web:2')).tree(12_500, 'web', with1('Running'), 12 * SECOND)
     found.tree(14 * SECOND, 'web', with1('Completed'))
     expect(found.known().met?.since).toBe(14 * SECOND)
+  })
+
+  test('takes a tree each ten seconds however often it changes, and one from after the last change in the end', () => {
+    const ended = with1('Completed')
+    const found = history().stream(500).look(SECOND, 'web', running('web:1', 'web:2'))
+    found.tree(2 * SECOND, 'web', ended)
+    const asked: number[] = []
+    for (let at = 2500; at < 20_300; at += 100) {
+      if (found.planned(at, 'tree').length > 0) {
+        asked.push(at)
+        found.tree(at + 50, 'web', ended, at)
+      }
+      // What runs beside it is another one each time.
+      if (at < 19_500) found.tells(at + 60, running('web:1', 'web:2', `sidecar:${at}`))
+    }
+    expect(found.known().met?.since).toBe(0)
+    expect(asked).toEqual([12_000, 20_000])
   })
 
   test('begins anew where something else is unmet as well', () => {
@@ -212,6 +232,12 @@ describe('fail after, while the next attempt rolls out', () => {
     // A tree that cannot be had for the diagnosis is waited for a little.
     return found.look(59 * SECOND, 'web', web(-60, 'Degraded')).decide(62 * SECOND)
   }
+
+  test('goes on where a tree that was asked for after the look shows its Pod broken', () => {
+    const found = history().look(15_008, 'web', web(-60, 'Progressing'), 15_000)
+    found.tree(15_012, 'web', [pod('Degraded')], 15_004)
+    expect(found.known().failing?.since).toBe(0)
+  })
 
   test('begins anew where each tree shows nothing broken, though something was told while it was read', () => {
     const found = history().stream(500)
