@@ -490,6 +490,13 @@ export const MUTANTS: readonly Mutant[] = [
     unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
   },
   {
+    rule: 'Failing: what only a tree can tell goes on only by what it shows',
+    file: 'observe.ts',
+    find: "const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')",
+    replace: 'const isShown = true',
+    unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
+  },
+  {
     rule: 'Failing: an error that nothing confirms is watched for as long as it has to last',
     file: 'observe.ts',
     find: 'hasError && !hasOther && !isConfirmed ? Math.max(',
