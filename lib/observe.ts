@@ -1,7 +1,7 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
-import { isAwaited, mayFail } from './awaited.ts'
+import { asksTree, isAwaited, mayFail } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { digest } from './digest.ts'
 import { NO_EVIDENCE } from './evidence.ts'
@@ -15,6 +15,7 @@ import {
   type Met,
   NEVER,
   NO_REFRESHES,
+  type Paused,
   type Sighting,
   type Streak,
   type Suspended,
@@ -23,7 +24,7 @@ import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './oper
 import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
-import { observedSources } from './sources.ts'
+import { type ObservedSource, observedSources } from './sources.ts'
 import { controllerLooksBy } from './staleness.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
@@ -215,9 +216,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const gap = longestGap(policy, policy.stableFor, applications.size)
   const met = isMetNow ? metSince(known, application, { now, asOf, gap }) : undefined
   const suspended =
-    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, now)
-  // What was failing goes on where an answer that is still to come shows that it is so still.
-  const wasFailing = known.failing ?? known.paused
+    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, gap)
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const isOfTree = failed.every(({ basis }) => basis === 'tree')
@@ -227,12 +226,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     failed.length === 0
       ? undefined
       : failingOf(
-          { ...known, failing: wasFailing },
+          { ...known, failing: known.failing ?? resumed(known, failed) },
           failed,
           { now, until, isAnswer, isOfTree },
           { policy, applications },
         )
-  const isOpen = failed.length === 0 && !isMetNow && wasFailing !== undefined
   return {
     ...known,
     evidence,
@@ -249,7 +247,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
       treeNeeded(application, wanted),
     suspended,
     failing,
-    paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,
+    paused: failing !== undefined || isMetNow ? undefined : pausedBy({ ...known, checks, evidence }),
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
@@ -271,13 +269,50 @@ function metSince(
  * A soak is not begun anew for what is asked about what was just seen: a commit of which only Argo CD can tell that it
  * changes nothing, the image of a Pod that has ended. Where something else is seen before the answer, nobody knows.
  */
-function suspendedBy(known: Known, now: number): Suspended | undefined {
-  const { met, suspended: before, sighting } = known
+function suspendedBy(known: Known, gap: number): Suspended | undefined {
+  const { met, suspended: before, sighting, changedAt } = known
   const seen = digest(sighting?.application)
   const isSame = before?.seen === seen
   const streak = isSame ? before.streak : met
-  const since = isSame ? before.since : now
-  return streak !== undefined && isAwaited(known, since) ? { streak, seen, since } : undefined
+  const treeFrom = isSame ? before.treeFrom : changedAt
+  if (streak === undefined || !isAwaited(known, treeFrom)) return undefined
+  return { streak, treeFrom, seen, lapsesAt: streak.until + gap }
+}
+
+/**
+ * Nor is *fail after*, where an answer that is still to come may show that what was failing is so still. What is seen
+ * meanwhile may change, but whether it was broken then, only the first tree from after the change tells.
+ */
+function pausedBy(known: Known): Paused | undefined {
+  const { failing, paused, sighting, changedAt } = known
+  const streak = failing ?? paused?.streak
+  if (streak === undefined || sighting === undefined || isOfAnother(streak, sighting.application))
+    return undefined
+  const before = paused?.treeFrom ?? NEVER
+  // A tree that was asked for after the look that showed it is as new as that.
+  const treeFrom = before === NEVER && asksTree(known) ? Math.min(changedAt, sighting.asOf) : before
+  return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined
+}
+
+/** What goes on by such an answer: where that was to be a tree, only by what the tree itself shows. */
+function resumed({ paused, treeAsOf }: Known, failed: readonly Check[]): Failing | undefined {
+  if (paused === undefined || paused.treeFrom === NEVER) return paused?.streak
+  const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')
+  return isShown ? paused.streak : undefined
+}
+
+/** Whether another release is observed, where that is known. */
+function isOfAnother({ revisions }: Failing, application: Application | undefined): boolean {
+  const observed = sourcesIn(application)
+  return observed.every(({ revision }) => revision !== '') && revisions !== revisionsOf(observed)
+}
+
+function sourcesIn(application: Application | undefined): readonly ObservedSource[] {
+  return application === undefined ? [] : observedSources(application)
+}
+
+function revisionsOf(observed: readonly ObservedSource[]): string {
+  return observed.map(({ revision }) => revision).join(' ')
 }
 
 /**
@@ -301,10 +336,7 @@ function failingOf(
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
-  const observed = application === undefined ? [] : observedSources(application)
-  const revisions = observed.map(({ revision }) => revision).join(' ')
-  const isKnown = observed.every(({ revision }) => revision !== '')
-  const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
+  const before = last !== undefined && isOfAnother(last, application) ? undefined : last
   const hasError = failed.some(({ code }) => code === 'Conditions')
   const hasOther = failed.some(({ code }) => code !== 'Conditions')
   // An error alone that no refresh confirms has to last until Argo CD has compared again by itself.
@@ -318,7 +350,7 @@ function failingOf(
   const begins = before === undefined || before.since !== streak.since
   return {
     ...streak,
-    revisions: before?.revisions ?? revisions,
+    revisions: before?.revisions ?? revisionsOf(sourcesIn(application)),
     errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
     otherSince: (begins ? undefined : before.otherSince) ?? (hasOther ? now : undefined),
     shownAt: Math.max(
