@@ -30,10 +30,10 @@ import {
   formatStart,
   formatTerminationMessage,
   forSummary,
+  MOST_IN_FULL,
   plain,
-  readingOf,
 } from './lib/report.ts'
-import { createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
+import { createReading, createResult, exitCodeOf, invalidSettingsResult, type Times } from './lib/result.ts'
 import type { Result } from './lib/result-schema.ts'
 import { Secrets } from './lib/secrets.ts'
 import {
@@ -168,7 +168,7 @@ async function verifyCommand(given: Arguments): Promise<number> {
   const { server } = config.connection
   const input = { server, outcome, times: times(), mask: secrets.mask }
   const whole = lazily(() => createResult(input))
-  const reading = readingOf(input, whole)
+  const reading = createReading(input, whole, MOST_IN_FULL)
   const next = adviceFor(reading, outcome)
   const advice = next === undefined ? undefined : gate(next)
   const paint = paintFor(isTerminal(1), config.output)

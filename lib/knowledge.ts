@@ -41,13 +41,23 @@ export interface Met extends Streak {
   readonly resumedAt: number
 }
 
-/** All checks were met, and whether they are is in question until what was asked for is known. */
-export interface Suspended {
-  readonly streak: Met
-  /** What was seen, and when first: an answer about that decides. */
-  readonly seen: string
-  readonly since: number
+/** A streak of which nobody knows whether it goes on until what was asked for is known. */
+interface InQuestion<S extends Streak> {
+  readonly streak: S
+  /** When what is in question was seen first: the first tree from then on decides. {@link NEVER}: no tree does. */
+  readonly treeFrom: number
 }
+
+/** All checks were met. */
+export interface Suspended extends InQuestion<Met> {
+  /** What was seen: an answer about that decides. */
+  readonly seen: string
+  /** From then on the streak is worth nothing, whatever the answer. */
+  readonly lapsesAt: number
+}
+
+/** Something was failing, and may be so still. */
+export type Paused = InQuestion<Failing>
 
 /** Some check or other has been failing, of one release. */
 export interface Failing extends Streak {
@@ -141,7 +151,7 @@ export interface Known {
   readonly suspended: Suspended | undefined
   readonly failing: Failing | undefined
   /** What was failing until something came that leaves it open whether it is so still. */
-  readonly paused: Failing | undefined
+  readonly paused: Paused | undefined
   /** When the last request was sent whose answer showed all checks met, within the present streak. */
   readonly provenAt: number
   /** When the last look that was answered had been asked for, and how many in a row brought nothing new. */

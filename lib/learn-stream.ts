@@ -1,10 +1,11 @@
 /** What is learnt of the stream, and from it: `(knowledge, what came, now) → knowledge`. Pure. */
 
 import type { Application } from './application.ts'
+import { digest } from './digest.ts'
 import { areFew, deafAt, type Knowledge, lostAt, NEVER, type Sighting, type Streams } from './knowledge.ts'
 import { isUndecided, keyOf } from './members.ts'
 import { bounded, member, withDeparted } from './membership.ts'
-import { confirmed, digest, sighted, sightedAgain } from './observe.ts'
+import { confirmed, sighted, sightedAgain } from './observe.ts'
 import { FIRST_DISTRUST, LONGEST_DISTRUST, LONGEST_LAG } from './promises.ts'
 import { refreshObserved } from './refreshes.ts'
 import type { WatchEvent } from './requests.ts'

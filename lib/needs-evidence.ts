@@ -210,15 +210,15 @@ function isIll(checks: Known['checks']): boolean {
   )
 }
 
-function treeDueAt(known: Known, { knowledge }: Moment): number {
-  const { key, treeAsOf, changedAt, isTreeOld, paused, suspended, sighting } = known
-  if (isTreeOld) return Math.max(changedAt, treeAsOf + SHORTEST_PAUSE)
+function treeDueAt(known: Known, { knowledge, provableAt = NOT }: Moment): number {
+  const { key, treeAsOf, changedAt, isTreeOld, paused, suspended } = known
   const due = treeAsOf + TREE_INTERVAL
+  // However often it changes: sooner than each ten seconds only where nothing but a tree from after that lacks for a yes.
+  if (isTreeOld) return Math.max(changedAt, Math.min(due, Math.max(provableAt, treeAsOf + SHORTEST_PAUSE)))
   // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
   if (knowledge.failures.has(`look:${key}`)) return due
   // What was met or failing goes on, or does not, by a tree of what was just seen.
-  const seenAt = suspended?.since ?? (paused === undefined ? NEVER : (sighting?.at ?? NEVER))
-  if (treeAsOf < seenAt) return treeAsOf + SHORTEST_PAUSE
+  if (treeAsOf < ((suspended ?? paused)?.treeFrom ?? NEVER)) return treeAsOf + SHORTEST_PAUSE
   // An early no rests on what was seen when *fail after* had passed.
   const dueAt = failsAt(known, knowledge.policy)
   return dueAt > treeAsOf ? Math.min(due, Math.max(dueAt, treeAsOf + SHORTEST_PAUSE)) : due

@@ -26,6 +26,8 @@ import {
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { controllerLooksBy } from './staleness.ts'
+import { isOwnOverAt } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? NOT
@@ -73,6 +75,8 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     contradiction(known),
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
+    afterOwn(known, moment),
+    settling(known),
     proof(known, moment),
     soak(known, moment),
   )
@@ -154,6 +158,11 @@ function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number 
   return Math.max(lookedAt, aliveSince) + pause
 }
 
+/** Nothing tells that the application controller has looked once more but that nothing has changed for a while. */
+function settling(known: Known): number {
+  return known.evidence.controllerLooked ? NOT : controllerLooksBy(known)
+}
+
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
 function contradiction(known: Known): number {
   if (known.isDoubtful) return atOnce(known)
@@ -185,6 +194,12 @@ function latestToFail({ applications }: Knowledge): number {
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */
 function results(known: Known): number {
   return lacksResults(known) ? atOnce(known) : NOT
+}
+
+/** What time alone tells of few, each of them by a look. */
+function afterOwn(known: Known, { isFew }: Moment): number {
+  const at = isOwnOverAt(known)
+  return isFew && known.lookedAt < at ? at : NOT
 }
 
 /** A yes rests on what was read since everything had become met; of many, a fresh stream has the time to tell. */

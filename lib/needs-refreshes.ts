@@ -83,8 +83,7 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
   if (refreshes.isUnderWay) return NEVER
   // Whoever has asked for one, it is under way as long as the annotation is there.
   if (REFRESH_ANNOTATION in application.metadata.annotations) return NOT
-  // Nor is there anything to mend while an answer is awaited; the annotation would break what it is to prove.
-  if (met !== undefined || suspended !== undefined || isCommitAwaited(known)) return NOT
+  if (met !== undefined || isCommitAwaited(known)) return NOT
   const failure = lastFailure(knowledge, 'refresh', known)
   const due = Math.min(
     staleness(known),
@@ -100,7 +99,8 @@ function refreshDueAt(known: Known, knowledge: Knowledge): number {
           confirmation(known, knowledge),
         ),
   )
-  return Math.max(due, failure?.retryAt ?? NEVER)
+  // Nor before an answer that is awaited, while there is a streak to be saved: the annotation would break it.
+  return Math.max(due, failure?.retryAt ?? NEVER, suspended?.lapsesAt ?? NEVER)
 }
 
 /** Each application that is not as wanted, once. */

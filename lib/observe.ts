@@ -1,8 +1,9 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
-import { isAwaited, mayFail } from './awaited.ts'
+import { asksTree, isAwaited, mayFail } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
+import { digest } from './digest.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
 import { lastDeployment } from './history.ts'
@@ -14,6 +15,7 @@ import {
   type Met,
   NEVER,
   NO_REFRESHES,
+  type Paused,
   type Sighting,
   type Streak,
   type Suspended,
@@ -22,7 +24,8 @@ import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './oper
 import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
-import { observedSources } from './sources.ts'
+import { type ObservedSource, observedSources } from './sources.ts'
+import { controllerLooksBy } from './staleness.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { isOwnOnRecord } from './sync-operation.ts'
@@ -34,24 +37,39 @@ const alone = remembered((streamed: Application) => completed(streamed, undefine
 
 type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
+/** An application that comes back is a new one: nothing that was learnt of the old one counts. */
+const NOTHING_LEARNT = {
+  whole: undefined,
+  failedOperation: undefined,
+  evidence: NO_EVIDENCE,
+  treeAsOf: NEVER,
+  treeAskedAt: NEVER,
+  refreshes: NO_REFRESHES,
+} as const
+
+/** And one that has been replaced while nobody looked has not been seen in any state yet. */
+const NOTHING_SEEN = {
+  ...NOTHING_LEARNT,
+  failedAfter: NEVER,
+  judged: undefined,
+  met: undefined,
+  suspended: undefined,
+  failing: undefined,
+  paused: undefined,
+  provenAt: NEVER,
+} as const
+
+/** Whether another application stands under the name by now; one that does not tell its `uid` is the same. */
+function isReplaced({ sighting }: Known, { application }: Sighting): boolean {
+  const [was, is] = [sighting?.application?.metadata.uid, application?.metadata.uid]
+  return was !== undefined && is !== undefined && was !== is
+}
+
 /** Takes in that an application was seen, by whichever way that came last. */
-export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
-  // An application that comes back is a new one: nothing that was learnt of the old one counts.
+export function sighted(was: Known, seen: Sighting, now: number, context: Context): Known {
   if (seen.application === undefined)
-    return assessed(
-      {
-        ...known,
-        sighting: seen,
-        whole: undefined,
-        failedOperation: undefined,
-        evidence: NO_EVIDENCE,
-        treeAsOf: NEVER,
-        treeAskedAt: NEVER,
-        refreshes: NO_REFRESHES,
-      },
-      now,
-      context,
-    )
+    return assessed({ ...was, ...NOTHING_LEARNT, sighting: seen }, now, context)
+  const known = isReplaced(was, seen) ? { ...was, ...NOTHING_SEEN } : was
   const isWhole = isRequested(seen)
   const told = isWhole
     ? seen.application
@@ -123,6 +141,8 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   const isNews = digest(seen.application) !== digest(sighting?.application)
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
+  // Which of two was there first, another look tells.
+  if (isReplaced(known, seen)) return { ...after, ...counted, isDoubtful: true }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
   const { whole, provenAt, syncing } = after
   if (was !== is) {
@@ -155,6 +175,7 @@ export function refreshed(known: Known, seen: Sighting, now: number, context: Co
   const { sighting } = known
   const after = sighted(known, seen, now, context)
   if (sighting === undefined || sighting.at <= seen.asOf) return after
+  if (isReplaced(known, seen)) return { ...after, isDoubtful: true }
   if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
   const { whole, syncing } = after
   const told = assessed({ ...known, whole, syncing }, now, context)
@@ -173,8 +194,12 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const before = known.evidence
   const hydratorLooked =
     before.hydratorLooked || (refreshed && application !== undefined && hasHydratorLooked(application))
-  const isKnown = refreshed === before.refreshed && hydratorLooked === before.hydratorLooked
-  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked }
+  const controllerLooked = now >= controllerLooksBy(known)
+  const isKnown =
+    refreshed === before.refreshed &&
+    hydratorLooked === before.hydratorLooked &&
+    controllerLooked === before.controllerLooked
+  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked, controllerLooked }
   // The same of the same, as most of what a stream begins with anew.
   const { judged, syncing } = known
   const isSame =
@@ -191,9 +216,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   const gap = longestGap(policy, policy.stableFor, applications.size)
   const met = isMetNow ? metSince(known, application, { now, asOf, gap }) : undefined
   const suspended =
-    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, now)
-  // What was failing goes on where an answer that is still to come shows that it is so still.
-  const wasFailing = known.failing ?? known.paused
+    isMetNow || policy.stableFor === 0 ? undefined : suspendedBy({ ...known, checks, evidence }, gap)
   // What rests on the tree is as old as the tree.
   const failed = checks.filter(isFailing)
   const isOfTree = failed.every(({ basis }) => basis === 'tree')
@@ -203,12 +226,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     failed.length === 0
       ? undefined
       : failingOf(
-          { ...known, failing: wasFailing },
+          { ...known, failing: known.failing ?? resumed(known, failed) },
           failed,
           { now, until, isAnswer, isOfTree },
           { policy, applications },
         )
-  const isOpen = failed.length === 0 && !isMetNow && wasFailing !== undefined
   return {
     ...known,
     evidence,
@@ -225,7 +247,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
       treeNeeded(application, wanted),
     suspended,
     failing,
-    paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,
+    paused: failing !== undefined || isMetNow ? undefined : pausedBy({ ...known, checks, evidence }),
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
@@ -247,13 +269,50 @@ function metSince(
  * A soak is not begun anew for what is asked about what was just seen: a commit of which only Argo CD can tell that it
  * changes nothing, the image of a Pod that has ended. Where something else is seen before the answer, nobody knows.
  */
-function suspendedBy(known: Known, now: number): Suspended | undefined {
-  const { met, suspended: before, sighting } = known
+function suspendedBy(known: Known, gap: number): Suspended | undefined {
+  const { met, suspended: before, sighting, changedAt } = known
   const seen = digest(sighting?.application)
   const isSame = before?.seen === seen
   const streak = isSame ? before.streak : met
-  const since = isSame ? before.since : now
-  return streak !== undefined && isAwaited(known, since) ? { streak, seen, since } : undefined
+  const treeFrom = isSame ? before.treeFrom : changedAt
+  if (streak === undefined || !isAwaited(known, treeFrom)) return undefined
+  return { streak, treeFrom, seen, lapsesAt: streak.until + gap }
+}
+
+/**
+ * Nor is *fail after*, where an answer that is still to come may show that what was failing is so still. What is seen
+ * meanwhile may change, but whether it was broken then, only the first tree from after the change tells.
+ */
+function pausedBy(known: Known): Paused | undefined {
+  const { failing, paused, sighting, changedAt } = known
+  const streak = failing ?? paused?.streak
+  if (streak === undefined || sighting === undefined || isOfAnother(streak, sighting.application))
+    return undefined
+  const before = paused?.treeFrom ?? NEVER
+  // A tree that was asked for after the look that showed it is as new as that.
+  const treeFrom = before === NEVER && asksTree(known) ? Math.min(changedAt, sighting.asOf) : before
+  return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined
+}
+
+/** What goes on by such an answer: where that was to be a tree, only by what the tree itself shows. */
+function resumed({ paused, treeAsOf }: Known, failed: readonly Check[]): Failing | undefined {
+  if (paused === undefined || paused.treeFrom === NEVER) return paused?.streak
+  const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')
+  return isShown ? paused.streak : undefined
+}
+
+/** Whether another release is observed, where that is known. */
+function isOfAnother({ revisions }: Failing, application: Application | undefined): boolean {
+  const observed = sourcesIn(application)
+  return observed.every(({ revision }) => revision !== '') && revisions !== revisionsOf(observed)
+}
+
+function sourcesIn(application: Application | undefined): readonly ObservedSource[] {
+  return application === undefined ? [] : observedSources(application)
+}
+
+function revisionsOf(observed: readonly ObservedSource[]): string {
+  return observed.map(({ revision }) => revision).join(' ')
 }
 
 /**
@@ -277,10 +336,7 @@ function failingOf(
   { policy, applications }: Pick<Context, 'policy' | 'applications'>,
 ): Failing {
   const application = sighting?.application
-  const observed = application === undefined ? [] : observedSources(application)
-  const revisions = observed.map(({ revision }) => revision).join(' ')
-  const isKnown = observed.every(({ revision }) => revision !== '')
-  const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last
+  const before = last !== undefined && isOfAnother(last, application) ? undefined : last
   const hasError = failed.some(({ code }) => code === 'Conditions')
   const hasOther = failed.some(({ code }) => code !== 'Conditions')
   // An error alone that no refresh confirms has to last until Argo CD has compared again by itself.
@@ -294,7 +350,7 @@ function failingOf(
   const begins = before === undefined || before.since !== streak.since
   return {
     ...streak,
-    revisions: before?.revisions ?? revisions,
+    revisions: before?.revisions ?? revisionsOf(sourcesIn(application)),
     errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
     otherSince: (begins ? undefined : before.otherSince) ?? (hasOther ? now : undefined),
     shownAt: Math.max(
@@ -367,36 +423,6 @@ function comparedIn(application: Application): string {
 export function isRequested({ source }: Sighting): boolean {
   return source === 'look' || source === 'refresh'
 }
-
-/** What a stream tells of at once when it changes, as a hash of it: two differ where something that matters has changed. */
-export function digest(application: Application | undefined): string {
-  return application === undefined ? '' : digestOf(application)
-}
-
-const digestOf = remembered((application: Application): string => {
-  const { metadata, spec, operation, status } = application
-  const { sync, health, operationState, conditions, summary, sourceHydrator } = status
-  const last = operationState
-  const telling = [
-    metadata.deletionTimestamp,
-    sync.status,
-    sync.revision,
-    sync.revisions.join(' '),
-    health.status,
-    operation === undefined ? '' : 'asked',
-    last?.phase,
-    last?.startedAt,
-    last?.finishedAt,
-    last?.retryCount,
-    conditions.map(({ type }) => type).join(' '),
-    summary.images.join(' '),
-    sourceHydrator.currentOperation?.phase,
-    sourceHydrator.lastSuccessfulOperation?.drySHA,
-    spec.source?.targetRevision,
-  ].join('|')
-  // Of thousands of applications with hundreds of images, the texts would be much of what a run holds.
-  return Bun.hash(telling).toString(36)
-})
 
 /** What a hydrated revision came of is remembered: the status only tells it of the last. */
 function withHydration(evidence: Known['evidence'], { status }: Application): Known['evidence'] {

@@ -3,7 +3,8 @@
 import { formatTarget, wantedOfAll } from './asked.ts'
 import type { Config } from './config.ts'
 import { formatDuration } from './duration.ts'
-import { createReading, namedIn, type Reading, type ResultInput } from './result.ts'
+import { namedIn } from './label.ts'
+import type { Reading } from './result.ts'
 import type { ApplicationResult, Result } from './result-schema.ts'
 import { joined, ours, type Paint, padded, part, type Shown, type ShownDeep, told } from './shown.ts'
 
@@ -50,11 +51,6 @@ function countOf({ applications, others = 0 }: ShownResult): number {
   return applications.length + others
 }
 
-/** The result of a run as it is read by people; see {@link createReading}. */
-export function readingOf(input: ResultInput, whole: () => Result): Reading {
-  return createReading(input, whole, MOST_IN_FULL)
-}
-
 /** A result without what its summary does not show: of many applications those that are verified are only counted. */
 export function forSummary(result: Reading): Reading {
   const { applications } = result
@@ -77,7 +73,7 @@ function rowsOf(lines: readonly Shown[]): number {
 }
 
 /** So many applications are shown one by one, and all of them fit on a screen. */
-const MOST_IN_FULL = 15
+export const MOST_IN_FULL = 15
 /** Of more, so many that are not verified are shown in full, and so many in a line. */
 const MOST_DETAILED = 5
 const MOST_LISTED = 50

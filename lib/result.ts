@@ -1,7 +1,7 @@
 /** The result of a run, as machines read it: stable, versioned, described by the schema in result-schema.ts. */
 
 import { formatServerAddress, type ServerAddress } from './address.ts'
-import { type Application, applicationKey, hasMultipleSources } from './application.ts'
+import { type Application, hasMultipleSources } from './application.ts'
 import { formatTarget, wantedOfAll } from './asked.ts'
 import { type Check, isFailing } from './check.ts'
 import { describeResource, tellingResource, type UnhealthyResource, unhealthyResources } from './diagnosis.ts'
@@ -11,6 +11,7 @@ import { checksOf, type Ending, namingCheck } from './ending.ts'
 import type { FailureReason, RequestFailure } from './failure.ts'
 import { formatImage } from './image.ts'
 import { applicationOf, type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
+import { labelOf } from './label.ts'
 import { onceEach } from './lazily.ts'
 import { type Moment, momentOf } from './moment.ts'
 import { few } from './phrase.ts'
@@ -330,30 +331,6 @@ function refusal(
 function isOwnSync(culprit: ApplicationResult | undefined): boolean {
   const phase = culprit?.started?.phase
   return culprit?.reason === 'OperationFailed' && (phase === 'Failed' || phase === 'Error')
-}
-
-/** The name of an application, with its namespace where another one has the same. */
-function labelOf(
-  one: Pick<ApplicationResult, 'name' | 'namespace'>,
-  applications: readonly Pick<ApplicationResult, 'name' | 'namespace'>[],
-): string {
-  const isUnique = applications.filter(({ name }) => name === one.name).length < 2
-  return isUnique ? one.name : applicationKey(one.name, one.namespace ?? undefined)
-}
-
-/** The application that a no names in its sentence; `undefined` where it is about none. */
-export function namedIn<A extends Pick<ApplicationResult, 'name' | 'namespace' | 'verified'>>({
-  message,
-  applications,
-}: {
-  readonly message: string
-  readonly applications: readonly A[]
-}): A | undefined {
-  // What comes before the name says that the run was interrupted.
-  return applications.find((one) => {
-    const words = `${labelOf(one, applications)} is not verified`
-    return !one.verified && (message.startsWith(words) || message.includes(`; ${words}`))
-  })
 }
 
 /** What tells most of why an application is not healthy, where its sentence does not say it. */

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { adviceFor } from '../lib/advice.ts'
-import { createResult, namedIn } from '../lib/result.ts'
+import { namedIn } from '../lib/label.ts'
+import { createResult } from '../lib/result.ts'
 import type { Result } from '../lib/result-schema.ts'
 import { decide } from '../lib/verdict.ts'
 import type { Policy, Target, Wanted } from '../lib/wanted.ts'

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import type { TreeNode } from '../lib/evidence.ts'
+import { RequestFailure } from '../lib/failure.ts'
+import { plan } from '../lib/machine.ts'
 import type { Target } from '../lib/wanted.ts'
 import type { JsonObject } from './argocd/server.ts'
 import { node, parsed, SHA, wanting } from './fixtures.ts'
@@ -22,7 +24,10 @@ function wanted(what: Parameters<typeof wanting>[0]): Target {
 
 describe('stable for, while only the resource tree tells whether a Pod has ended', () => {
   const running = (...images: readonly string[]) =>
-    parsed({ name: 'web', revision: SHA.b }, { status: { summary: { images: [...images] } } })
+    parsed(
+      { name: 'web', revision: SHA.b },
+      { status: { summary: { images: [...images] }, operationState: null } },
+    )
   const pod = (image: string, reason: string): TreeNode =>
     node({
       kind: 'Pod',
@@ -75,6 +80,31 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     expect(found.look(32 * SECOND, 'web', running('web:2')).decide(32 * SECOND)).toEqual(VERIFIED)
   })
 
+  test('begins anew where it ran in between, though a look was answered while that was read', () => {
+    const found = history().look(SECOND, 'web', running('web:1', 'web:2'))
+    found.tree(2 * SECOND, 'web', with1('Completed'))
+    found.look(12_200, 'web', running('web:1', 'web:2')).tree(12_500, 'web', with1('Running'), 12 * SECOND)
+    found.tree(14 * SECOND, 'web', with1('Completed'))
+    expect(found.known().met?.since).toBe(14 * SECOND)
+  })
+
+  test('takes a tree each ten seconds however often it changes, and one from after the last change in the end', () => {
+    const ended = with1('Completed')
+    const found = history().stream(500).look(SECOND, 'web', running('web:1', 'web:2'))
+    found.tree(2 * SECOND, 'web', ended)
+    const asked: number[] = []
+    for (let at = 2500; at < 20_300; at += 100) {
+      if (found.planned(at, 'tree').length > 0) {
+        asked.push(at)
+        found.tree(at + 50, 'web', ended, at)
+      }
+      // What runs beside it is another one each time.
+      if (at < 19_500) found.tells(at + 60, running('web:1', 'web:2', `sidecar:${at}`))
+    }
+    expect(found.known().met?.since).toBe(0)
+    expect(asked).toEqual([12_000, 20_000])
+  })
+
   test('begins anew where something else is unmet as well', () => {
     const found = history().look(
       10 * SECOND,
@@ -103,6 +133,49 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     for (const at of [10, 20, 30, 40]) found.look(at * SECOND, 'web', running('web:1', 'web:2'))
     found.tree(41 * SECOND, 'web', with1('Completed'))
     expect(found.look(42 * SECOND, 'web', running('web:1', 'web:2')).decide(42 * SECOND)).toBeUndefined()
+  })
+})
+
+describe('stable for, while it cannot be had whether another commit renders the same', () => {
+  const at = (second: number, revision: string) =>
+    parsed(
+      { name: 'web', revision },
+      { status: { operationState: null, reconciledAt: new Date(second * SECOND).toISOString() } },
+    )
+  const history = () =>
+    new History(
+      { timeout: 600 * SECOND, failAfter: 120 * SECOND, stableFor: 60 * SECOND, refresh: 'normal' },
+      wanted({ revision: SHA.b, revisionPolicy: 'equivalent' }),
+    )
+      .look(0, 'web', at(0, SHA.b))
+      .look(10 * SECOND, 'web', at(10, SHA.c))
+  /** The comparison fails each time, until then. */
+  const failing = (found: History, until: number) => {
+    for (let second = 15; second <= until; second += 5) {
+      for (const task of plan(found.knowledge, second * SECOND).tasks)
+        if (task.kind === 'compare')
+          found.ended(second * SECOND, task, new RequestFailure('Unreachable', 'cannot render'))
+      found.look(second * SECOND, 'web', at(10, SHA.c))
+    }
+    return found
+  }
+
+  test('no refresh is asked for while there is a streak to be saved', () => {
+    const found = failing(history(), 35)
+    expect(found.planned(36 * SECOND, 'refresh')).toEqual([])
+    expect(found.known().checks.find(({ code }) => code === 'RevisionMismatch')?.state).toBe('pending')
+    for (const task of plan(found.knowledge, 37 * SECOND).tasks)
+      if (task.kind === 'compare')
+        found.brought(37 * SECOND, task, { kind: 'rendering', rendering: { kind: 'same' } })
+    expect(found.known().met?.since).toBe(0)
+  })
+
+  test('one is, as soon as that is lost, and time alone brings it', () => {
+    const found = failing(history(), 35)
+    const wakeAt = found.wakeAt(36 * SECOND)
+    expect(wakeAt).toBeLessThanOrEqual(40 * SECOND)
+    expect(found.planned(40 * SECOND, 'refresh')).toHaveLength(1)
+    expect(failing(history(), 300).planned(300 * SECOND, 'refresh')).toHaveLength(1)
   })
 })
 
@@ -147,6 +220,70 @@ describe('fail after, while the next attempt rolls out', () => {
   test('begins anew where it is of another release', () => {
     const found = history().look(15 * SECOND, 'web', web(15, 'Progressing', SHA.a))
     expect(later(found, 'Degraded', 'Degraded')).toBeUndefined()
+  })
+
+  /** Degraded once more, after 28 seconds in which it was Progressing. */
+  const relapsed = (found: History) => {
+    expect(found.known().failing).toBeUndefined()
+    found.look(29 * SECOND, 'web', web(-60, 'Degraded')).look(30 * SECOND, 'web', web(-60, 'Degraded'))
+    expect(found.decide(30 * SECOND)).toBeUndefined()
+    expect(found.known().failing?.since).toBe(29 * SECOND)
+    for (const at of [40, 50]) found.look(at * SECOND, 'web', web(-60, 'Degraded'))
+    // A tree that cannot be had for the diagnosis is waited for a little.
+    return found.look(59 * SECOND, 'web', web(-60, 'Degraded')).decide(62 * SECOND)
+  }
+
+  test('goes on where a tree that was asked for after the look shows its Pod broken', () => {
+    const found = history().look(15_008, 'web', web(-60, 'Progressing'), 15_000)
+    found.tree(15_012, 'web', [pod('Degraded')], 15_004)
+    expect(found.known().failing?.since).toBe(0)
+  })
+
+  test('begins anew where each tree shows nothing broken, though something was told while it was read', () => {
+    const found = history().stream(500)
+    for (let at = 2000; at <= 28_000; at += 2000)
+      found
+        .tells(at, web(-60, 'Progressing'))
+        .tells(at + 600, web(-60, 'Progressing'))
+        .tree(at + 700, 'web', [pod('Progressing')], at + 500)
+    expect(relapsed(found)).toEqual(FAILED)
+  })
+
+  test('begins anew where no tree can be read', () => {
+    const found = history()
+    for (let at = 2000; at <= 28_000; at += 2000) found.look(at, 'web', web(-60, 'Progressing'))
+    expect(relapsed(found)).toEqual(FAILED)
+  })
+
+  test('goes on where the first tree from after that shows its Pod broken, whatever was told while it was read', () => {
+    const found = history().stream(500)
+    found.look(15 * SECOND, 'web', web(15, 'Progressing')).tells(16_500, web(15, 'Progressing'))
+    found.tree(17 * SECOND, 'web', [pod('Degraded')], 16 * SECOND)
+    expect(found.known().failing?.since).toBe(0)
+    expect(later(found, 'Progressing', 'Degraded')).toEqual(FAILED)
+  })
+
+  test('is over where it is of another release, and no more trees are read for it than else', () => {
+    const found = new History(POLICY, wanted({})).look(0, 'web', web(-60, 'Degraded'))
+    found.tree(SECOND, 'web', []).look(5 * SECOND, 'web', web(-60, 'Progressing'))
+    expect(found.planned(5 * SECOND, 'tree')).toHaveLength(1)
+    found.look(5500, 'web', web(-60, 'Progressing', SHA.a))
+    expect(found.planned(5500, 'tree')).toEqual([])
+  })
+
+  test('takes one tree more than one in ten seconds, however much is told meanwhile', () => {
+    const found = history().stream(500).tree(SECOND, 'web', [])
+    let trees = 0
+    for (let at = 2000; at < 11_000; at += 200) {
+      const isAsked = found.planned(at, 'tree').length > 0
+      if (isAsked) trees++
+      const told = parsed({ name: 'web', revision: SHA.b }, {
+        status: { health: { status: 'Progressing', message: `${at}` }, operationState: null },
+      } satisfies JsonObject)
+      found.tells(at + 50, told)
+      if (isAsked) found.tree(at + 100, 'web', [pod('Progressing')], at)
+    }
+    expect(trees).toBe(1)
   })
 
   test('is no early no before that is known', () => {

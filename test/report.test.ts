@@ -5,8 +5,8 @@ import { RequestFailure } from '../lib/failure.ts'
 import { type Follower, LiveFollower, LogFollower } from '../lib/followers.ts'
 import { formatAnnotation, formatJobSummary } from '../lib/github.ts'
 import { eraseLines, renderLive } from '../lib/live.ts'
-import { cutBytes, formatResult, formatTerminationMessage, plain, readingOf } from '../lib/report.ts'
-import { createResult } from '../lib/result.ts'
+import { cutBytes, formatResult, formatTerminationMessage, MOST_IN_FULL, plain } from '../lib/report.ts'
+import { createReading, createResult } from '../lib/result.ts'
 import { type ApplicationResult, type Result, resultJsonSchema, resultSchema } from '../lib/result-schema.ts'
 import { forPeople } from '../lib/shown.ts'
 import { NO_SYNCING } from '../lib/syncs.ts'
@@ -105,7 +105,7 @@ describe('the summary', () => {
       const server = { origin: 'https://argocd.example.com', rootPath: '', loopback: false }
       const input = { server, outcome, times, mask: (text: string) => text }
       const whole = createResult(input)
-      const reading = readingOf(input, () => whole)
+      const reading = createReading(input, () => whole, MOST_IN_FULL)
       expect(whole.message).toContain('synced (id p-1): app-1')
       expect(whole.applications).toHaveLength(count)
       expect(reading.applications).toHaveLength(count > 15 ? 1 : count)

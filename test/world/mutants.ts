@@ -133,6 +133,14 @@ export const MUTANTS: readonly Mutant[] = [
       'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
   },
   {
+    rule: 'StatusStale: what no refresh tells of that second, time does, and not at once',
+    file: 'staleness.ts',
+    find: 'changedAt + SYNC_OVER',
+    replace: 'changedAt',
+    unseen:
+      'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
+  },
+  {
     rule: 'StatusStale: what was hydrated since it was compared',
     file: 'staleness.ts',
     find: 'return isThere ? undefined : since(',
@@ -486,14 +494,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Failing: another observed revision begins anew',
     file: 'observe.ts',
-    find: 'const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last',
+    find: 'const before = last !== undefined && isOfAnother(last, application) ? undefined : last',
     replace: 'const before = last',
   },
   {
     rule: 'Failing: a comparison error in between does not begin anew',
     file: 'observe.ts',
-    find: 'const before = last !== undefined && isKnown && last.revisions !== revisions ? undefined : last',
-    replace: 'const before = last !== undefined && last.revisions !== revisions ? undefined : last',
+    find: "return observed.every(({ revision }) => revision !== '') && revisions !== revisionsOf(observed)",
+    replace: 'return revisions !== revisionsOf(observed)',
   },
   {
     rule: 'Failing: a recovery begins anew',
@@ -504,14 +512,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Failing: what nobody can tell yet does not begin anew',
     file: 'observe.ts',
-    find: 'paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,',
-    replace: 'paused: undefined,',
+    find: 'return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined',
+    replace: 'return undefined',
   },
   {
     rule: 'Failing: what is known not to be failing does',
     file: 'observe.ts',
-    find: 'paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,',
-    replace: 'paused: wasFailing,',
+    find: 'return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined',
+    replace: 'return { streak, treeFrom }',
+    unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
+  },
+  {
+    rule: 'Failing: what only a tree can tell goes on only by what it shows',
+    file: 'observe.ts',
+    find: "const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')",
+    replace: 'const isShown = true',
     unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
   },
   {
@@ -683,8 +698,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Stable for: what an answer is awaited to does not begin it anew',
     file: 'observe.ts',
-    find: 'return streak !== undefined && isAwaited(known, since) ?',
-    replace: 'return streak !== undefined && (false as boolean) ?',
+    find: 'if (streak === undefined || !isAwaited(known, treeFrom)) return undefined',
+    replace: 'return undefined',
   },
   {
     rule: 'Stable for: only an answer to what was seen tells that it has gone on',
@@ -828,7 +843,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Race: nothing that was learnt of an application counts for another of its name',
     file: 'observe.ts',
-    find: '        evidence: NO_EVIDENCE,\n        treeAsOf: NEVER,\n        treeAskedAt: NEVER,\n        refreshes: NO_REFRESHES,\n',
+    find: '  evidence: NO_EVIDENCE,\n  treeAsOf: NEVER,\n  treeAskedAt: NEVER,\n  refreshes: NO_REFRESHES,\n',
     replace: '',
   },
   {

@@ -160,6 +160,8 @@ function sync(world: World, subject: Subject, operationState: OperationState): v
     later(world, subject, random.between(20, 300), () => succeed(world, subject, state))
     return
   }
+  // Which commit it is for is on record as soon as that is known, whatever the operation says.
+  record(world, subject, state)
   awaitHealth(world, subject, state)
 }
 

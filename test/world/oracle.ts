@@ -430,6 +430,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt, b
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync)) return undefined
+    if (syncs.hasFailedUnseen(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined

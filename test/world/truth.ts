@@ -91,6 +91,7 @@ export function truthOf(
   const wasRealBesidesHook = status.read !== undefined && isAsWanted(status.read)
   const isVisible =
     isStored &&
+    isSettled(subject, 'as told') &&
     isReal &&
     shows(world, subject, wanted, seenAt) &&
     (!hasFailed(subject) || isExcused(subject)) &&
@@ -155,19 +156,20 @@ function isFresh(subject: Subject): boolean {
     annotations.refresh === undefined &&
     sameSpec(status.comparedTo, spec) &&
     status.operationState?.operation.isLocal !== true &&
-    isSettled(subject) &&
+    isSettled(subject, 'in truth') &&
     isHydrated(subject)
   )
 }
 
 /**
- * The status is from after the end of the last operation, and of the last hydration, as far as whole seconds tell: in
- * the second of that end, where it is at what was synced, or hydrated. Only what is Synced is asked.
+ * The status is from after the end of the last operation, and of the last hydration. As far as whole seconds tell: in
+ * the second of that end, where it is at what was synced, or hydrated. In truth, it may be from after an operation that
+ * ended earlier in that second: a run may go by the time that has passed. Only what is Synced is asked.
  */
-function isSettled({
-  plan,
-  status: { operationState, reconciledAt, hydrator, revisions },
-}: Subject): boolean {
+function isSettled(
+  { plan, status: { operationState, reconciledAt, hydrator, revisions } }: Subject,
+  how: 'in truth' | 'as told',
+): boolean {
   const second = (at = 0) => Math.floor(at / 1000)
   const isAfter = (finishedAt: number | undefined, isMade: boolean) =>
     isMade ? second(reconciledAt) >= second(finishedAt) : second(reconciledAt) > second(finishedAt)
@@ -177,7 +179,8 @@ function isSettled({
   if (operationState === undefined || operationState.operation.isDryRun) return isHydrationTaken
   const operated = operationState.synced ?? operationState.operation.revisions
   const isMade = operated.every((one, i) => one === undefined || one === revisions[i])
-  return isHydrationTaken && isAfter(operationState.finishedAt, isMade)
+  const isLater = how === 'in truth' && (reconciledAt ?? 0) > (operationState.finishedAt ?? 0)
+  return isHydrationTaken && (isLater || isAfter(operationState.finishedAt, isMade))
 }
 
 function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject): boolean {
