@@ -7,6 +7,7 @@ import {
   LONGEST_LAG,
   LONGEST_RETRY_AFTER,
   LONGEST_STREAM_WAIT,
+  MANY_TIMES,
   OWN_COMPARISON,
   READ_ANEW,
   REFRESH_ANEW,
@@ -130,8 +131,9 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
       return needs.refreshes ? lasts + refreshWithin(Number.POSITIVE_INFINITY) : interval + 3000
     case 'cut':
       return interval + LONGEST_STREAM_WAIT
+    // A stream of many may take longer until it begins (`deafAt`).
     case 'buffered':
-      return interval + LONGEST_LAG + 3000
+      return interval + LONGEST_LAG * (needs.isMany ? MANY_TIMES : 1) + 3000
     // What a stream does not tell is read anew after pauses that grow.
     case 'silent':
     case 'lost':
