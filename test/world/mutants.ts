@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OperationFailed: a failed hook is not excused by an unrelated commit',
     file: 'operation-rules.ts',
-    find: 'return !resultsNeeded(application) && !failedOf(state).some(isHook)',
+    find: 'return !areResultsUnknown(state) && !failedOf(state).some(isHook)',
     replace: 'return true',
   },
   {
