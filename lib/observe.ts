@@ -218,12 +218,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     checks,
     judged: { application, evidence, syncing },
     met,
-    // Pods that had ended may be back by now: what a tree told of them is of another state.
-    isTreeOld:
-      met !== undefined &&
-      application !== undefined &&
-      treeAsOf < known.changedAt &&
-      treeNeeded(application, wanted),
+    isMetByTree: met !== undefined && application !== undefined && treeNeeded(application, wanted),
     suspended,
     failing,
     paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,

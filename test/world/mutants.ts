@@ -287,7 +287,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'ImageMismatch: a yes by the tree rests on one from after what is seen',
     file: 'moment.ts',
-    find: 'if (all.some(({ isTreeOld }) => isTreeOld)) return false',
+    find: 'if (all.some((known) => treeLackedFrom(known, provableAt) !== undefined)) return false',
     replace: '',
   },
   // When a revision matches.
@@ -915,8 +915,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Trees: are read where they could decide',
     file: 'needs-evidence.ts',
-    find: 'else if (tree) (isUnderWay',
-    replace: 'else if (false as boolean) (isUnderWay',
+    find: 'else if (tree) {',
+    replace: 'else if (false as boolean) {',
   },
   {
     rule: 'Trees: no more often than each ten seconds',
