@@ -19,7 +19,13 @@ import {
   type Streak,
   type Suspended,
 } from './knowledge.ts'
-import { failedOperation, isSameFailure, withHiddenFailure, withUnexcusedFailure } from './operation-rules.ts'
+import {
+  failedOperation,
+  isSameFailure,
+  withHiddenFailure,
+  withResultsOf,
+  withUnexcusedFailure,
+} from './operation-rules.ts'
 import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -133,7 +139,8 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
     return { ...doubted, ...counted, isDoubtful: true }
   }
   const told = sighting.application
-  const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
+  const application = told && withResultsOf(completed(told, whole), known.failedOperation)
+  const detailed = { ...sighting, application }
   const both = assessed({ ...known, whole, syncing, sighting: detailed }, now, context)
   return {
     ...both,

@@ -82,6 +82,13 @@ export function withFailure(application: Application, failed: OperationState | u
   return withUnexcusedFailure(withHiddenFailure(application, failed), failed)
 }
 
+/** An Application with the results of the failure that stands in it, which those of a later operation do not tell. */
+export function withResultsOf(application: Application, failed: OperationState | undefined): Application {
+  const { operationState } = application.status
+  if (failed?.syncResult?.resources === undefined || operationState === undefined) return application
+  return isOneAttempt(failed, operationState) ? withOperation(application, failed) : application
+}
+
 function withOperation(application: Application, operationState: OperationState): Application {
   return { ...application, status: { ...application.status, operationState } }
 }

@@ -537,6 +537,18 @@ describe('trees that a yes rests on', () => {
     expect(history.planned(S + 50, 'tree')).toEqual(TREE)
   })
 
+  test('are read once a second at most, however often all becomes met and ceases to be', () => {
+    const history = new History({ timeout: 600 * S }, target(['web'], []))
+    let read = 0
+    for (let now = 0; now < 20 * S; now += 100) {
+      history.look(now, 'web', run('web', (now / 100) % 2 === 0 ? 'Healthy' : 'Progressing'))
+      if (history.planned(now, 'tree').length === 0) continue
+      history.tree(now + 50, 'web', ENDED, now)
+      read++
+    }
+    expect(read).toBeWithin(2, 21)
+  })
+
   test('are read a second time by one look', () => {
     const history = new History({ timeout: 0 }, target(['web'], [])).look(0, 'web', run('web'))
     history.tree(100, 'web', ENDED, 50)

@@ -105,6 +105,14 @@ describe('an operation that is no excuse for the one before it', () => {
   })
 })
 
+test('what failed in a hook stays known, though a request and a stream cross that tell of a later sync of some resources', () => {
+  const hook = after({ phase: 'Failed', second: 0, revision: SHA.c, results: [HOOK] })
+  const partial = after({ phase: 'Succeeded', second: 10, revision: SHA.c, isPartial: true })
+  const history = new History({ ...MINUTES, watch: true }).stream(0).look(0, 'web', hook)
+  history.tells(20 * S, streamed(partial)).look(21 * S, 'web', partial, 19 * S)
+  expect(said(history)).toMatchObject({ state: 'failing', message: expect.stringContaining('migrate') })
+})
+
 describe('--sync', () => {
   const policy = { ...MINUTES, sync: { id: undefined, prune: undefined, stage: undefined } }
   const stand = (history: History, now: number) => standOf(history.known(), momentOf(history.knowledge, now))
