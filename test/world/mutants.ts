@@ -82,6 +82,13 @@ export const MUTANTS: readonly Mutant[] = [
     replace: ': true',
   },
   {
+    rule: 'OperationFailed: what nobody can tell any more is no no',
+    file: 'operation-rules.ts',
+    find: 'if (state.areResultsLost === true)\n',
+    replace: 'if (false as boolean)\n',
+    unseen: 'the world looks before another operation takes the place; a history of events does not',
+  },
+  {
     rule: 'StatusStale: a refresh that is asked for',
     file: 'status-rules.ts',
     find: 'if (REFRESH_ANNOTATION in metadata.annotations)',
@@ -289,6 +296,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'moment.ts',
     find: 'if (all.some((known) => treeLackedFrom(known, provableAt) !== undefined)) return false',
     replace: '',
+  },
+  {
+    rule: 'ImageMismatch: and on one from after all had become met',
+    file: 'moment.ts',
+    find: 'return provableAt !== undefined && treeAsOf < provableAt ? provableAt : undefined',
+    replace: 'return undefined',
+    unseen:
+      'in the world no Pod comes back unchanged while another application becomes good; a run by the clock has one',
   },
   // When a revision matches.
   {
