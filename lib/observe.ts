@@ -20,7 +20,13 @@ import {
   type Streak,
   type Suspended,
 } from './knowledge.ts'
-import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './operation-rules.ts'
+import {
+  failedOperation,
+  isSameFailure,
+  withHiddenFailure,
+  withResultsOf,
+  withUnexcusedFailure,
+} from './operation-rules.ts'
 import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -80,21 +86,25 @@ export function sighted(was: Known, seen: Sighting, now: number, context: Contex
   // A sync that succeeded may have come and gone while nobody looked.
   const before = deployed > known.failedAfter ? undefined : known.failedOperation
   const failed = failedOperation(told, before)
-  const application = withHiddenFailure(told, failed)
+  const shown = withHiddenFailure(told, failed)
   const after: Known = {
-    ...withoutOldTree(known, application),
-    sighting: { ...seen, application },
-    changedAt: digest(application) === digest(known.sighting?.application) ? known.changedAt : now,
+    ...known,
+    evidence: withHydration(known.evidence, told),
+    sighting: { ...seen, application: shown },
     whole: isWhole ? told : known.whole,
     failedOperation: failed,
-    failedAfter: failed === before ? known.failedAfter : deployed,
+    failedAfter: isSameFailure(failed, before) ? known.failedAfter : deployed,
     isDoubtful: false,
   }
-  const checks = () => checkApplication(application, after.wanted, after.evidence)
+  const checks = () => checkApplication(shown, after.wanted, after.evidence)
   const syncing = syncObserved(after, seen, checks, context)
   // How the run's own sync has ended counts, whatever there was before it.
-  const judged = isOwnOnRecord(syncing) ? application : withUnexcusedFailure(application, failed)
-  return assessed({ ...after, sighting: { ...seen, application: judged }, syncing }, now, context)
+  const application = isOwnOnRecord(syncing) ? shown : withUnexcusedFailure(shown, failed)
+  // What was judged is compared with what was: an older failure stands in both for the operation on record.
+  const earlier = known.sighting?.application
+  const changedAt = digest(application) === digest(earlier) ? known.changedAt : now
+  const judged = { ...withoutOldTree(after, application, earlier), changedAt, syncing }
+  return assessed({ ...judged, sighting: { ...seen, application } }, now, context)
 }
 
 /**
@@ -121,13 +131,11 @@ export function sightedAgain(known: Known, seen: Sighting, now: number, context:
 }
 
 /** Which Pods have ended, the tree of an earlier operation does not tell. */
-function withoutOldTree(known: Known, application: Application): Known {
-  const evidence = withHydration(known.evidence, application)
-  const before = known.sighting?.application?.status.operationState?.startedAt
+function withoutOldTree(known: Known, application: Application, was: Application | undefined): Known {
+  const { evidence } = known
+  const before = was?.status.operationState?.startedAt
   const isSame = (application.status.operationState?.startedAt ?? before) === before
-  return isSame
-    ? { ...known, evidence }
-    : { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }
+  return isSame ? known : { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }
 }
 
 /**
@@ -138,7 +146,7 @@ function withoutOldTree(known: Known, application: Application): Known {
 export function looked(known: Known, seen: Sighting, now: number, context: Context): Known {
   const { sighting } = known
   const after = sighted(known, seen, now, context)
-  const isNews = digest(seen.application) !== digest(sighting?.application)
+  const isNews = digest(after.sighting?.application) !== digest(sighting?.application)
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
   // Which of two was there first, another look tells.
@@ -150,7 +158,8 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
     return { ...doubted, ...counted, isDoubtful: true }
   }
   const told = sighting.application
-  const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
+  const application = told && withResultsOf(completed(told, whole), known.failedOperation)
+  const detailed = { ...sighting, application }
   const both = assessed({ ...known, whole, syncing, sighting: detailed }, now, context)
   return {
     ...both,
@@ -239,12 +248,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     checks,
     judged: { application, evidence, syncing },
     met,
-    // Pods that had ended may be back by now: what a tree told of them is of another state.
-    isTreeOld:
-      met !== undefined &&
-      application !== undefined &&
-      treeAsOf < known.changedAt &&
-      treeNeeded(application, wanted),
+    isMetByTree: met !== undefined && application !== undefined && treeNeeded(application, wanted),
     suspended,
     failing,
     paused: failing !== undefined || isMetNow ? undefined : pausedBy({ ...known, checks, evidence }),

@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OperationFailed: a failed hook is not excused by an unrelated commit',
     file: 'operation-rules.ts',
-    find: 'return !resultsNeeded(application) && !failedOf(state).some(isHook)',
+    find: 'return !areResultsUnknown(state) && !failedOf(state).some(isHook)',
     replace: 'return true',
   },
   {
@@ -86,6 +86,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'operation-rules.ts',
     find: 'if (!hasEnded(operationState)) return failedAttempt(operationState, before)',
     replace: 'if (!hasEnded(operationState)) return before',
+  },
+  {
+    rule: 'OperationFailed: what nobody can tell any more is no no',
+    file: 'operation-rules.ts',
+    find: 'if (state.areResultsLost === true)\n',
+    replace: 'if (false as boolean)\n',
+    unseen: 'the world looks before another operation takes the place; a history of events does not',
   },
   {
     rule: 'StatusStale: a refresh that is asked for',
@@ -320,8 +327,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'ImageMismatch: a yes by the tree rests on one from after what is seen',
     file: 'moment.ts',
-    find: 'if (all.some(({ isTreeOld }) => isTreeOld)) return false',
+    find: 'if (all.some((known) => treeLackedFrom(known, provableAt) !== undefined)) return false',
     replace: '',
+  },
+  {
+    rule: 'ImageMismatch: and on one from after all had become met',
+    file: 'moment.ts',
+    find: 'return provableAt !== undefined && treeAsOf < provableAt ? provableAt : undefined',
+    replace: 'return undefined',
+    unseen:
+      'in the world no Pod comes back unchanged while another application becomes good; a run by the clock has one',
   },
   // When a revision matches.
   {
@@ -955,8 +970,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Trees: are read where they could decide',
     file: 'needs-evidence.ts',
-    find: 'else if (tree) (isUnderWay',
-    replace: 'else if (false as boolean) (isUnderWay',
+    find: 'else if (tree) {',
+    replace: 'else if (false as boolean) {',
   },
   {
     rule: 'Trees: no more often than each ten seconds',
