@@ -114,14 +114,14 @@ const resourceResult = z.object({
   hookPhase: text,
 })
 
-/** Of thousands of resources those that are not well: nothing else is asked of the others. */
-const unhealthy = z.pipe(
+/** Of thousands of resources those that there is something to say of: nothing is asked of the others. */
+const telling = z.pipe(
   list(resource),
-  z.transform((value: readonly z.output<typeof resource>[]) => some(value, isUnhealthy)),
+  z.transform((value: readonly z.output<typeof resource>[]) => some(value, isTelling)),
 )
 
-function isUnhealthy({ health }: z.output<typeof resource>): boolean {
-  return health?.status !== undefined && health.status !== 'Healthy'
+function isTelling({ status, health }: z.output<typeof resource>): boolean {
+  return status === 'OutOfSync' || (health?.status !== undefined && health.status !== 'Healthy')
 }
 
 /** All, some or none of them, the latter without anything of its own. */
@@ -212,7 +212,7 @@ export const applicationSchema = z.object({
       }),
     ),
     conditions: list(z.object({ type: text, message: text })),
-    resources: unhealthy,
+    resources: telling,
     history: list(z.object({ id: optional(z.number()), ...revisions, sources: list(sourceName) })),
     summary: object({ images: list(z.string()) }),
     sourceHydrator: object({

@@ -4,8 +4,8 @@ import type { Options } from 'ky'
 import * as z from 'zod/mini'
 import type { Connection } from './access.ts'
 import { parseAnswer, readJson, refuse } from './answer.ts'
-import { type Application, applicationKey, type Commit } from './application.ts'
-import { LARGEST_MESSAGE, tooMuch } from './body.ts'
+import type { Application, Commit } from './application.ts'
+import { LARGEST_MESSAGE } from './body.ts'
 import { describeCertificate, verifies } from './certificate.ts'
 import type { CommitRequest, Comparison, Rendering, TreeNode } from './evidence.ts'
 import { certificateFailure, networkFailure, RequestFailure, TooManyApplications } from './failure.ts'
@@ -123,12 +123,6 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
   const repeats = createRepeats()
   const holdings = createHoldings()
 
-  /** What an answer said, where there is room for it beside all that others said. */
-  function held<T>(name: string, said: T): T {
-    if (!holdings.hold(name, said)) throw tooMuch(host)
-    return said
-  }
-
   /** Sends a request and hands the successful answer on; not found and not permitted are `undefined`. */
   async function send<T>(
     path: string,
@@ -190,7 +184,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         'NotArgoCD',
         `${host} answered about another application (${cut(oneLine(application.metadata.name), 100)}) than ${ref.name}`,
       )
-    return application && held(`looked at ${keyOf(ref)}`, application)
+    return application
   }
 
   async function manifests(
@@ -247,10 +241,7 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
     },
     async list(query, how) {
       const list = await getJson('applications', listParams(query), listSchema, how)
-      return itemsOf(list, query).map((item) => {
-        const application = parseAnswer(item, applicationSchema(), host)
-        return held(`looked at ${keyOf(application.metadata)}`, application)
-      })
+      return itemsOf(list, query).map((item) => parseAnswer(item, applicationSchema(), host))
     },
     async names(query, how) {
       const searchParams = { ...listParams(query), fields: 'items.metadata.name,items.metadata.namespace' }
@@ -271,7 +262,8 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
         throw new RequestFailure('NotArgoCD', `${host} does not let this account watch applications`)
       // Without a selector it tells of all that the account may see.
       const mostApplications = query.selector === undefined ? Number.POSITIVE_INFINITY : MOST_APPLICATIONS
-      const limits = { largestMessage: LARGEST_MESSAGE, mostApplications, repeats, holdings }
+      const { names } = query
+      const limits = { largestMessage: LARGEST_MESSAGE, mostApplications, names, repeats, holdings }
       yield* gathered(readEvents(response, host, limits), repeats.count())
     },
     async commit(ref, { revision, sourceIndex }, how) {
@@ -279,11 +271,11 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
       const commit = await getJson(path, { ...identity(ref), sourceIndex }, commitSchema, how)
       if (commit === undefined)
         throw new RequestFailure('Unreachable', `${host} does not know revision ${revision}`)
-      return held(`commit ${revision} of ${keyOf(ref)}`, commit)
+      return commit
     },
     async tree(ref, how) {
       const tree = await getJson(`${pathOf(ref)}/resource-tree`, identity(ref), treeSchema, how)
-      const nodes = (tree?.nodes ?? []).map(
+      return (tree?.nodes ?? []).map(
         ({ group, kind, namespace, name, uid, parentRefs, health, images, info, createdAt }) => ({
           group: group ?? undefined,
           kind: kind ?? undefined,
@@ -300,7 +292,6 @@ export function createArgoCD(connection: Connection, { version, readFile, secret
           createdAt: createdAt ?? undefined,
         }),
       )
-      return held(`tree of ${keyOf(ref)}`, nodes)
     },
     async compare(ref, { wanted, observed, several }, how) {
       const [one, other] = await Promise.all([
@@ -366,11 +357,6 @@ function itemsOf(list: z.output<ReturnType<typeof listSchema>> | undefined, quer
 }
 
 type SearchParams = Record<string, string | number | undefined>
-
-/** What tells applications apart here, as far as it is known. */
-function keyOf({ name, namespace }: { readonly name: string; readonly namespace?: string | undefined }) {
-  return applicationKey(name, namespace)
-}
 
 function pathOf({ name }: ApplicationRef): string {
   return `applications/${segment(name)}`

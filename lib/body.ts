@@ -133,11 +133,6 @@ export function tooLarge(host: string, limit: string): RequestFailure {
   )
 }
 
-/** More than there is room for, of all that was said so far. */
-export function tooMuch(host: string): RequestFailure {
-  return tooLarge(host, 'thousands of applications hold')
-}
-
 /** Reads the beginning of an error's body; whatever is wrong with it, there is the status to go by. */
 export async function readBeginning(response: Response, host: string, most: number): Promise<string> {
   const decoder = new TextDecoder()

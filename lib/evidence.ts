@@ -37,6 +37,8 @@ export interface Evidence {
   readonly refreshed: boolean
   /** Since then the hydrator, where there is one, has looked as well, which takes it longer. */
   readonly hydratorLooked: boolean
+  /** No refresh tells, and nothing has changed for so long that the application controller has looked since. */
+  readonly controllerLooked: boolean
   /** Commits by `commitKey`, as far as they were asked for. */
   readonly commits: ReadonlyMap<string, Commit | Problem>
   /** By the key of a {@link Comparison}. */
@@ -51,6 +53,7 @@ export interface Evidence {
 export const NO_EVIDENCE: Evidence = {
   refreshed: false,
   hydratorLooked: false,
+  controllerLooked: false,
   commits: new Map(),
   renderings: new Map(),
   tree: undefined,

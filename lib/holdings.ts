@@ -1,8 +1,8 @@
-/** What a run holds of what the server has said: never more than there is room for, whatever that says. */
+/** What a run holds of what a stream has said: never more than there is room for, whatever that says. */
 
 /**
- * All that is held of applications, their trees and commits, in bytes as {@link weightOf} estimates them. 5,000
- * applications may have 9 kB each, of which resources that are well take nothing.
+ * All that is held of applications a stream has told of, in bytes as {@link weightOf} estimates them: about three times
+ * their JSON, so that 5,000 applications may have 2.5 kB each of what a stream is asked for, 2,000 of them 7 kB.
  */
 export const MOST_HELD = 44 * 1024 * 1024
 

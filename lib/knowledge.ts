@@ -96,6 +96,8 @@ export interface Refreshes {
   readonly isAbsorbed: boolean
   /** The answer that says where tracked revisions point, and when it came. */
   readonly fresh: { readonly application: Application; readonly at: number } | undefined
+  /** What was compared, and when, in the last Application that is known to be from after that answer. */
+  readonly comparedAfter: string | undefined
 }
 
 export const NO_REFRESHES: Refreshes = {
@@ -113,6 +115,7 @@ export const NO_REFRESHES: Refreshes = {
   isTimed: false,
   isAbsorbed: false,
   fresh: undefined,
+  comparedAfter: undefined,
 }
 
 /** One application of the run. */

@@ -12,7 +12,7 @@ export function queryOf(target: Target): ApplicationQuery {
   const [only, ...more] = target.applications
   return only !== undefined && more.length === 0
     ? { name: only.name, namespace: only.namespace, project }
-    : { project }
+    : { project, names: new Set(target.applications.map(({ name }) => name)) }
 }
 
 /** Whether a stream cannot tell the applications of the run from others: nothing says what the server's namespace is. */

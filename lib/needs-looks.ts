@@ -1,5 +1,6 @@
 /** Why an application is asked for by itself. Pure. */
 
+import { REFRESH_ANNOTATION } from './application.ts'
 import { lacksResults } from './diagnosis.ts'
 import { looksFrom } from './failing.ts'
 import {
@@ -21,11 +22,15 @@ import {
   MANY_TIMES,
   MENTION_GRACE,
   READ_ANEW,
+  REFRESH_LOST,
   REQUEST_TIMEOUT,
   SHORTEST_PAUSE,
 } from './promises.ts'
+import { controllerLooksBy } from './staleness.ts'
+import { isOwnOverAt } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
+const SELDOMEST = READ_ANEW[READ_ANEW.length - 1] ?? NOT
 
 /** Looks that are due: each application for the most urgent reason. */
 export function looksNeeded(moment: Moment): Need {
@@ -66,9 +71,12 @@ function lookDueAt(known: Known, moment: Moment, isUrgentFailure: boolean): numb
     poll(known, moment),
     unmentioned(known, moment),
     readAnew(known, moment),
+    lostRefresh(known),
     contradiction(known),
     isUrgentFailure ? lastFailing(known, moment) : NOT,
     results(known),
+    afterOwn(known, moment),
+    settling(known),
     proof(known, moment),
     soak(known, moment),
   )
@@ -123,12 +131,25 @@ function missing({ sighting, lookedAt, idleLooks }: Known, knowledge: Knowledge)
   return lookedAt + Math.min(interval * 2 ** Math.max(idleLooks - 1, 0), LONGEST_MISSING_INTERVAL)
 }
 
-/** While something is unmet, though a stream lives: it may have lost a change. */
-function readAnew(known: Known, { aliveSince, isFew }: Moment): number {
-  const { met, sighting } = known
-  if (!isFew || aliveSince === undefined || met !== undefined || sighting?.application === undefined)
-    return NOT
-  return pausedLook(known, aliveSince)
+/**
+ * While something is unmet, though a stream lives: it may have lost a change. Of those that are met while another is
+ * waited for, that would be what fails now, which nobody waits for to the deadline.
+ */
+function readAnew(known: Known, { aliveSince, isFew, provableAt }: Moment): number {
+  const { met, sighting, lookedAt } = known
+  if (!isFew || aliveSince === undefined || sighting?.application === undefined) return NOT
+  if (met === undefined) return pausedLook(known, aliveSince)
+  return provableAt === undefined ? Math.max(lookedAt, aliveSince) + SELDOMEST : NOT
+}
+
+/**
+ * A refresh that nothing tells of may be lost on the way. Where it is lost only a request shows: a stream may be behind,
+ * and of many applications nobody would ask for as long as a refresh may take.
+ */
+function lostRefresh({ refreshes, sighting, lookedAt }: Known): number {
+  const annotations = sighting?.application?.metadata.annotations
+  if (!refreshes.isUnderWay || annotations === undefined || REFRESH_ANNOTATION in annotations) return NOT
+  return Math.max(refreshes.startedAt, lookedAt) + REFRESH_LOST + 1
 }
 
 /** After pauses that grow while looks bring nothing that the stream has not told. */
@@ -137,9 +158,16 @@ function pausedLook({ lookedAt, idleLooks }: Known, aliveSince: number): number 
   return Math.max(lookedAt, aliveSince) + pause
 }
 
+/** Nothing tells that the application controller has looked once more but that nothing has changed for a while. */
+function settling(known: Known): number {
+  return known.evidence.controllerLooked ? NOT : controllerLooksBy(known)
+}
+
 /** A stream and a request contradict each other, or it is not known whether what was seen is from after a refresh. */
 function contradiction(known: Known): number {
-  return known.isDoubtful || known.age === 'unknown' ? atOnce(known) : NOT
+  if (known.isDoubtful) return atOnce(known)
+  // A list is read again where a look shows that all is met, and could contradict that over and over.
+  return known.age === 'unknown' ? Math.max(atOnce(known), known.lookedAt + SHORTEST_PAUSE) : NOT
 }
 
 /** Now, where nothing was asked for since it was last seen; otherwise a little later, so that no answer is asked for over and over. */
@@ -166,6 +194,12 @@ function latestToFail({ applications }: Knowledge): number {
 /** Which hook or resource failed only a request shows, and without it a failed operation cannot be judged. */
 function results(known: Known): number {
   return lacksResults(known) ? atOnce(known) : NOT
+}
+
+/** What time alone tells of few, each of them by a look. */
+function afterOwn(known: Known, { isFew }: Moment): number {
+  const at = isOwnOverAt(known)
+  return isFew && known.lookedAt < at ? at : NOT
 }
 
 /** A yes rests on what was read since everything had become met; of many, a fresh stream has the time to tell. */

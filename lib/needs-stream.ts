@@ -2,10 +2,11 @@
 
 import { isAlone, type Knowledge, lostAt, NEVER } from './knowledge.ts'
 import { queryOf } from './members.ts'
-import type { Moment } from './moment.ts'
+import { type Moment, unsettled } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
 import { isCommitAwaited } from './needs-evidence.ts'
 import { FIRST_LOOK_GRACE, STREAM_ANEW } from './promises.ts'
+import { isOwnOverAt } from './sync-operation.ts'
 
 const NOT = Number.POSITIVE_INFINITY
 
@@ -64,8 +65,18 @@ function anewAt({ knowledge, isFew, provableAt, lastLookAt, aliveSince }: Moment
   return Math.min(
     streams.askedAt + pause,
     since(lastLookAt),
+    since(areOwnOverAt(knowledge)),
     provableAt === undefined ? NOT : since(provableAt),
   )
+}
+
+/** When nothing is waited for any more but what time alone tells of the run's own syncs; `Infinity`: something else is. */
+function areOwnOverAt({ applications, policy }: Knowledge): number {
+  if (policy.sync === undefined) return NOT
+  let last = NEVER
+  for (const known of unsettled(applications))
+    if (known.met === undefined) last = Math.max(last, isOwnOverAt(known))
+  return last === NEVER ? NOT : last
 }
 
 /** All is met in what the stream began with: nothing is to be gained from another. */

@@ -11,7 +11,7 @@ import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_I
 import { remembered } from './remembered.ts'
 import type { Request } from './requests.ts'
 import { isAuthorized, policyLine, policyObject, STAGE_ANNOTATION } from './sync-access.ts'
-import { idOf, isOutOfSight } from './sync-operation.ts'
+import { idOf, isOutOfSight, isUnderWay } from './sync-operation.ts'
 import { type Judgement, judge } from './sync-rules.ts'
 import type { SyncOrder } from './syncs.ts'
 import type { Sync } from './wanted.ts'
@@ -42,7 +42,10 @@ export function standOf(known: Known, moment: Moment): Stand {
   const from = freshFrom(known, moment)
   if (whole === undefined || syncing.seenAt === NEVER || syncing.seenAt < from)
     return { kind: 'unseen', lookAt: from }
-  return judged(known) ?? { kind: 'unseen', lookAt: from }
+  const judgement = judged(known) ?? ({ kind: 'unseen', lookAt: from } as const)
+  // One may have begun since that look, as a stream tells: it is waited for, whether or not it would be in the way still.
+  const hasBegun = judgement.kind === 'needed' && isUnderWay(applicationOf(known) ?? whole)
+  return hasBegun ? { ...judgement, isUnderWay: true } : judgement
 }
 
 /** Since when a request must have shown it: what Git holds now decides, and what is there after an operation. */

@@ -25,6 +25,7 @@ import { checkApplication, treeNeeded } from './predicates.ts'
 import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { type ObservedSource, observedSources } from './sources.ts'
+import { controllerLooksBy } from './staleness.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { isOwnOnRecord } from './sync-operation.ts'
@@ -36,24 +37,39 @@ const alone = remembered((streamed: Application) => completed(streamed, undefine
 
 type Context = Pick<Knowledge, 'policy' | 'applications' | 'seed'>
 
+/** An application that comes back is a new one: nothing that was learnt of the old one counts. */
+const NOTHING_LEARNT = {
+  whole: undefined,
+  failedOperation: undefined,
+  evidence: NO_EVIDENCE,
+  treeAsOf: NEVER,
+  treeAskedAt: NEVER,
+  refreshes: NO_REFRESHES,
+} as const
+
+/** And one that has been replaced while nobody looked has not been seen in any state yet. */
+const NOTHING_SEEN = {
+  ...NOTHING_LEARNT,
+  failedAfter: NEVER,
+  judged: undefined,
+  met: undefined,
+  suspended: undefined,
+  failing: undefined,
+  paused: undefined,
+  provenAt: NEVER,
+} as const
+
+/** Whether another application stands under the name by now; one that does not tell its `uid` is the same. */
+function isReplaced({ sighting }: Known, { application }: Sighting): boolean {
+  const [was, is] = [sighting?.application?.metadata.uid, application?.metadata.uid]
+  return was !== undefined && is !== undefined && was !== is
+}
+
 /** Takes in that an application was seen, by whichever way that came last. */
-export function sighted(known: Known, seen: Sighting, now: number, context: Context): Known {
-  // An application that comes back is a new one: nothing that was learnt of the old one counts.
+export function sighted(was: Known, seen: Sighting, now: number, context: Context): Known {
   if (seen.application === undefined)
-    return assessed(
-      {
-        ...known,
-        sighting: seen,
-        whole: undefined,
-        failedOperation: undefined,
-        evidence: NO_EVIDENCE,
-        treeAsOf: NEVER,
-        treeAskedAt: NEVER,
-        refreshes: NO_REFRESHES,
-      },
-      now,
-      context,
-    )
+    return assessed({ ...was, ...NOTHING_LEARNT, sighting: seen }, now, context)
+  const known = isReplaced(was, seen) ? { ...was, ...NOTHING_SEEN } : was
   const isWhole = isRequested(seen)
   const told = isWhole
     ? seen.application
@@ -125,6 +141,8 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
   const isNews = digest(seen.application) !== digest(sighting?.application)
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
+  // Which of two was there first, another look tells.
+  if (isReplaced(known, seen)) return { ...after, ...counted, isDoubtful: true }
   const [was, is] = [known.met !== undefined, after.met !== undefined]
   const { whole, provenAt, syncing } = after
   if (was !== is) {
@@ -157,6 +175,7 @@ export function refreshed(known: Known, seen: Sighting, now: number, context: Co
   const { sighting } = known
   const after = sighted(known, seen, now, context)
   if (sighting === undefined || sighting.at <= seen.asOf) return after
+  if (isReplaced(known, seen)) return { ...after, isDoubtful: true }
   if (REFRESH_ANNOTATION in (sighting.application?.metadata.annotations ?? {})) return after
   const { whole, syncing } = after
   const told = assessed({ ...known, whole, syncing }, now, context)
@@ -170,12 +189,17 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
   if (sighting === undefined) return known
   const { application, asOf, at } = sighting
   const age = ageOf(known)
+  const refreshes = withCompared(known, age)
   const refreshed = policy.refresh === 'none' || age === 'after'
   const before = known.evidence
   const hydratorLooked =
     before.hydratorLooked || (refreshed && application !== undefined && hasHydratorLooked(application))
-  const isKnown = refreshed === before.refreshed && hydratorLooked === before.hydratorLooked
-  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked }
+  const controllerLooked = now >= controllerLooksBy(known)
+  const isKnown =
+    refreshed === before.refreshed &&
+    hydratorLooked === before.hydratorLooked &&
+    controllerLooked === before.controllerLooked
+  const evidence = isKnown ? before : { ...before, refreshed, hydratorLooked, controllerLooked }
   // The same of the same, as most of what a stream begins with anew.
   const { judged, syncing } = known
   const isSame =
@@ -211,6 +235,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     ...known,
     evidence,
     age,
+    refreshes,
     checks,
     judged: { application, evidence, syncing },
     met,
@@ -365,9 +390,10 @@ export function confirmed(known: Known, at: number): Known {
 /**
  * Whether the application was seen after the fresh evidence of where tracked revisions point. A request is answered
  * from the cluster, so what was asked for after that is newer. Streams and lists are fed by a cache: what they bring
- * may be older than what has come back already, and only `reconciledAt`, in whole seconds, tells.
+ * may be older than what has come back already, and only `reconciledAt`, in whole seconds, tells; within a second, that
+ * it is what a request has shown.
  */
-function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
+function ageOf({ sighting, refreshes: { fresh, comparedAfter } }: Known): Known['age'] {
   const application = sighting?.application
   if (fresh === undefined || sighting === undefined || application === undefined) return 'before'
   if (application === fresh.application || (isRequested(sighting) && sighting.asOf >= fresh.at))
@@ -376,9 +402,21 @@ function ageOf({ sighting, refreshes: { fresh } }: Known): Known['age'] {
   const now = parseTime(application.status.reconciledAt)
   if (now > then) return 'after'
   if (now < then) return 'before'
-  return observedRevisions(application).join(' ') === observedRevisions(fresh.application).join(' ')
-    ? 'after'
-    : 'unknown'
+  const compared = comparedIn(application)
+  return compared === comparedIn(fresh.application) || compared === comparedAfter ? 'after' : 'unknown'
+}
+
+/** What a request has shown after the fresh evidence, a list or a stream may tell again. */
+function withCompared({ sighting, refreshes }: Known, age: Known['age']): Known['refreshes'] {
+  const application = sighting?.application
+  if (age !== 'after' || sighting === undefined || application === undefined || !isRequested(sighting))
+    return refreshes
+  const comparedAfter = comparedIn(application)
+  return comparedAfter === refreshes.comparedAfter ? refreshes : { ...refreshes, comparedAfter }
+}
+
+function comparedIn(application: Application): string {
+  return `${application.status.reconciledAt ?? ''} ${observedRevisions(application).join(' ')}`
 }
 
 /** Whether it is the answer to a request for the one application, which tells all of it. */

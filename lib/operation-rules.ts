@@ -78,13 +78,15 @@ function withOperation(application: Application, operationState: OperationState)
 /**
  * The last operation that ended and was no dry run, where it failed; `before`: while there is no later one. Where one
  * of its hooks failed, or its results are not known, only one that succeeded is a later one, or one whose hooks failed
- * as well: what failed before its hooks, or is of some resources only, has not run them.
+ * as well: what failed before its hooks, or is of some resources only, has not run them. So it is with an attempt that
+ * is to be followed by another: Argo CD drops its results when that begins (`processRequestedAppOperation`).
  */
 export function failedOperation(
   { status: { operationState } }: Application,
   before: OperationState | undefined,
 ): OperationState | undefined {
-  if (operationState === undefined || isDryRun(operationState) || !hasEnded(operationState)) return before
+  if (operationState === undefined || isDryRun(operationState)) return before
+  if (!hasEnded(operationState)) return failedAttempt(operationState, before)
   const hasSucceeded = operationState.phase === 'Succeeded'
   const isToldMore = before?.syncResult?.resources === undefined && isOneAttempt(before, operationState)
   if (before !== undefined && mayHaveFailedHook(before) && !isToldMore) {
@@ -93,6 +95,23 @@ export function failedOperation(
   }
   const isLocal = (operationState.operation.sync?.manifests ?? 0) !== 0
   return hasSucceeded || isLocal ? undefined : operationState
+}
+
+/**
+ * Likewise the last attempt of an operation in progress, as the end of it, where it may have failed in a hook: one that
+ * is under way has results of its own by and by, which tell where they are known.
+ */
+function failedAttempt(
+  state: OperationState,
+  before: OperationState | undefined,
+): OperationState | undefined {
+  const attempt = { ...state, phase: 'Failed' }
+  const isToldMore = before?.syncResult?.resources === undefined && isOneAttempt(before, attempt)
+  const last = isToldMore ? undefined : before
+  if (!attemptHasFailed(state) || !mayHaveFailedHook(attempt)) return last
+  const isKnown = failedOf(attempt).some(isHook)
+  const isUnknown = state.finishedAt !== undefined && !(last !== undefined && mayHaveFailedHook(last))
+  return isKnown || isUnknown ? attempt : last
 }
 
 function mayHaveFailedHook(state: OperationState): boolean {

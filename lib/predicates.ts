@@ -82,7 +82,7 @@ export function checkApplication(
   add('Deleting', notDeleting(application))
   add('OperationInProgress', noOperationInProgress(application))
   add('OperationFailed', operationSucceeded(application, { identified, isWanted }))
-  add('StatusStale', statusIsFresh(application))
+  add('StatusStale', statusIsFresh(application, evidence))
   add('Conditions', noErrorConditions(application))
   add('Hydrating', notHydrating(application))
   add('OutOfSync', synced(application, { identified, isWanted }))

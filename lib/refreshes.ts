@@ -61,6 +61,7 @@ export function refreshServed(
     futile: isRead && !isFresh ? refreshes.futile + 1 : refreshes.futile,
     reconciledAt: reconciledAt ?? refreshes.reconciledAt,
     fresh: isFresh ? { application, at: now } : refreshes.fresh,
+    comparedAfter: isFresh ? undefined : refreshes.comparedAfter,
   }
 }
 

@@ -18,6 +18,8 @@ export interface ApplicationQuery {
   readonly namespace?: string | undefined
   readonly project?: string | undefined
   readonly selector?: string | undefined
+  /** Of all that it brings, only those with these names are meant; Argo CD cannot be asked for several. */
+  readonly names?: ReadonlySet<string> | undefined
 }
 
 /** A change of one application; ADDED also begins each stream, once for every application that matches. */

@@ -1,7 +1,9 @@
 /** What has ended since an application was last reconciled, so that its status is about what there was before. */
 
 import { type Application, observedRevisions } from './application.ts'
+import type { Known } from './knowledge.ts'
 import { endedOperation, operationIsForOtherRevisions } from './operation-rules.ts'
+import { SYNC_OVER } from './promises.ts'
 import { remembered } from './remembered.ts'
 import { sameRevision } from './revision.ts'
 import { parseTime } from './time.ts'
@@ -13,6 +15,8 @@ export interface Unreconciled {
   readonly finishedAt: string
   /** It ended in the second in which the last comparison began. */
   readonly isOfOneSecond: boolean
+  /** Where no refresh tells, time does: nothing tells when a hydrator has looked. */
+  readonly settles: boolean
 }
 
 /**
@@ -36,10 +40,22 @@ export const unreconciled = remembered((application: Application): Unreconciled 
   return isThere ? undefined : since('hydration', application, hydration.finishedAt, () => true)
 })
 
+/**
+ * When the application controller has compared once more after the end of the last operation, where no refresh tells:
+ * it does after each (`processRequestedAppOperation`), but `reconciledAt` stays where that falls into the same second,
+ * and the next comparison that moves it may be minutes away. `Infinity` where nothing waits for that.
+ */
+export function controllerLooksBy({ sighting, refreshes, changedAt }: Known): number {
+  if (refreshes.answered > 0 || refreshes.isUnderWay) return Number.POSITIVE_INFINITY
+  const application = sighting?.application
+  const ended = application === undefined ? undefined : unreconciled(application)
+  return ended?.settles === true ? changedAt + SYNC_OVER : Number.POSITIVE_INFINITY
+}
+
 /** @param isOther whether another revision was found than what came of it */
 function since(
   what: Unreconciled['what'],
-  { status }: Application,
+  { spec, status }: Application,
   finishedAt: string | undefined,
   isOther: () => boolean,
 ): Unreconciled | undefined {
@@ -49,5 +65,6 @@ function since(
   // Nothing rests on it where that is not said to be Synced.
   const mayBeBefore = isOfOneSecond && status.sync.status === 'Synced' && isOther()
   if (reconciled > finished || (isOfOneSecond && !mayBeBefore)) return undefined
-  return { what, finishedAt: finishedAt ?? 'unknown', isOfOneSecond }
+  const settles = isOfOneSecond && what === 'operation' && spec.sourceHydrator === undefined
+  return { what, finishedAt: finishedAt ?? 'unknown', isOfOneSecond, settles }
 }

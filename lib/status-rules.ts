@@ -10,6 +10,7 @@ import {
 } from './application.ts'
 import { type Finding, failing, met, pending } from './check.ts'
 import { equivalent } from './equality.ts'
+import type { Evidence } from './evidence.ts'
 import type { ReleaseContext } from './operation-rules.ts'
 import { because, nameOf, some } from './phrase.ts'
 import { type ObservedSource, observedSources } from './sources.ts'
@@ -26,9 +27,9 @@ export function notDeleting({ metadata }: Application): Finding {
  * to be from after the last operation. Argo CD assesses health in another loop than the one that syncs, so straight
  * after a sync health can still be the health from before it. Equal seconds count: the reconcile is queued after
  * the end of the operation is written (as in Kargo's own health checker), unless another revision was found than the
- * one synced. A dry run queues none, and changes nothing. So it is with what is hydrated, which is another loop's.
+ * one synced, and no time has passed. A dry run queues none, and changes nothing. So it is with what is hydrated, which is another loop's.
  */
-export function statusIsFresh(application: Application): Finding {
+export function statusIsFresh(application: Application, { controllerLooked }: Evidence): Finding {
   const { metadata, spec, status } = application
   if (REFRESH_ANNOTATION in metadata.annotations)
     return pending('a refresh is asked for and the application controller has not done it yet')
@@ -64,7 +65,7 @@ export function statusIsFresh(application: Application): Finding {
         'after a sync of local manifests (argocd app sync --local), so Synced says nothing about what is in Git',
     )
   const ended = unreconciled(application)
-  if (ended !== undefined)
+  if (ended !== undefined && !(ended.settles && controllerLooked))
     return pending(
       `${ended.what === 'operation' ? 'health' : 'the status'} ${ended.isOfOneSecond ? 'may be' : 'is'} from before ` +
         `the end of the last ${ended.what} (${ended.finishedAt === 'unknown' ? 'end unknown' : ended.finishedAt}; ` +

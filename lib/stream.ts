@@ -3,11 +3,11 @@
 import { createParser } from 'eventsource-parser'
 import * as z from 'zod/mini'
 import { applicationKey } from './application.ts'
-import { bytesOf, checkValues, countValues, tooMuch } from './body.ts'
+import { bytesOf, checkValues, countValues } from './body.ts'
 import { CHARACTERS_OF_A_VALUE, haveRead } from './clearing.ts'
 import { systemClock } from './clock.ts'
 import { RequestFailure, TooManyApplications } from './failure.ts'
-import type { Holdings } from './holdings.ts'
+import { type Holdings, MOST_HELD } from './holdings.ts'
 import { lazily } from './lazily.ts'
 import type { Repeats } from './repeats.ts'
 import type { WatchEvent } from './requests.ts'
@@ -47,6 +47,8 @@ export interface StreamLimits {
   readonly largestMessage: number
   /** How many applications it may tell of that are still there; `Infinity` where it is about more than was asked. */
   readonly mostApplications: number
+  /** Only applications with these names are told of; `undefined`: all. */
+  readonly names: ReadonlySet<string> | undefined
   /** What earlier streams of the run have said. */
   readonly repeats: Repeats
   readonly holdings: Holdings
@@ -62,7 +64,7 @@ export interface StreamLimits {
 export async function* readEvents(
   response: Response,
   host: string,
-  { largestMessage, mostApplications, repeats, holdings }: StreamLimits,
+  { largestMessage, mostApplications, names, repeats, holdings }: StreamLimits,
 ): AsyncGenerator<readonly WatchEvent[]> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('text/event-stream')) {
@@ -87,21 +89,25 @@ export async function* readEvents(
     onEvent({ data }) {
       lines = 0
       const repeated = repeats.find(data)
-      const event = repeated ?? parseMessage(data, host)
+      const event = repeated ?? parseMessage(data, host, names)
       // What has been said before leaves its text alone.
       haveRead(data.length + (repeated === undefined ? CHARACTERS_OF_A_VALUE * countValues(data) : 0))
-      if (event === undefined) return
+      if (event === undefined) {
+        // What is said of others shows that it lives.
+        keptAlive = true
+        return
+      }
       const { name, namespace } = event.application.metadata
       const key = applicationKey(name, namespace)
       if (event.type === 'DELETED') {
         told.delete(key)
         repeats.forget(event.application)
-        holdings.release(`told ${key}`)
+        holdings.release(key)
       } else {
         told.add(key)
         if (told.size > mostApplications) throw new TooManyApplications()
         if (repeated === undefined) {
-          if (!holdings.hold(`told ${key}`, event.application)) throw tooMuch(host)
+          if (!holdings.hold(key, event.application)) throw tooMuch(host, told.size)
           repeats.keep(data, event.application)
         }
       }
@@ -205,7 +211,21 @@ function linesIn(text: string): number {
   return lines
 }
 
-function parseMessage(data: string, host: string): WatchEvent | undefined {
+/** A run that is told of more than it has room for goes on without a stream. */
+function tooMuch(host: string, count: number): RequestFailure {
+  const room = `${MOST_HELD / 1024 / 1024} MiB`
+  return new RequestFailure(
+    'Unreachable',
+    `${host} tells in the stream of changes of ${count} applications, of which ${room} is all that is held; verify fewer in one run`,
+  )
+}
+
+/** `undefined`: nothing that is meant. */
+function parseMessage(
+  data: string,
+  host: string,
+  names: ReadonlySet<string> | undefined,
+): WatchEvent | undefined {
   const unreadable = () =>
     new RequestFailure('NotArgoCD', `${host} sent a message in the stream of changes that is not Argo CD's`)
   checkValues(data, host)
@@ -227,7 +247,14 @@ function parseMessage(data: string, host: string): WatchEvent | undefined {
   if (result === null || result === undefined) throw unreadable()
   // A kind of change that nobody knows says nothing; the application's state comes with the next one.
   if (!CHANGES.has(result.type)) return undefined
+  if (names !== undefined && isStranger(result.application, names)) return undefined
   const application = applicationSchema().safeParse(result.application)
   if (!application.success) throw unreadable()
   return { type: result.type as WatchEvent['type'], application: application.data }
+}
+
+/** Whether it is readable as far as its name, and has another one. */
+function isStranger(application: unknown, names: ReadonlySet<string>): boolean {
+  const { metadata } = (application ?? {}) as { readonly metadata?: { readonly name?: unknown } | null }
+  return typeof metadata?.name === 'string' && !names.has(metadata.name)
 }

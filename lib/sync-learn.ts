@@ -5,7 +5,7 @@ import type { Check } from './check.ts'
 import type { Knowledge, Known, Sighting } from './knowledge.ts'
 import { SYNC_ANEW, SYNC_SETTLE } from './promises.ts'
 import { carried, hasEnded, identified, idOf, isForTarget, isUnderWay } from './sync-operation.ts'
-import { judge } from './sync-rules.ts'
+import { targetUnderWay } from './sync-rules.ts'
 import { NO_SYNCING, type OwnSync, type SyncAnswer, type Syncing, type SyncOrder } from './syncs.ts'
 
 type Context = Pick<Knowledge, 'policy' | 'seed'>
@@ -199,8 +199,8 @@ function endOf({ status: { operationState } }: Application, { at }: Seen): numbe
 function adoptedForRevisions(known: Known, application: Application, seen: Seen): OwnSync | undefined {
   const state = application.status.operationState
   if (!seen.isRequested || state?.startedAt === undefined || hasEnded(state.phase)) return undefined
-  const judgement = judge(application, known.wanted, known.evidence, seen.checks())
-  if (judgement.kind !== 'needed' || !isForTarget(application, judgement.target)) return undefined
+  const target = targetUnderWay(application, known.wanted, known.evidence, seen.checks())
+  if (target === undefined || !isForTarget(application, target)) return undefined
   return { ...adopted(known, application, undefined, seen), isAdopted: true }
 }
 

@@ -1,6 +1,7 @@
 /** Whose an operation is, what it is for and how it stands. Pure. */
 
 import { type Application, observedRevisions } from './application.ts'
+import { isMet } from './check.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import type { Knowledge, Known } from './knowledge.ts'
 import { operatedRevisions } from './operation-rules.ts'
@@ -9,6 +10,8 @@ import { sameRevision } from './revision.ts'
 import { revisionContext, tracks } from './sources.ts'
 import type { OwnSync, SyncTarget } from './syncs.ts'
 import { parseTime } from './time.ts'
+
+const NOT = Number.POSITIVE_INFINITY
 
 /** Argo CD's own test (`SyncPolicy.IsAutomatedSyncEnabled`). */
 export function isAutomated({ spec: { syncPolicy } }: Application): boolean {
@@ -100,6 +103,16 @@ export function isAfterOwn({ syncing: { own }, refreshes, sighting }: Known, now
   if (refreshes.answered > 0 && refreshes.servedAskedAt >= own.endedAt)
     return sighting.asOf >= refreshes.servedAskedAt
   return now >= own.endedAt + SYNC_OVER
+}
+
+/**
+ * When time alone tells that what is seen is from after the end of the run's own operation; `Infinity`: that is not
+ * waited for. Nothing has to change until then, so somebody has to look.
+ */
+export function isOwnOverAt({ syncing: { own }, checks }: Known): number {
+  if (own?.phase !== 'Succeeded' || own.endedAt === undefined || own.isFollowed) return NOT
+  const isStale = checks.some((check) => check.code === 'StatusStale' && !isMet(check))
+  return isStale ? own.endedAt + SYNC_OVER : NOT
 }
 
 /** The revisions that an operation of a run was for, as far as they are known. */

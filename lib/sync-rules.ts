@@ -91,6 +91,27 @@ export function judge(
   return isRollingOut ? { kind: 'nothing' } : needed
 }
 
+/**
+ * What a sync that is under way has to be for, to be as good as one that a run would start: what is needed, or, where
+ * all that a sync brings is there already and only hooks still run, what has been brought. `undefined`: nothing is.
+ *
+ * @param checks its checks by the same evidence
+ */
+export function targetUnderWay(
+  application: Application,
+  wanted: Wanted,
+  evidence: Evidence,
+  checks: readonly Check[],
+): SyncTarget | undefined {
+  if (isAutomated(application)) return undefined
+  const judgement = judge(application, wanted, evidence, checks)
+  if (judgement.kind === 'needed') return judgement.target
+  const isDeleting = checks.some((check) => check.code === 'Deleting' && !isMet(check))
+  if (judgement.kind !== 'nothing' || isDeleting) return undefined
+  const target = targetOf(application, wanted, evidence, true)
+  return 'misfit' in target ? undefined : target
+}
+
 /** Whether commits or renderings that decide are not known yet. */
 function isAwaited(application: Application, wanted: Wanted, evidence: Evidence): boolean {
   return (

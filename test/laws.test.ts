@@ -71,6 +71,7 @@ const PROBLEMS: Readonly<Record<string, JsonObject>> = {
 const evidence = fc.record<Evidence>({
   refreshed: fc.boolean(),
   hydratorLooked: fc.boolean(),
+  controllerLooked: fc.boolean(),
   commits: fc.constantFrom(
     new Map(),
     new Map([[`0:${SHA.b}`, { message: 'x', author: undefined, tags: ['v1'] }]]),

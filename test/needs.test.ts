@@ -1,6 +1,7 @@
 /** Why something is asked for: a table a need, from what is known to whether it is due, and when it will be. */
 
 import { describe, expect, test } from 'bun:test'
+import type { Application } from '../lib/application.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
 import { node, parsed, SHA, wanting } from './fixtures.ts'
@@ -24,6 +25,19 @@ const web = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...polic
 const two = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...policy }, named('web', 'api'))
 const NAMES = Array.from({ length: 30 }, (_, i) => `a${i}`)
 const many = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...policy }, named(...NAMES))
+/** One of two is met, by a stream, and the other was looked at since. */
+const oneOfTwo = () =>
+  two()
+    .stream(0)
+    .tells(0, met, app('api', SHA.a))
+    .look(29 * S, 'api', app('api', SHA.a))
+/** One of many is refreshed, and a stream tells of it. */
+const askingOfMany = (at: number, told: Application) =>
+  many({ refresh: 'normal' })
+    .stream(0)
+    .tells(0, ...NAMES.map((name) => app(name, SHA.a)))
+    .refreshStarts(0, 'a0')
+    .tells(at, told)
 const selecting = (policy: Partial<Policy> = {}) => new History({ ...MINUTES, ...policy }, SELECTED)
 
 /** What is known, when, and the keys that are due then. */
@@ -115,6 +129,8 @@ describe('looks', () => {
       15 * S - 1,
       [],
     ],
+    ['met, while another is waited for: after half a minute', oneOfTwo(), 30 * S, LOOK],
+    ['and not before', oneOfTwo(), 30 * S - 1, []],
     [
       'anew after 5 s where it brought what the stream had not told',
       web()
@@ -164,6 +180,22 @@ describe('looks', () => {
         .look(5 * S, 'web', met),
       7 * S,
       LOOK,
+    ],
+    [
+      'a refresh of one of many that the stream tells nothing of: not while it may be behind',
+      askingOfMany(0, app('a0', SHA.a)),
+      10 * S,
+      [],
+    ],
+    ['then that one: it may be lost', askingOfMany(0, app('a0', SHA.a)), 10 * S + 1, ['look:argocd/a0']],
+    [
+      'one that it tells of is under way',
+      askingOfMany(S, {
+        ...app('a0', SHA.a),
+        metadata: { ...app('a0', SHA.a).metadata, annotations: { 'argocd.argoproj.io/refresh': 'normal' } },
+      }),
+      10 * S + 1,
+      [],
     ],
     [
       'a contradiction with the stream: at once',

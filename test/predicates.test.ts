@@ -393,6 +393,19 @@ table('StatusStale', [
 table('OutOfSync', [
   ['Synced', parsed(), 'met'],
   ['OutOfSync', status({ sync: { status: 'OutOfSync' } }), 'pending', 'OutOfSync'],
+  [
+    'OutOfSync, by resources that are healthy, or have no health',
+    status({
+      sync: { status: 'OutOfSync' },
+      resources: [
+        { kind: 'Deployment', name: 'web', status: 'OutOfSync', health: { status: 'Healthy' } },
+        { kind: 'Service', name: 'web', status: 'Synced' },
+        { kind: 'ConfigMap', name: 'flags', status: 'OutOfSync' },
+      ],
+    }),
+    'pending',
+    'OutOfSync (Deployment web, ConfigMap flags)',
+  ],
   ['Unknown', status({ sync: { status: 'Unknown' } }), 'pending'],
   ['absent', status({ sync: { status: null } }), 'pending'],
   ['a status that nobody knows', status({ sync: { status: 'SyncedIsh' } }), 'pending'],

@@ -391,6 +391,66 @@ describe('a refresh', () => {
   })
 })
 
+describe('without refreshes, a status from the second in which a sync to another commit ended', () => {
+  const put = (scene: Scene, change: JsonObject = {}) =>
+    scene.put(
+      'web',
+      SHA.b,
+      merge(
+        {
+          status: {
+            reconciledAt: '2030-01-01T00:00:01Z',
+            operationState: { finishedAt: '2030-01-01T00:00:01Z', syncResult: { revision: SHA.a } },
+          },
+        },
+        change,
+      ),
+    )
+  const REFUSING = (scene: Scene) => {
+    scene.argocd.refuse = ({ call }) => {
+      if (call === 'refresh')
+        throw new RequestFailure('Unauthorized', 'admission webhook "x" denied the request')
+    }
+  }
+
+  test.each([
+    ['that are off', { refresh: 'none', watch: true }, () => {}],
+    ['that are off, polled', { refresh: 'none' }, () => {}],
+    ['that are refused', { refresh: 'normal' }, REFUSING],
+  ] as const)(
+    'is taken for one after it when nothing has changed for a while: %s',
+    async (_, policy, prepare) => {
+      const scene = new Scene()
+      prepare(scene)
+      put(scene)
+      await scene.start({ timeout: 60 * SECOND, ...policy }).pass(9)
+      expect(scene.ending).toBeUndefined()
+      await scene.pass(7)
+      expect(scene.ending).toEqual(VERIFIED)
+    },
+  )
+
+  test('waits on where something changes', async () => {
+    const scene = new Scene()
+    put(scene)
+    await scene.start({ refresh: 'none', timeout: 60 * SECOND, interval: SECOND }).pass(8)
+    put(scene, degraded)
+    await scene.pass(2)
+    put(scene)
+    await scene.pass(8)
+    expect(scene.ending).toBeUndefined()
+    await scene.pass(4)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
+  test('is from before it where reconciled in the second before', async () => {
+    const scene = new Scene()
+    put(scene, { status: { reconciledAt: '2030-01-01T00:00:00Z' } })
+    await scene.start({ refresh: 'none', timeout: 60 * SECOND }).pass(61)
+    expect(scene.ending).toMatchObject({ kind: 'timed-out' })
+  })
+})
+
 test('a stream that is never answered is given up like one that is silent, and opened again', async () => {
   const scene = new Scene()
   scene.put('web', SHA.a)
@@ -573,6 +633,37 @@ describe('a failed hook that another operation hides', () => {
     scene.put('web', before === failed ? SHA.b : SHA.a, before)
     await scene.start().pass(1)
     scene.put('web', SHA.b, unapplied)
+    await scene.pass(10)
+    expect(scene.ending).toEqual(ending)
+  })
+
+  // Argo CD waits for the next attempt with phase Running, and the results of the last one are those of the operation.
+  const attempted = (results: JsonObject) =>
+    merge(merge(failed, results), { status: { operationState: { phase: 'Running', retryCount: 1 } } })
+  const retried = merge(unapplied, { status: { operationState: { retryCount: 1 } } })
+  const another = { status: { operationState: { startedAt: '2026-01-01T00:00:00Z' } } }
+
+  test.each([
+    [
+      'is held against the release, though a later attempt came to no hook',
+      attempted({}),
+      retried,
+      undefined,
+    ],
+    ['so is one of an operation whose end nobody saw', attempted({}), merge(unapplied, another), undefined],
+    ['or a dry run has taken its place', attempted({}), dryRun, undefined],
+    [
+      'is made up for by a later attempt that succeeds',
+      attempted({}),
+      operation('Succeeded', {}, 'Succeeded'),
+      VERIFIED,
+    ],
+    ['is none where the attempt before came to no hook either', attempted(unapplied), retried, VERIFIED],
+  ])('%s', async (_, before, after, ending) => {
+    const scene = new Scene()
+    scene.put('web', SHA.c, before)
+    await scene.start({ failAfter: 300 * SECOND }).pass(1)
+    scene.put('web', SHA.b, after)
     await scene.pass(10)
     expect(scene.ending).toEqual(ending)
   })

@@ -51,6 +51,31 @@ describe('fresh evidence', () => {
     expect(one.known().evidence.refreshed).toBe(false)
     expect(one.decide(SECOND)).toBeUndefined()
   })
+  test('is what a list tells again that a request has shown within the second of the answer', () => {
+    const wanted = wanting({ revision: 'main' })
+    const target: Target = {
+      kind: 'selector',
+      selector: 'a=b',
+      min: 1,
+      namespace: undefined,
+      project: undefined,
+      wanted,
+    }
+    const one = new History({ refresh: 'normal', timeout: 600 * SECOND }, target)
+    const later = merged(reconciled(2), { sync: { revision: SHA.b } })
+    one.list(0, [reconciled(0)]).refresh(0, SECOND, 'web', reconciled(1))
+    one.refresh(2 * SECOND, 3 * SECOND, 'web', reconciled(2)).list(4 * SECOND, [later])
+    expect(one.known().age).toBe('unknown')
+    one.look(5 * SECOND, 'web', later).list(6 * SECOND, [later])
+    expect(one.known().age).toBe('after')
+    expect(one.decide(6 * SECOND)).toEqual({ kind: 'verified' })
+    // Another answer is evidence of its own, and says anew what comes after it.
+    one.refresh(7 * SECOND, 8 * SECOND, 'web', reconciled(3))
+    expect(one.list(9 * SECOND, [merged(reconciled(3), { sync: { revision: SHA.b } })]).known().age).toBe(
+      'unknown',
+    )
+    expect(one.list(10 * SECOND, [later]).known().age).toBe('before')
+  })
   test('is the answer to one that was asked for after another was answered', () => {
     const one = history().refresh(0, SECOND, 'web', reconciled(1))
     one.refresh(2 * SECOND, 3 * SECOND, 'web', reconciled(2))

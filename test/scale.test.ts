@@ -4,9 +4,10 @@
  */
 
 import { describe, expect, test } from 'bun:test'
-import { ArgoCDServer } from './argocd/server.ts'
+import { ArgoCDServer, application } from './argocd/server.ts'
 import { benchApplication, type Churn, churn, HEALTHY, nameOf, REVISION, SELECTOR } from './bench/scene.ts'
 import { connect, type Environment, run, runJson, start, waitFor } from './executable.ts'
+import { SHA } from './fixtures.ts'
 
 const THOUSAND = 1000
 const AT_ONCE = 8
@@ -247,4 +248,52 @@ test('three hundred names without a stream are asked for at most eight at once, 
   expect(rest).toEqual({})
   expect(application).toBeWithin(2 * SOME - 1, 2.5 * SOME)
   expect(together.most).toBe(AT_ONCE)
+})
+
+/** As large as an ordinary one, in what a stream is asked for. */
+function ordinary(name: string, { labels = {}, values = 'x'.repeat(600) } = {}) {
+  const source = {
+    repoURL: 'https://git.example.com/platform/gitops.git',
+    path: 'clusters/prod-eu-1/team/payments',
+    targetRevision: 'main',
+    helm: { values },
+  }
+  const past = Array.from({ length: 10 }, (_, id) => ({ id, revision: `${id}`.padStart(40, 'a') }))
+  return application(
+    { name, revision: SHA.a },
+    {
+      metadata: { labels },
+      spec: { source },
+      status: { sync: { comparedTo: { source } }, history: past },
+    },
+  )
+}
+
+describe('thousands of ordinary applications', () => {
+  test('of others are not in the way of two that were named', async () => {
+    await using server = await ArgoCDServer.start()
+    for (let i = 0; i < 8000; i++) server.apply(ordinary(`of-others-${i}`, { values: 'x'.repeat(3000) }))
+    for (const name of ['web', 'api']) server.apply(ordinary(name, { values: 'x'.repeat(50_000) }))
+    server.update('web', { status: { health: { status: 'Progressing' } } })
+    const env = { ARGOCD_APP_NAME: 'web,api', KPCEA_TARGET_REVISION: SHA.a, KPCEA_TIMEOUT: '50' }
+    const running = start(connect(server, env))
+    await waitFor(() => server.requests.some(({ route, bytesSent }) => route === 'stream' && bytesSent > 0))
+    await Bun.sleep(2000)
+    server.update('web', HEALTHY)
+    expect(await running.finished).toMatchObject({ code: 0 })
+    expect(requestsOf(server).stream).toBe(1)
+  })
+
+  test('are verified where the stream is cut, and no other is to be had', async () => {
+    await using server = await ArgoCDServer.start()
+    for (let i = 0; i < 3000; i++) server.apply(ordinary(`web-${i}`, { labels: { team: 'web' } }))
+    server.update('web-7', { status: { health: { status: 'Progressing' } } })
+    const env = { KPCEA_SELECTOR: 'team=web', KPCEA_TARGET_REVISION: SHA.a, KPCEA_TIMEOUT: '50' }
+    const running = start(connect(server, { ...env, KPCEA_INTERVAL: '2' }))
+    await waitFor(() => running.said().includes('NotHealthy'))
+    server.fault({ route: 'stream' }, { kind: 'answer', status: 503 })
+    server.dropConnections()
+    server.update('web-7', HEALTHY)
+    expect(await running.finished).toMatchObject({ code: 0 })
+  })
 })

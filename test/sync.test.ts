@@ -339,6 +339,22 @@ describe('operations of others', () => {
     expect(posts()).toHaveLength(1)
   })
 
+  test('one that has begun since it was looked at is waited for as well', async () => {
+    manual({}, OUT_OF_SYNC)
+    const { finished, said } = start(env({ ARGOCD_APP_NAME: 'web,api', KPCEA_INTERVAL: '60' }))
+    await waitFor(() => said().includes('web: OutOfSync') && said().includes('NotFound'))
+    await waitFor(() => server.requests.some(({ name, query }) => name === 'web' && !query.has('refresh')))
+    server.update('web', under([], SHA.b))
+    await waitFor(() => said().includes('operation Running'))
+    manual({ name: 'api' }, OUT_OF_SYNC)
+    await waitFor(() => posts().length > 0)
+    await Bun.sleep(300)
+    expect(posts().map(({ name }) => name)).toEqual(['api'])
+    end('Succeeded', { sync: { status: 'Synced' } })
+    expect((await finished).code).toBe(0)
+    expect(posts()).toHaveLength(1)
+  })
+
   test('another operation that begins in between is no error', async () => {
     manual({}, OUT_OF_SYNC)
     server.fault(
@@ -411,6 +427,36 @@ describe('operations of others', () => {
     const { code, stdout } = await finished
     expect(code).toBe(1)
     expect(stdout).toContain('OperationFailed')
+    expect(posts()).toEqual([])
+  })
+
+  test('also where all is Synced and only a hook of it still runs, which holds back no other', async () => {
+    manual({}, under([], SHA.b))
+    server.update('web', { status: { sync: { status: 'Synced' } } })
+    manual({ name: 'api' }, OUT_OF_SYNC)
+    const { finished, said } = start(env({ ARGOCD_APP_NAME: 'web,api', KPCEA_FAIL_AFTER: 'never' }))
+    await waitFor(() => said().includes('web: adopted'))
+    await waitFor(() => posts().length === 1)
+    end('Failed', {})
+    const { code, stdout } = await finished
+    expect(code).toBe(1)
+    expect(stdout).toContain('OperationFailed')
+    expect(bodies()).toMatchObject([{ revision: SHA.b }])
+    expect(posts().map(({ name }) => name)).toEqual(['api'])
+  })
+
+  test('but not one of an application that is synced automatically, nor a dry run', async () => {
+    server.apply(application({ revision: SHA.b, name: 'web' }))
+    server.update('web', under([], SHA.b))
+    manual({ name: 'api', revision: SHA.b }, under([], SHA.b))
+    for (const name of ['web', 'api']) server.update(name, { status: { sync: { status: 'Synced' } } })
+    server.update('api', { status: { operationState: { operation: { sync: { dryRun: true } } } } })
+    const { stdout, stderr } = await run(
+      env({ ARGOCD_APP_NAME: 'web,api', KPCEA_TIMEOUT: '3', KPCEA_OUTPUT: 'json' }),
+    )
+    const { applications } = JSON.parse(stdout)
+    expect(applications).toMatchObject([{ reason: 'OperationInProgress' }, { reason: 'OperationInProgress' }])
+    expect(stderr).not.toContain('adopted')
     expect(posts()).toEqual([])
   })
 })

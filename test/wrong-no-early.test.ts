@@ -42,6 +42,21 @@ describe('what is failing', () => {
     expect(await result).toMatchObject({ verified: false, timedOut: false })
   })
 
+  withServer(
+    'is another application, once it was deleted and created anew between two polls',
+    async (server) => {
+      put(server, { revision: NEW }, DEGRADED)
+      const run = begin(server, { KPCEA_FAIL_AFTER: '4', KPCEA_WATCH: 'false', KPCEA_TIMEOUT: '30' })
+      await waitFor(() => asked(server, 'application', 'web').some(({ ended }) => ended === 'complete'))
+      await Bun.sleep(2500)
+      server.delete('web')
+      put(server, { revision: NEW }, DEGRADED)
+      const replacedAt = Date.now()
+      expect(await run.result()).toMatchObject({ verified: false, reason: 'NotHealthy', timedOut: false })
+      expect(Date.now() - replacedAt).toBeGreaterThan(4000)
+    },
+  )
+
   withServer('by its tree, and no longer when fail-after has passed', async (server) => {
     put(server, { revision: NEW }, PROGRESSING)
     server.resourceTree('web', { nodes: [pod('Degraded')] })

@@ -157,13 +157,17 @@ const unapplied = {
   syncResult: { revision: OLD, resources: [{ kind: 'Deployment', name: 'web', status: 'SyncFailed' }] },
 }
 
+const ended = { phase: 'Failed' }
+const retrying = { phase: 'Running', retryCount: 1 }
+
 test.concurrent.each([
-  ['a dry run', dryRun],
-  ['a sync to another commit that came to no hook, and is undone,', unapplied],
-])('a failed hook whose place %s has taken', async (_, operationState) => {
+  ['a dry run', ended, dryRun],
+  ['a sync to another commit that came to no hook, and is undone,', ended, unapplied],
+  ['the next attempt, which came to no hook,', retrying, { ...unapplied, retryCount: 1 }],
+])('a failed hook whose place %s has taken', async (_, first, operationState) => {
   await using server = await ArgoCDServer.start()
   const hook = { kind: 'Job', name: 'smoke', namespace: 'web', hookType: 'PostSync', hookPhase: 'Failed' }
-  const failed = { phase: 'Failed', syncResult: { revision: NEW, resources: [hook] } }
+  const failed = { ...first, syncResult: { revision: NEW, resources: [hook] } }
   put(server, { revision: NEW }, { status: { operationState: failed } })
   const running = start(wanting(server, { KPCEA_TIMEOUT: '5', KPCEA_OUTPUT: 'json' }))
   await waitFor(() => running.said().includes('OperationFailed'))

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { EXECUTABLE, temporaryDirectory } from '../executable.ts'
 import { Kubernetes } from './kubernetes.ts'
 import { judge, type Row, slugOf } from './play.ts'
-import { Branch } from './repository.ts'
+import { Branch, removeRun } from './repository.ts'
 import { serveRepository } from './serve.ts'
 import { SITUATIONS } from './situations.ts'
 import { formatTable } from './table.ts'
@@ -147,7 +147,13 @@ test.skipIf(Bun.which('git') === null)(
     expect(await heads()).toBe(`${commit}\trefs/heads/conformance/x/y\n${commit}\trefs/tags/${tag}\n`)
     const reverted = await branch.revert()
     expect(await branch.at('HEAD')).toBe(reverted)
+    const other = await Branch.begin('conformance/x/y-and-more', join(directory, 'more'), served.url)
+    const theirs = await other.commit({ 'app/main.yaml': 'kind: Secret\n' })
+    await other.push()
+    const theirTag = await other.tag('release')
     await branch.remove()
+    expect(await heads()).toBe(`${theirs}\trefs/heads/${other.name}\n${theirs}\trefs/tags/${theirTag}\n`)
+    await removeRun(served.url, 'x', join(directory, 'rest'))
     expect(await heads()).toBe('')
     await served.stop()
   },

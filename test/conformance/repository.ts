@@ -35,24 +35,23 @@ async function git(directory: string, ...args: readonly string[]): Promise<strin
 /** A branch's name as the beginning of a tag's. */
 const flat = (name: string): string => name.replaceAll('/', '-')
 
-/**
- * Removes whatever begins with a branch's name from a server, tags and what Argo CD has hydrated too.
- *
- * @param directory a Git repository here
- */
-export async function removeBranches(url: string, name: string, directory: string): Promise<void> {
+/** Parts a branch's name from what is beside it. No situation's name has it, and one may begin with another's. */
+const BESIDE = '_'
+
+/** Removes refs from a server. @param directory a Git repository here */
+async function removeRefs(url: string, directory: string, isOurs: (ref: string) => boolean): Promise<void> {
   const listed = await git(directory, 'ls-remote', url)
   const refs = listed.split('\n').map((line) => line.split('\t')[1] ?? '')
-  const beginnings = [`refs/heads/${name}`, `refs/tags/${flat(name)}`]
-  for (const ref of refs.filter((ref) => beginnings.some((beginning) => ref.startsWith(beginning))))
-    await git(directory, 'push', '--quiet', url, `:${ref}`)
+  for (const ref of refs.filter(isOurs)) await git(directory, 'push', '--quiet', url, `:${ref}`)
 }
 
 /** Removes what a run has left of its branches: Argo CD may have hydrated one after it was removed. */
 export async function removeRun(url: string, run: string, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true })
   await git(directory, 'init', '--quiet')
-  await removeBranches(url, `conformance/${run}/`, directory)
+  const beginning = `conformance/${run}/`
+  const beginnings = [`refs/heads/${beginning}`, `refs/tags/${flat(beginning)}`]
+  await removeRefs(url, directory, (ref) => beginnings.some((one) => ref.startsWith(one)))
 }
 
 /** A branch with a history of its own, in a working tree of its own. */
@@ -105,14 +104,20 @@ export class Branch {
 
   /** Pushes a tag, which begins with the branch's name; one that exists is moved. @returns its name */
   async tag(name: string, commit = 'HEAD'): Promise<string> {
-    const tag = `${flat(this.name)}-${name}`
+    const tag = flat(this.beside(name))
     await this.#send(commit, `refs/tags/${tag}`)
     return tag
   }
 
-  /** Removes all of it, here and from the server. */
+  /** Name of a branch that belongs to this one, such as Argo CD makes where it hydrates. */
+  beside(name: string): string {
+    return `${this.name}${BESIDE}${name}`
+  }
+
+  /** Removes all of it, here and from the server, tags and branches beside it too. */
   async remove(): Promise<void> {
-    await removeBranches(this.#url, this.name, this.#directory)
+    const ours = [`refs/heads/${this.name}`, `refs/tags/${flat(this.name)}`]
+    await removeRefs(this.#url, this.#directory, (ref) => ours.includes(ref.split(BESIDE)[0] ?? ''))
     await rm(this.#directory, { recursive: true, force: true })
   }
 

@@ -713,7 +713,7 @@ async function hydrating(scene: Scene): Promise<string> {
       source: undefined,
       sourceHydrator: {
         drySource: { repoURL: repository, path: PATH, targetRevision: scene.branch.name },
-        syncSource: { targetBranch: `${scene.branch.name}-hydrated`, path: PATH },
+        syncSource: { targetBranch: scene.branch.beside('hydrated'), path: PATH },
       },
     },
   })

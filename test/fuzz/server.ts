@@ -166,7 +166,7 @@ async function eventsOf(pieces: readonly Uint8Array[]): Promise<{ types: string[
   return { types, failed }
 }
 
-const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000 }
+const LIMITS = { largestMessage: LARGEST_BODY, mostApplications: 5000, names: undefined }
 
 function cutAt(bytes: Buffer, places: readonly number[]): readonly Uint8Array[] {
   const sorted = [0, ...places.map((place) => Math.floor(place * bytes.length)), bytes.length].sort(

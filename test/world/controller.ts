@@ -7,6 +7,7 @@ import { activeFaults, isFaulty } from './faults.ts'
 import { contentAt, fetchCommit, headOf, sameContents } from './git.ts'
 import { liveHealth, liveImages } from './live.ts'
 import { requestOperation } from './operations.ts'
+import { resolutionOf } from './promises.ts'
 import { write } from './store.ts'
 import {
   type Annotations,
@@ -141,9 +142,12 @@ function failComparison(world: World, subject: Subject, comparing: Comparing): v
   finish(world, subject, comparing)
 }
 
-/** Another comparison has come to an error. */
-function err({ time }: World, { controller }: Subject): void {
+/** Another comparison has come to an error; one that came to none shortly before, who looks now and then has not seen. */
+function err({ time, scenario }: World, { controller }: Subject): void {
+  const { wellSince = time.now() } = controller
+  if (time.now() - wellSince > resolutionOf(scenario.policy)) controller.errors = 0
   if (controller.errors++ === 0) controller.erringSince = time.now()
+  controller.wellSince = undefined
 }
 
 function readLive(world: World, subject: Subject, comparing: Comparing, revisions: Revisions): void {
@@ -169,6 +173,7 @@ function conclude(
   const health = liveHealth(live)
   const images = liveImages(live)
   const readAt = world.time.now()
+  const read = { ...live }
   later(world, subject, pace(world, 40), () => {
     const wasSynced = status.syncStatus === 'Synced'
     const conditions = isSynced ? [] : autoSync(world, subject, revisions)
@@ -178,9 +183,10 @@ function conclude(
     status.health = health
     status.images = images
     status.readAt = readAt
+    status.read = read
     if (comparing.isLatest) status.reconciledAt = comparing.began
     status.conditions = conditions
-    subject.controller.errors = 0
+    subject.controller.wellSince ??= world.time.now()
     if (wasSynced !== isSynced) world.journal.count(isSynced ? 'synced' : 'out of sync')
     finish(world, subject, comparing)
   })

@@ -177,6 +177,34 @@ export const DRILLS_OF_EVIDENCE: Drills = {
       : [],
   }),
 
+  /** What was hydrated is compared in the second of the answer that was fresh evidence, and a list tells of it. */
+  'list of what was compared in one second': ({ random, startsAt, push }) => ({
+    plan: { hydration: 'always' },
+    selector: true,
+    wanted: 'main',
+    policy: { watch: false, interval: 5000, failAfter: Number.POSITIVE_INFINITY },
+    version: random.pick(['3.4', '3.5']),
+    hydratorWaits: random.integer(0, 1200),
+    steps: [push(1, startsAt - random.integer(20, 500), undefined)],
+  }),
+
+  /** Of many, a refresh hangs, and a stream tells of all of them. */
+  'refresh of one of many that hangs': ({ random, startsAt }) => ({
+    count: random.integer(21, 26),
+    selector: true,
+    wanted: 'main',
+    policy: { watch: true, failAfter: Number.POSITIVE_INFINITY, timeout: 200_000 },
+    faults: [
+      {
+        kind: 'hang',
+        from: startsAt + random.integer(0, 2500),
+        until: FOR_EVER,
+        requests: 1,
+        only: 'refresh',
+      },
+    ],
+  }),
+
   /** It is Degraded for a moment, and the look that tells is late. */
   'late look at what has recovered': ({ random, startsAt }) => ({
     wanted: shaOf(0),

@@ -31,6 +31,28 @@ export const DRILLS_OF_SYNCING: Drills = {
     }
   },
 
+  /** All that somebody's sync was to bring is there and Synced when the run begins, and then its hook fails. */
+  'sync of somebody else of which only a hook is left': (setting) => {
+    const { random, startsAt } = setting
+    return {
+      plan: {
+        ...MANUAL,
+        beginning: 'out-of-sync',
+        content: {
+          rolloutTakes: random.integer(300, 900),
+          hook: 'fails',
+          hookTakes: random.integer(9000, 12_000),
+        },
+      },
+      wanted: shaOf(0),
+      policy: syncing(setting),
+      steps: [
+        { at: startsAt - random.integer(4000, 5000), kind: 'sync', application: 0, how: 'plain' },
+        { at: startsAt - random.integer(1500, 2000), kind: 'webhook' },
+      ],
+    }
+  },
+
   /** Somebody has begun a dry run, or a sync of some resources, or of local manifests. */
   'sync of somebody else that is another': (setting) => {
     const { random, startsAt } = setting
@@ -71,6 +93,36 @@ export const DRILLS_OF_SYNCING: Drills = {
       policy: { ...policy, sync: { ...OURS, ...sync, stage: { project: 'shop', name: 'prod' } } },
     }
   },
+
+  /** Deleted and created anew between two polls, and in error before and after. */
+  'application that is another by the next poll': ({ random, startsAt }) => ({
+    plan: MANUAL,
+    policy: {
+      timeout: 40_000,
+      interval: 5000,
+      watch: false,
+      refresh: 'normal',
+      failAfter: random.integer(8000, 11_000),
+      sync: OURS,
+    },
+    steps: [
+      { at: startsAt - random.integer(100, 900), kind: 'invalid', application: 0, takes: 60_000 },
+      { at: startsAt + random.integer(500, 2500), kind: 'delete', application: 0, takes: 300 },
+      { at: startsAt + random.integer(3000, 4500), kind: 'create', application: 0 },
+    ],
+  }),
+
+  /** Many, whose syncs end and are compared within one second, and nothing changes after that. */
+  'many that nothing more happens to': ({ random }) => ({
+    count: random.integer(21, 24),
+    plan: {
+      ...MANUAL,
+      beginning: 'out-of-sync',
+      content: { rolloutTakes: 300, hook: 'passes', hookTakes: random.integer(22_000, 26_000) },
+    },
+    wanted: shaOf(0),
+    policy: { timeout: 150_000, interval: 5000, watch: true, refresh: 'none', sync: OURS },
+  }),
 
   /** An operation ends while the gate looks, and what was compared is from before its end. */
   'sync of somebody else that has just ended': (setting) => {

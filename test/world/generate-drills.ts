@@ -109,6 +109,23 @@ const DRILLS: Drills = {
     }
   },
 
+  /** A hook fails in each attempt but the last, which does not even come to it, and another commit changes nothing. */
+  'last attempt that came to no hook': ({ random, startsAt, push }) => ({
+    plan: { retries: 4 },
+    wanted: 'main',
+    policy: {
+      failAfter: Number.POSITIVE_INFINITY,
+      timeout: 300_000,
+      interval: 1000,
+      watch: random.chance(0.5),
+    },
+    steps: [
+      push(1, startsAt - 1000, { hook: 'fails' }),
+      push(2, startsAt + random.integer(105_000, 115_000), undefined),
+    ],
+    faults: [{ kind: 'comparison error', from: startsAt + 60_000, until: startsAt + 102_000 }],
+  }),
+
   /** The release before could not be applied, and the fix comes. */
   'what was given up before the fix': ({ random, startsAt, push }) => ({
     plan: { retries: 0, content: SMOOTH },

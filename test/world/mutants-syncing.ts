@@ -58,14 +58,19 @@ const SYNCING: readonly Mutant[] = [
     file: 'sync-learn.ts',
     find: 'return context.policy.sync?.id === undefined ? adoptedForRevisions(known, application, seen) : undefined',
     replace: 'return undefined',
-    unseen: 'where it succeeds nothing is needed any more, and its hook fails when all is Synced already',
+  },
+  {
+    rule: 'Syncing: also where all is Synced already, and only a hook of it still runs',
+    file: 'sync-rules.ts',
+    find: "if (judgement.kind !== 'nothing' || isDeleting) return undefined",
+    replace: 'if (judgement !== undefined || isDeleting) return undefined',
   },
   // Never what is not ours.
   {
     rule: 'Syncing: one for other revisions is not adopted',
     file: 'sync-learn.ts',
-    find: "if (judgement.kind !== 'needed' || !isForTarget(application, judgement.target)) return undefined",
-    replace: "if (judgement.kind !== 'needed') return undefined",
+    find: 'if (target === undefined || !isForTarget(application, target)) return undefined',
+    replace: 'if (target === undefined) return undefined',
   },
   {
     rule: 'Syncing: nor one of some resources, of local manifests, or a dry run',
@@ -145,6 +150,14 @@ const SYNCING: readonly Mutant[] = [
     file: 'needs-syncs.ts',
     find: 'else if (!stand.isUnderWay) ready.push(known)',
     replace: 'else ready.push(known)',
+  },
+  {
+    rule: 'Syncing: also one that a stream tells of since the last look',
+    file: 'needs-syncs.ts',
+    find: 'return hasBegun ? { ...judgement, isUnderWay: true } : judgement',
+    replace: 'return judgement',
+    unseen:
+      'an order is refused while it runs, so it must end in the moment before it is known to have ended',
   },
   {
     rule: 'Syncing: what Git holds now decides, so a refresh comes before',
@@ -269,6 +282,25 @@ const SYNCING: readonly Mutant[] = [
     find: 'return now >= own.endedAt + SYNC_OVER',
     replace: 'return true',
     unseen: 'here what is Synced was assessed after it was applied',
+  },
+  {
+    rule: 'Syncing: of many, what time alone tells of it is looked for',
+    file: 'needs-stream.ts',
+    find: '    since(areOwnOverAt(knowledge)),\n',
+    replace: '',
+  },
+  {
+    rule: 'Syncing: of few as well',
+    file: 'needs-looks.ts',
+    find: '    afterOwn(known, moment),\n',
+    replace: '',
+    unseen: 'of few what is unmet is read anew within the promise',
+  },
+  {
+    rule: 'Failing: what failed of an application that was replaced does not count for the one in its place',
+    file: 'observe.ts',
+    find: 'const known = isReplaced(was, seen) ? { ...was, ...NOTHING_SEEN } : was',
+    replace: 'const known = was',
   },
   {
     rule: 'Syncing: nor where it has failed',

@@ -82,6 +82,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: ': true',
   },
   {
+    rule: 'OperationFailed: an attempt that failed before its hooks makes up for none that failed in them',
+    file: 'operation-rules.ts',
+    find: 'if (!hasEnded(operationState)) return failedAttempt(operationState, before)',
+    replace: 'if (!hasEnded(operationState)) return before',
+  },
+  {
     rule: 'StatusStale: a refresh that is asked for',
     file: 'status-rules.ts',
     find: 'if (REFRESH_ANNOTATION in metadata.annotations)',
@@ -127,10 +133,37 @@ export const MUTANTS: readonly Mutant[] = [
       'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
   },
   {
+    rule: 'StatusStale: what no refresh tells of that second, time does, and not at once',
+    file: 'staleness.ts',
+    find: 'changedAt + SYNC_OVER',
+    replace: 'changedAt',
+    unseen:
+      'what Argo CD’s controller is behind by is forgiven, and it takes two syncs at once to be behind by more',
+  },
+  {
     rule: 'StatusStale: what was hydrated since it was compared',
     file: 'staleness.ts',
     find: 'return isThere ? undefined : since(',
     replace: 'return isThere || true ? undefined : since(',
+  },
+  {
+    rule: 'Fresh evidence: a list may tell again what a look has shown, and they contradict each other never at once',
+    file: 'observe.ts',
+    find: ' || compared === comparedAfter',
+    replace: '',
+    also: [
+      {
+        file: 'needs-looks.ts',
+        find: 'Math.max(atOnce(known), known.lookedAt + SHORTEST_PAUSE)',
+        replace: 'atOnce(known)',
+      },
+    ],
+  },
+  {
+    rule: 'Looks: a refresh that nothing tells of may be lost',
+    file: 'needs-looks.ts',
+    find: '    lostRefresh(known),\n',
+    replace: '',
   },
   {
     rule: 'Conditions: an error',
@@ -810,7 +843,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Race: nothing that was learnt of an application counts for another of its name',
     file: 'observe.ts',
-    find: '        evidence: NO_EVIDENCE,\n        treeAsOf: NEVER,\n        treeAskedAt: NEVER,\n        refreshes: NO_REFRESHES,\n',
+    find: '  evidence: NO_EVIDENCE,\n  treeAsOf: NEVER,\n  treeAskedAt: NEVER,\n  refreshes: NO_REFRESHES,\n',
     replace: '',
   },
   {

@@ -64,8 +64,9 @@ function record(world: World, subject: Subject, operationState: OperationState):
   const { isDryRun, isPartial = false } = operationState.operation
   if (isDryRun || isPartial) hideResults(world, subject)
   else subject.live.resultsWereThereFor = undefined
-  // A sync of some resources runs no hooks, so it makes up for none that failed.
-  if (!isDryRun && !(isPartial && subject.live.hasFailedHook)) subject.lastReal = operationState
+  // A sync of some resources runs no hooks, so it makes up for none that failed, wherever that was to be deployed.
+  const hasFailedHook = subject.live.hasFailedHook || subject.lastReal?.failed === 'hook'
+  if (!isDryRun && !(isPartial && hasFailedHook)) subject.lastReal = operationState
   subject.status.operationState = operationState
   world.journal.tell(
     () => `${subject.plan.name}: operation ${operationState.phase} (attempt ${operationState.retryCount})`,
@@ -159,6 +160,8 @@ function sync(world: World, subject: Subject, operationState: OperationState): v
     later(world, subject, random.between(20, 300), () => succeed(world, subject, state))
     return
   }
+  // Which commit it is for is on record as soon as that is known, whatever the operation says.
+  record(world, subject, state)
   awaitHealth(world, subject, state)
 }
 

@@ -306,9 +306,15 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt, b
       turn(one.meant, isMeant)
       turn(one.stored, one.truth.isStored)
       if (showsRevisions(subject)) turn(one.revisions, one.truth.observed)
-      turn(one.lived.real, one.truth.isReal)
-      turn(one.lived.realBesidesHook, one.truth.isRealBesidesHook)
-      turn(one.lived.reads, subject.status.readAt)
+      const { real, realBesidesHook, reads } = one.lived
+      // What was read was held against the revision before, until that was written with it: it was so for an instant.
+      if (reads.at(-1)?.value !== subject.status.readAt) {
+        turn(real, one.truth.wasReal)
+        turn(realBesidesHook, one.truth.wasRealBesidesHook)
+      }
+      turn(real, one.truth.isReal)
+      turn(realBesidesHook, one.truth.isRealBesidesHook)
+      turn(reads, subject.status.readAt)
       turn(one.besides, one.truth.failing !== undefined && !one.truth.isOnlyError)
       turn(one.failings, isMeant ? one.truth.failing : undefined)
       if (one.truth.isIdentified || !subject.exists) one.unidentifiedSince = undefined
@@ -424,6 +430,7 @@ export function createOracle(world: World, startsAt = world.scenario.startsAt, b
     const { failAfter } = policy
     // The end of what the gate ordered, or adopted, is waited for and no longer.
     if (policy.sync !== undefined && hasFailedSync(one.subject, policy.sync)) return undefined
+    if (syncs.hasFailedUnseen(one.subject)) return undefined
     // One error may be a blip: another comparison must have come to it.
     const { errors, erringSince } = one.subject.controller
     const isFailingBesides = lastTrue(one.besides, now - evidenceAgeOfNo(scenario, now), now) !== undefined
@@ -481,9 +488,13 @@ function lastsSince<T>(turns: readonly Turn<T>[], least: number): number {
   return since
 }
 
-/** Whether a commit or a version of each source is observed: on an error, and of local manifests, a branch's name is. */
-function showsRevisions({ spec: { sources }, status: { revisions } }: Subject): boolean {
+/**
+ * Whether a commit or a version of each source is observed: on an error, and of local manifests, a branch's name is. What
+ * is not there is at none, which is not another one.
+ */
+function showsRevisions({ exists, spec: { sources }, status: { revisions } }: Subject): boolean {
   return (
+    exists &&
     revisions.length > 0 &&
     revisions.every((one, i) => sources[i]?.chart !== undefined || /^[0-9a-f]{40}$/.test(one))
   )

@@ -227,6 +227,7 @@ function create(world: World, subject: Subject | undefined): void {
     isHydrating: false,
     errors: 0,
     erringSince: 0,
+    wellSince: undefined,
     unseenSince: undefined,
   })
   write(world, subject)

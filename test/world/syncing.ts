@@ -35,6 +35,11 @@ export interface SyncOracle {
    * the way is on record, for another revision than the one that is observed.
    */
   readonly isOvertaken: (subject: Subject) => boolean
+  /**
+   * Whether an operation that may have been adopted for its revisions has failed a moment ago, and another one has
+   * taken its place on record since: how it ended stays so.
+   */
+  readonly hasFailedUnseen: (subject: Subject) => boolean
 }
 
 /** Whether an application needs a sync, where there is no doubt about it. */
@@ -76,6 +81,7 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       look: () => undefined,
       isRefusalRight: () => false,
       isOvertaken: () => false,
+      hasFailedUnseen: () => false,
     }
   const losesAnswers = scenario.faults.some((fault) => fault.kind === 'late' && fault.breaks === true)
   const isQuiet = scenario.faults.length === 0 && scenario.pace <= 4
@@ -86,6 +92,8 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
   const begunBefore = new Map<Subject, number>()
   const underWay = new Map<Subject, Operation | undefined>()
   const closings = new Map<string, number>()
+  const specs = new Map<Subject, { readonly spec: Subject['spec']; readonly since: number }>()
+  const failed = new Map<Subject, { readonly operation: Operation; readonly at: number }>()
   let dueSince: number | undefined
   let leftAt = Number.NEGATIVE_INFINITY
   let most = 0
@@ -193,6 +201,15 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       lasted(last) > ADOPTED_WITHIN
     if (wasAdoptable && isQuiet && isFor(last.synced, wantedOf.get(subject)))
       return `${plan.name} was ordered after an operation for the same commit, which was waited for`
+    // Adopted at the first look, however little of it was left by then.
+    const wasUnderWay =
+      sync.id === undefined &&
+      last !== undefined &&
+      underWay.get(subject) === last.operation &&
+      isAdoptable(last.operation, wantedOf.get(subject)) &&
+      (last.finishedAt ?? 0) > serverTime(world) - (now - startsAt) + ADOPTED_WITHIN
+    if (wasUnderWay && isQuiet && isFor(last.synced, wantedOf.get(subject)))
+      return `${plan.name} was ordered after an operation for the same commit, under way since before the run`
     const { status, live, spec } = subject
     const hasBrought =
       last?.phase === 'Succeeded' &&
@@ -203,6 +220,8 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       isFor(last.synced, wantedOf.get(subject)) &&
       isFor(status.revisions, wantedOf.get(subject)) &&
       status.comparedTo === spec &&
+      // What came of it may be elsewhere, or of another path, by now.
+      (specs.get(subject)?.since ?? now) <= now - (serverTime(world) - last.startedAt) &&
       !live.hasDrifted
     if (hasBrought && isQuiet) return `${plan.name} was ordered, and has just been synced to the same commit`
     if (isUnrefreshed(subject) && isQuiet)
@@ -238,7 +257,11 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
         underWay.set(subject, subject.operation)
       }
       const now = time.now()
+      if (specs.get(subject)?.spec !== subject.spec) specs.set(subject, { spec: subject.spec, since: now })
       wantedOf.set(subject, wanted)
+      const { operation, phase } = subject.status.operationState ?? {}
+      if (operation !== undefined && (phase === 'Failed' || phase === 'Error'))
+        if (failed.get(subject)?.operation !== operation) failed.set(subject, { operation, at: now })
       if (subject.exists) absentSince.delete(subject)
       else if (!absentSince.has(subject)) absentSince.set(subject, time.now())
       const need = needOf(subject, wanted, truth)
@@ -252,6 +275,15 @@ export function createSyncOracle(world: World, startsAt: number, members: Member
       const { operationState: last, revisions } = subject.status
       if (!losesAnswers || last === undefined || last.operation !== busyWith.get(subject)) return false
       return last.synced?.join() !== revisions.join()
+    },
+    hasFailedUnseen: (subject) => {
+      const last = failed.get(subject)
+      if (last === undefined || sync.id !== undefined || last.at <= startsAt) return false
+      if (subject.plan.automated || time.now() - last.at > EVIDENCE_AGE) return false
+      return (
+        last.operation !== subject.status.operationState?.operation &&
+        isAdoptable(last.operation, wantedOf.get(subject))
+      )
     },
     isRefusalRight: () =>
       [...all].some(

@@ -1,7 +1,7 @@
 /** Which images really run, and which of them the status shows. */
 
 import { type ImageReference, parseImage as parse } from '../../lib/image.ts'
-import { hasEnded } from './live.ts'
+import { hasEnded, type Live } from './live.ts'
 import type { Subject } from './world.ts'
 
 /** The same few images come again and again. */
@@ -17,10 +17,10 @@ function parseImage(text: string): ImageReference | undefined {
   return image
 }
 
-export function runsImages(images: readonly ImageReference[], { live }: Subject): boolean {
+export function runsImages(images: readonly ImageReference[], { pods }: Live): boolean {
   return sees(
     images,
-    live.pods.flatMap((pod) => (hasEnded(pod) ? [] : [pod.image])),
+    pods.flatMap((pod) => (hasEnded(pod) ? [] : [pod.image])),
   )
 }
 

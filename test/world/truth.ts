@@ -5,7 +5,7 @@
 
 import type { Policy, Wanted } from '../../lib/wanted.ts'
 import { contentAt, sameContents } from './git.ts'
-import { liveHealth } from './live.ts'
+import { type Live, liveHealth } from './live.ts'
 import { type Failing, failing, hasFailed, isBeyondDoubt, isExcused, isSeenThrough } from './truth-failing.ts'
 import { runsImages, showsImages, showsSome } from './truth-images.ts'
 import { claims, type SeenAt, shows } from './truth-revisions.ts'
@@ -19,6 +19,9 @@ export interface Truth {
   readonly isReal: boolean
   /** It is, as far as one knows who cannot know of a failed hook. */
   readonly isRealBesidesHook: boolean
+  /** What was read for its status was so, of the revision that was written with it: what runs may be another by now. */
+  readonly wasReal: boolean
+  readonly wasRealBesidesHook: boolean
   /** Its revision, and commit message, is what was asked for. */
   readonly isIdentified: boolean
   /** Both, and nothing in the way of seeing it by the documented rules. */
@@ -37,6 +40,8 @@ export const ABSENT: Truth = {
   isStored: false,
   isReal: false,
   isRealBesidesHook: false,
+  wasReal: false,
+  wasRealBesidesHook: false,
   isIdentified: false,
   isVisible: false,
   failing: undefined,
@@ -63,7 +68,6 @@ export function truthOf(
   const observed = status.revisions.join()
   const isOperating = operation !== undefined || isRunning(subject)
   const isIdentified = claims(world, subject, wanted, since)
-  const isHealthy = wanted.health.includes(liveHealth(live))
   const isStored =
     deletingSince === undefined &&
     !isOperating &&
@@ -74,17 +78,20 @@ export function truthOf(
     isFresh(subject) &&
     status.conditions.length === 0 &&
     showsImages(wanted.images, subject)
-  const isRealBesidesHook =
+  const isAsWanted = (one: Live) =>
     deletingSince === undefined &&
-    !live.hasDrifted &&
-    sameContents(contentsOf(world, subject), live.contents) &&
-    isHealthy &&
-    runsImages(wanted.images, subject) &&
+    !one.hasDrifted &&
+    sameContents(contentsOf(world, subject), one.contents) &&
+    wanted.health.includes(liveHealth(one)) &&
+    runsImages(wanted.images, one) &&
     (subject.plan.hydration === 'none' ||
       sameSources(world.git.commits.get(status.revisions[0] ?? '')?.hydratedFrom?.sources, spec.sources))
+  const isRealBesidesHook = isAsWanted(live)
   const isReal = isRealBesidesHook && !live.hasFailedHook
+  const wasRealBesidesHook = status.read !== undefined && isAsWanted(status.read)
   const isVisible =
     isStored &&
+    isSettled(subject, 'as told') &&
     isReal &&
     shows(world, subject, wanted, seenAt) &&
     (!hasFailed(subject) || isExcused(subject)) &&
@@ -99,6 +106,9 @@ export function truthOf(
     isStored,
     isReal,
     isRealBesidesHook,
+    // Of a hook, the operation on record tells, which is as it is now.
+    wasReal: wasRealBesidesHook && !live.hasFailedHook,
+    wasRealBesidesHook,
     isIdentified,
     isVisible,
     failing: reason,
@@ -146,19 +156,20 @@ function isFresh(subject: Subject): boolean {
     annotations.refresh === undefined &&
     sameSpec(status.comparedTo, spec) &&
     status.operationState?.operation.isLocal !== true &&
-    isSettled(subject) &&
+    isSettled(subject, 'in truth') &&
     isHydrated(subject)
   )
 }
 
 /**
- * The status is from after the end of the last operation, and of the last hydration, as far as whole seconds tell: in
- * the second of that end, where it is at what was synced, or hydrated. Only what is Synced is asked.
+ * The status is from after the end of the last operation, and of the last hydration. As far as whole seconds tell: in
+ * the second of that end, where it is at what was synced, or hydrated. In truth, it may be from after an operation that
+ * ended earlier in that second: a run may go by the time that has passed. Only what is Synced is asked.
  */
-function isSettled({
-  plan,
-  status: { operationState, reconciledAt, hydrator, revisions },
-}: Subject): boolean {
+function isSettled(
+  { plan, status: { operationState, reconciledAt, hydrator, revisions } }: Subject,
+  how: 'in truth' | 'as told',
+): boolean {
   const second = (at = 0) => Math.floor(at / 1000)
   const isAfter = (finishedAt: number | undefined, isMade: boolean) =>
     isMade ? second(reconciledAt) >= second(finishedAt) : second(reconciledAt) > second(finishedAt)
@@ -168,7 +179,8 @@ function isSettled({
   if (operationState === undefined || operationState.operation.isDryRun) return isHydrationTaken
   const operated = operationState.synced ?? operationState.operation.revisions
   const isMade = operated.every((one, i) => one === undefined || one === revisions[i])
-  return isHydrationTaken && isAfter(operationState.finishedAt, isMade)
+  const isLater = how === 'in truth' && (reconciledAt ?? 0) > (operationState.finishedAt ?? 0)
+  return isHydrationTaken && (isLater || isAfter(operationState.finishedAt, isMade))
 }
 
 function isHydrated({ plan, spec, status: { hydrator }, annotations }: Subject): boolean {

@@ -121,6 +121,8 @@ export interface Status {
   reconciledAt: number | undefined
   /** When what runs was read for it, by the world's own time. */
   readAt: number
+  /** And what was read. */
+  read: Live | undefined
   operationState: OperationState | undefined
   conditions: readonly { readonly type: string; readonly message: string }[]
   history: readonly { readonly id: number; readonly revisions: Revisions }[]
@@ -151,9 +153,11 @@ export interface ControllerState {
   wanted: 0 | 1 | 2
   isTerminating: boolean
   isHydrating: boolean
-  /** How many comparisons in a row have come to an error condition, and since when. */
+  /** How many comparisons in a row have come to an error condition, and since when; what nobody notices breaks no row. */
   errors: number
   erringSince: number
+  /** Since when none has. */
+  wellSince: number | undefined
   /** Since when a branch that it tracks has pointed where the controller has not looked. */
   unseenSince: number | undefined
 }
