@@ -44,7 +44,7 @@ export interface Met extends Streak {
 /** A streak of which nobody knows whether it goes on until what was asked for is known. */
 interface InQuestion<S extends Streak> {
   readonly streak: S
-  /** When what is in question was seen first: the first tree from then on decides. {@link NEVER}: no tree does. */
+  /** When what is in question was seen first: the first tree from then on decides at the latest. {@link NEVER}: no tree does. */
   readonly treeFrom: number
 }
 

@@ -293,15 +293,17 @@ function pausedBy(known: Known): Paused | undefined {
   if (streak === undefined || sighting === undefined || isOfAnother(streak, sighting.application))
     return undefined
   const before = paused?.treeFrom ?? NEVER
-  // A tree that was asked for after the look that showed it is as new as that.
-  const treeFrom = before === NEVER && asksTree(known) ? Math.min(changedAt, sighting.asOf) : before
+  const treeFrom = before === NEVER && asksTree(known) ? changedAt : before
   return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined
 }
 
-/** What goes on by such an answer: where that was to be a tree, only by what the tree itself shows. */
+/**
+ * What goes on by such an answer: where that was to be a tree, only by what the tree itself shows, of a time after it
+ * was last seen failing. What is broken is of the last operation, so that tells though the tree was asked for sooner.
+ */
 function resumed({ paused, treeAsOf }: Known, failed: readonly Check[]): Failing | undefined {
   if (paused === undefined || paused.treeFrom === NEVER) return paused?.streak
-  const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')
+  const isShown = treeAsOf >= paused.streak.until && failed.some(({ basis }) => basis === 'tree')
   return isShown ? paused.streak : undefined
 }
 

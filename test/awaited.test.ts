@@ -242,6 +242,12 @@ describe('fail after, while the next attempt rolls out', () => {
     expect(found.known().failing?.since).toBe(0)
   })
 
+  test('goes on where a tree that was asked for before that shows its Pod broken', () => {
+    const found = history().stream(500).tells(SECOND, web(-60, 'Degraded'))
+    found.tells(15 * SECOND, web(-60, 'Progressing')).tree(15_200, 'web', [pod('Degraded')], 14_900)
+    expect(found.known().failing?.since).toBe(0)
+  })
+
   test('begins anew where each tree shows nothing broken, though something was told while it was read', () => {
     const found = history().stream(500)
     for (let at = 2000; at <= 28_000; at += 2000)

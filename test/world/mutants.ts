@@ -540,7 +540,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Failing: what only a tree can tell goes on only by what it shows',
     file: 'observe.ts',
-    find: "const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')",
+    find: "const isShown = treeAsOf >= paused.streak.until && failed.some(({ basis }) => basis === 'tree')",
     replace: 'const isShown = true',
     unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
   },
