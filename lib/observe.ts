@@ -247,7 +247,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
       treeNeeded(application, wanted),
     suspended,
     failing,
-    paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,
+    // A comparison without an error is the end of one that was found before it.
+    paused:
+      isOpen && mayFail({ ...known, checks, evidence })
+        ? { ...wasFailing, errorSince: undefined }
+        : undefined,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }

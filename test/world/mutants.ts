@@ -499,14 +499,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Failing: what nobody can tell yet does not begin anew',
     file: 'observe.ts',
-    find: 'paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,',
-    replace: 'paused: undefined,',
+    find: 'isOpen && mayFail({ ...known, checks, evidence })\n        ? { ...wasFailing, errorSince: undefined }\n        : undefined,',
+    replace: 'undefined,',
   },
   {
     rule: 'Failing: what is known not to be failing does',
     file: 'observe.ts',
-    find: 'paused: isOpen && mayFail({ ...known, checks, evidence }) ? wasFailing : undefined,',
-    replace: 'paused: wasFailing,',
+    find: 'isOpen && mayFail({ ...known, checks, evidence })\n        ? { ...wasFailing, errorSince: undefined }\n        : undefined,',
+    replace: 'wasFailing,',
     unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
   },
   {
