@@ -289,7 +289,8 @@ function suspendedBy(known: Known, gap: number): Suspended | undefined {
  */
 function pausedBy(known: Known): Paused | undefined {
   const { failing, paused, sighting, changedAt } = known
-  const streak = failing ?? paused?.streak
+  // A comparison without an error is the end of one that was found before it.
+  const streak = failing === undefined ? paused?.streak : { ...failing, errorSince: undefined }
   if (streak === undefined || sighting === undefined || isOfAnother(streak, sighting.application))
     return undefined
   const before = paused?.treeFrom ?? NEVER

@@ -356,6 +356,29 @@ test('fail after goes on from an error to what it kept from being judged', () =>
   expect(mended.known().paused).toBeUndefined()
 })
 
+test('an error that was gone meanwhile has to be found twice anew', () => {
+  const web = (conditions: JsonObject[], second: number) =>
+    parsed(
+      { name: 'web', revision: SHA.b },
+      {
+        status: {
+          conditions,
+          health: { status: 'Degraded' },
+          operationState: null,
+          reconciledAt: new Date(second * SECOND).toISOString(),
+        },
+      },
+    )
+  const error = [{ type: 'ComparisonError', message: 'connection reset' }]
+  const history = new History({ ...POLICY, refresh: 'normal' }, wanted({ revision: 'main' }))
+  history.look(0, 'web', web(error, 0)).look(10 * SECOND, 'web', web([], 9))
+  history.refresh(20 * SECOND, 21 * SECOND, 'web', web(error, 21)).look(40 * SECOND, 'web', web(error, 21))
+  expect(history.known().failing?.since).toBe(0)
+  expect(history.decide(40 * SECOND)).toBeUndefined()
+  history.refresh(41 * SECOND, 42 * SECOND, 'web', web(error, 42)).look(60 * SECOND, 'web', web(error, 42))
+  expect(history.decide(60 * SECOND)).toEqual(FAILED)
+})
+
 test('an error that no refresh confirms has lasted long enough when Argo CD has compared again, however short fail after', () => {
   const broken = parsed(
     { name: 'web', revision: SHA.b },
