@@ -103,6 +103,9 @@ export function delayBy(fault: Fault, policy: Policy, needs: Needs, from: number
   const { interval } = policy
   // A single request that hits a fault leaves its mark for a while.
   if (fault.from > to) return 0
+  // A refresh that was refused has its next turn so much later, and until then nobody knows where a branch points.
+  if (fault.kind === 'refresh refused' && needs.refreshes && fault.until + MARK < from)
+    return Math.max(fault.until + refreshWithin(Number.POSITIVE_INFINITY) - from, 0)
   // A stream that was deaf is tried again more and more seldom, and polls take its place meanwhile.
   if (fault.until + MARK < from) return DEAFENING.has(fault.kind) && policy.watch ? interval + 3000 : 0
   const lasts = Math.max(0, Math.min(fault.until, to) - Math.max(fault.from, from))
