@@ -44,7 +44,7 @@ export interface Met extends Streak {
 /** A streak of which nobody knows whether it goes on until what was asked for is known. */
 interface InQuestion<S extends Streak> {
   readonly streak: S
-  /** When what is in question was seen first: the first tree from then on decides. {@link NEVER}: no tree does. */
+  /** When what is in question was seen first: the first tree from then on decides at the latest. {@link NEVER}: no tree does. */
   readonly treeFrom: number
 }
 
@@ -167,8 +167,8 @@ export interface Known {
   /** When the tree of the evidence was asked for, and when one was last asked for. */
   readonly treeAsOf: number
   readonly treeAskedAt: number
-  /** All is met, by a tree from before what is seen now. */
-  readonly isTreeOld: boolean
+  /** All is met, and which Pods have ended only the tree tells. */
+  readonly isMetByTree: boolean
   /** What is known of syncing it. */
   readonly syncing: Syncing
   /** When what it waits for now began. */
@@ -344,7 +344,7 @@ export function unknown(ref: ApplicationRef, wanted: Wanted, now: number): Known
     refreshes: NO_REFRESHES,
     treeAsOf: NEVER,
     treeAskedAt: NEVER,
-    isTreeOld: false,
+    isMetByTree: false,
     syncing: NO_SYNCING,
     waitingSince: now,
   }

@@ -97,7 +97,7 @@ export function isProven({ knowledge, provableAt, now, isFew, isProvenByStream }
   const { applications, target, listedAt, streams } = knowledge
   if (provableAt === undefined || now < provableAt) return false
   const all = [...applications.values()]
-  if (all.some(({ isTreeOld }) => isTreeOld)) return false
+  if (all.some((known) => treeLackedFrom(known, provableAt) !== undefined)) return false
   const opening = all[0]?.sighting?.opening
   const isOneInstant =
     !isFew &&
@@ -115,6 +115,21 @@ export function isProven({ knowledge, provableAt, now, isFew, isProvenByStream }
   if (isProvenByStream)
     return streams.askedAt >= provableAt && all.every(({ mentionedBy }) => mentionedBy === streams.number)
   return all.every((known) => isProvenOne(known, provableAt))
+}
+
+/**
+ * Since when a tree must have been asked for that a yes rests on, where none has been: Pods that had ended may be back,
+ * and of the same images nothing but a tree tells. It is of what is seen now, and from after all had become met.
+ *
+ * @returns `undefined`: no tree is lacked
+ */
+export function treeLackedFrom(
+  { isMetByTree, treeAsOf, changedAt }: Known,
+  provableAt: number | undefined,
+): number | undefined {
+  if (!isMetByTree) return undefined
+  if (treeAsOf < changedAt) return changedAt
+  return provableAt !== undefined && treeAsOf < provableAt ? provableAt : undefined
 }
 
 /** Whether an application was read from the cluster since then, and was as wanted. */

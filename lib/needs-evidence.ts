@@ -4,7 +4,7 @@ import { isMet } from './check.ts'
 import { type CommitRequest, type Comparison, isKnown } from './evidence.ts'
 import { failsAt } from './failing.ts'
 import { type Knowledge, type Known, lastFailure, NEVER } from './knowledge.ts'
-import type { Moment } from './moment.ts'
+import { type Moment, treeLackedFrom } from './moment.ts'
 import { hedgesOf, type Need, NOTHING, needOf, union } from './need.ts'
 import { treeNeeded } from './predicates.ts'
 import {
@@ -148,11 +148,11 @@ function comparisons(asking: readonly Known[], { knowledge, now, isOneLook }: Mo
 }
 
 /**
- * A few trees in ten seconds, each no more often than that. Where there are more, those come first on which a streak
- * of failing rests, then those that were read first.
+ * The trees of a few applications in ten seconds, each no more often than that, but for the one that proves a yes.
+ * Where there are more, those come first on which a streak of failing rests, then those that were read first.
  */
 function trees(concerned: readonly Known[], moment: Moment): Need {
-  const { knowledge, now, isOneLook } = moment
+  const { knowledge, now, isOneLook, provableAt } = moment
   const deciding: Known[] = []
   const others: Known[] = []
   let room = MOST_TREES
@@ -160,7 +160,8 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
   let ill = 0
   for (const known of concerned) {
     const { treeAskedAt } = known
-    if (now < treeAskedAt + TREE_INTERVAL) {
+    const isOfTheFew = now < treeAskedAt + TREE_INTERVAL
+    if (isOfTheFew) {
       room--
       roomAt = Math.min(roomAt, treeAskedAt + TREE_INTERVAL)
     }
@@ -168,7 +169,11 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
     // Beyond what decides, a tree explains a no: of the first few, once.
     const isExplaining = isIll && isEnding(known, moment) && ++ill <= MOST_DIAGNOSES
     if (isExplaining && known.treeAsOf === NEVER) others.push(known)
-    else if (tree) (isUnderWay(known, knowledge) ? others : deciding).push(known)
+    else if (tree) {
+      // What was read to become met is read once more when all is, without waiting for its turn again.
+      const isLast = isOfTheFew && treeLackedFrom(known, provableAt) !== undefined
+      ;(isUnderWay(known, knowledge) || isLast ? others : deciding).push(known)
+    }
   }
   if (deciding.length + others.length === 0) return NOTHING
   const isFirst = ({ failing }: Known) => (failing === undefined ? 1 : 0)
@@ -181,7 +186,7 @@ function trees(concerned: readonly Known[], moment: Moment): Need {
   const need = needOf(
     [...others, ...turn],
     (known) => {
-      if (isOneLook && known.treeAsOf !== NEVER) return NOT
+      if (isOneLook && known.treeAsOf !== NEVER && treeLackedFrom(known, provableAt) === undefined) return NOT
       return Math.max(treeDueAt(known, moment), retryAt(knowledge, `tree:${known.key}`, isOneLook))
     },
     ({ key, ref }) => ({
@@ -210,11 +215,15 @@ function isIll(checks: Known['checks']): boolean {
   )
 }
 
-function treeDueAt(known: Known, { knowledge, provableAt = NOT }: Moment): number {
-  const { key, treeAsOf, changedAt, isTreeOld, paused, suspended } = known
+function treeDueAt(known: Known, { knowledge, provableAt, isOneLook }: Moment): number {
+  const { key, treeAsOf, paused, suspended } = known
   const due = treeAsOf + TREE_INTERVAL
-  // However often it changes: sooner than each ten seconds only where nothing but a tree from after that lacks for a yes.
-  if (isTreeOld) return Math.max(changedAt, Math.min(due, Math.max(provableAt, treeAsOf + SHORTEST_PAUSE)))
+  const lackedFrom = treeLackedFrom(known, provableAt)
+  // Sooner than each ten seconds only where a yes could come of it, however often it changes; one look ends with it.
+  if (lackedFrom !== undefined) {
+    const soonest = Math.max(provableAt ?? NOT, treeAsOf + SHORTEST_PAUSE)
+    return Math.min(due, Math.max(lackedFrom, isOneLook ? NEVER : soonest))
+  }
   // Without a look it proves no no; and where nothing else tells of the application, each begins another streak.
   if (knowledge.failures.has(`look:${key}`)) return due
   // What was met or failing goes on, or does not, by a tree of what was just seen.

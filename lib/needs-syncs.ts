@@ -6,6 +6,7 @@ import { RequestFailure } from './failure.ts'
 import { applicationOf, type Failure, type Known, lastFailure, NEVER } from './knowledge.ts'
 import type { Moment } from './moment.ts'
 import { type Need, NOTHING } from './need.ts'
+import { withFailure } from './operation-rules.ts'
 import { checkApplication } from './predicates.ts'
 import { REQUEST_TIMEOUT, SHORTEST_PAUSE, SYNC_PATIENCE, SYNC_TIMEOUT, WINDOWS_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
@@ -26,9 +27,18 @@ export type Stand =
   /** It has to be looked at by itself, at this time or later. */
   | { readonly kind: 'unseen'; readonly lookAt: number }
 
-const judged = remembered(({ whole, wanted, evidence }: Known): Judgement | undefined =>
-  whole === undefined ? undefined : judge(whole, wanted, evidence, checkApplication(whole, wanted, evidence)),
+/** What a request has brought, as the checks take it: an older failure counts on where nothing has made up for it. */
+const wholeOf = remembered(({ whole, failedOperation }: Known): Application | undefined =>
+  whole === undefined ? undefined : withFailure(whole, failedOperation),
 )
+
+const judged = remembered((known: Known): Judgement | undefined => {
+  const whole = wholeOf(known)
+  const { wanted, evidence } = known
+  return whole === undefined
+    ? undefined
+    : judge(whole, wanted, evidence, checkApplication(whole, wanted, evidence))
+})
 
 /** How an application stands at a moment. */
 export function standOf(known: Known, moment: Moment): Stand {
@@ -127,8 +137,10 @@ export function syncsNeeded(moment: Moment): Need {
 }
 
 /** Whether a list or a stream tells of something else than what is judged, which a request for it brings. */
-function isOutdated({ sighting, syncing, whole, met }: Known): boolean {
+function isOutdated(known: Known): boolean {
+  const { sighting, syncing, met } = known
   const application = sighting?.application
+  const whole = wholeOf(known)
   if (whole === undefined || application === undefined || met !== undefined) return false
   if (sighting === undefined || sighting.asOf <= syncing.seenAt) return false
   return (

@@ -1,36 +1,37 @@
 /** What follows from how an application was seen: its checks, and since when they have been met or failing. Pure. */
 
 import { type Application, completed, observedRevisions, REFRESH_ANNOTATION } from './application.ts'
-import { asksTree, isAwaited, mayFail } from './awaited.ts'
 import { type Check, isFailing, isMet } from './check.ts'
 import { digest } from './digest.ts'
 import { NO_EVIDENCE } from './evidence.ts'
 import { restsOnTree } from './failing.ts'
 import { lastDeployment } from './history.ts'
 import { hasHydratorLooked } from './hydration.ts'
+import { type Failing, type Knowledge, type Known, NEVER, NO_REFRESHES, type Sighting } from './knowledge.ts'
 import {
-  type Failing,
-  type Knowledge,
-  type Known,
-  type Met,
-  NEVER,
-  NO_REFRESHES,
-  type Paused,
-  type Sighting,
-  type Streak,
-  type Suspended,
-} from './knowledge.ts'
-import { failedOperation, withHiddenFailure, withUnexcusedFailure } from './operation-rules.ts'
+  failedOperation,
+  isSameFailure,
+  withHiddenFailure,
+  withResultsOf,
+  withUnexcusedFailure,
+} from './operation-rules.ts'
 import { checkApplication, treeNeeded } from './predicates.ts'
-import { FEW, LONGEST_SILENCE, OWN_COMPARISON, TOLERATED_INTERVALS, TREE_INTERVAL } from './promises.ts'
 import { remembered } from './remembered.ts'
-import { type ObservedSource, observedSources } from './sources.ts'
 import { controllerLooksBy } from './staleness.ts'
+import {
+  extended,
+  failingOf,
+  longestGap,
+  metSince,
+  pausedBy,
+  provenAt,
+  resumed,
+  suspendedBy,
+} from './streaks.ts'
 import { withOwnSync } from './sync-checks.ts'
 import { syncObserved } from './sync-learn.ts'
 import { isOwnOnRecord } from './sync-operation.ts'
 import { parseTime } from './time.ts'
-import type { Policy } from './wanted.ts'
 
 /** What a stream tells again of many, and nothing more is known of, is the same again. */
 const alone = remembered((streamed: Application) => completed(streamed, undefined))
@@ -80,21 +81,25 @@ export function sighted(was: Known, seen: Sighting, now: number, context: Contex
   // A sync that succeeded may have come and gone while nobody looked.
   const before = deployed > known.failedAfter ? undefined : known.failedOperation
   const failed = failedOperation(told, before)
-  const application = withHiddenFailure(told, failed)
+  const shown = withHiddenFailure(told, failed)
   const after: Known = {
-    ...withoutOldTree(known, application),
-    sighting: { ...seen, application },
-    changedAt: digest(application) === digest(known.sighting?.application) ? known.changedAt : now,
+    ...known,
+    evidence: withHydration(known.evidence, told),
+    sighting: { ...seen, application: shown },
     whole: isWhole ? told : known.whole,
     failedOperation: failed,
-    failedAfter: failed === before ? known.failedAfter : deployed,
+    failedAfter: isSameFailure(failed, before) ? known.failedAfter : deployed,
     isDoubtful: false,
   }
-  const checks = () => checkApplication(application, after.wanted, after.evidence)
+  const checks = () => checkApplication(shown, after.wanted, after.evidence)
   const syncing = syncObserved(after, seen, checks, context)
   // How the run's own sync has ended counts, whatever there was before it.
-  const judged = isOwnOnRecord(syncing) ? application : withUnexcusedFailure(application, failed)
-  return assessed({ ...after, sighting: { ...seen, application: judged }, syncing }, now, context)
+  const application = isOwnOnRecord(syncing) ? shown : withUnexcusedFailure(shown, failed)
+  // What was judged is compared with what was: an older failure stands in both for the operation on record.
+  const earlier = known.sighting?.application
+  const changedAt = digest(application) === digest(earlier) ? known.changedAt : now
+  const judged = { ...withoutOldTree(after, application, earlier), changedAt, syncing }
+  return assessed({ ...judged, sighting: { ...seen, application } }, now, context)
 }
 
 /**
@@ -121,13 +126,11 @@ export function sightedAgain(known: Known, seen: Sighting, now: number, context:
 }
 
 /** Which Pods have ended, the tree of an earlier operation does not tell. */
-function withoutOldTree(known: Known, application: Application): Known {
-  const evidence = withHydration(known.evidence, application)
-  const before = known.sighting?.application?.status.operationState?.startedAt
+function withoutOldTree(known: Known, application: Application, was: Application | undefined): Known {
+  const { evidence } = known
+  const before = was?.status.operationState?.startedAt
   const isSame = (application.status.operationState?.startedAt ?? before) === before
-  return isSame
-    ? { ...known, evidence }
-    : { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }
+  return isSame ? known : { ...known, evidence: { ...evidence, tree: undefined }, treeAsOf: NEVER }
 }
 
 /**
@@ -138,7 +141,7 @@ function withoutOldTree(known: Known, application: Application): Known {
 export function looked(known: Known, seen: Sighting, now: number, context: Context): Known {
   const { sighting } = known
   const after = sighted(known, seen, now, context)
-  const isNews = digest(seen.application) !== digest(sighting?.application)
+  const isNews = digest(after.sighting?.application) !== digest(sighting?.application)
   const counted = { lookedAt: seen.asOf, idleLooks: isNews ? 1 : known.idleLooks + 1 }
   if (sighting === undefined || sighting.at <= seen.asOf) return { ...after, ...counted }
   // Which of two was there first, another look tells.
@@ -150,7 +153,8 @@ export function looked(known: Known, seen: Sighting, now: number, context: Conte
     return { ...doubted, ...counted, isDoubtful: true }
   }
   const told = sighting.application
-  const detailed = { ...sighting, application: told === undefined ? undefined : completed(told, whole) }
+  const application = told && withResultsOf(completed(told, whole), known.failedOperation)
+  const detailed = { ...sighting, application }
   const both = assessed({ ...known, whole, syncing, sighting: detailed }, now, context)
   return {
     ...both,
@@ -243,138 +247,13 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     checks,
     judged: { application, evidence, syncing },
     met,
-    // Pods that had ended may be back by now: what a tree told of them is of another state.
-    isTreeOld:
-      met !== undefined &&
-      application !== undefined &&
-      treeAsOf < known.changedAt &&
-      treeNeeded(application, wanted),
+    isMetByTree: met !== undefined && application !== undefined && treeNeeded(application, wanted),
     suspended,
     failing,
     paused: isMetNow ? undefined : paused,
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }
-}
-
-/** All is met, and has been since, where it was before, or where an answer has shown that what was seen then was. */
-function metSince(
-  { met: before, suspended }: Known,
-  application: Application | undefined,
-  { now, asOf, gap }: { readonly now: number; readonly asOf: number; readonly gap: number },
-): Met {
-  const isAnswered = before === undefined && suspended?.seen === digest(application)
-  const last = isAnswered ? suspended?.streak : before
-  const resumedAt = isAnswered ? now : (before?.resumedAt ?? NEVER)
-  return { ...extended(last, now, asOf, gap), resumedAt }
-}
-
-/**
- * A soak is not begun anew for what is asked about what was just seen: a commit of which only Argo CD can tell that it
- * changes nothing, the image of a Pod that has ended. Where something else is seen before the answer, nobody knows.
- */
-function suspendedBy(known: Known, gap: number): Suspended | undefined {
-  const { met, suspended: before, sighting, changedAt } = known
-  const seen = digest(sighting?.application)
-  const isSame = before?.seen === seen
-  const streak = isSame ? before.streak : met
-  const treeFrom = isSame ? before.treeFrom : changedAt
-  if (streak === undefined || !isAwaited(known, treeFrom)) return undefined
-  return { streak, treeFrom, seen, lapsesAt: streak.until + gap }
-}
-
-/**
- * Nor is *fail after*, where an answer that is still to come may show that what was failing is so still. What is seen
- * meanwhile may change, but whether it was broken then, only the first tree from after the change tells.
- */
-function pausedBy(known: Known): Paused | undefined {
-  const { failing, paused, sighting, changedAt } = known
-  const streak = failing ?? paused?.streak
-  if (streak === undefined || sighting === undefined || isOfAnother(streak, sighting.application))
-    return undefined
-  const before = paused?.treeFrom ?? NEVER
-  // A tree that was asked for after the look that showed it is as new as that.
-  const treeFrom = before === NEVER && asksTree(known) ? Math.min(changedAt, sighting.asOf) : before
-  return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined
-}
-
-/** What goes on by such an answer: where that was to be a tree, only by what the tree itself shows. */
-function resumed({ paused, treeAsOf }: Known, failed: readonly Check[]): Failing | undefined {
-  if (paused === undefined || paused.treeFrom === NEVER) return paused?.streak
-  const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')
-  return isShown ? paused.streak : undefined
-}
-
-/** Whether another release is observed, where that is known. */
-function isOfAnother({ revisions }: Failing, application: Application | undefined): boolean {
-  const observed = sourcesIn(application)
-  return observed.every(({ revision }) => revision !== '') && revisions !== revisionsOf(observed)
-}
-
-function sourcesIn(application: Application | undefined): readonly ObservedSource[] {
-  return application === undefined ? [] : observedSources(application)
-}
-
-function revisionsOf(observed: readonly ObservedSource[]): string {
-  return observed.map(({ revision }) => revision).join(' ')
-}
-
-/**
- * Another release begins another streak. While a comparison fails the revision is not known, which is not another one:
- * a repository server with a hiccup now and then would put off every no.
- */
-function failingOf(
-  { sighting, failing: last, refreshes }: Known,
-  failed: readonly Check[],
-  {
-    now,
-    until,
-    isAnswer,
-    isOfTree,
-  }: {
-    readonly now: number
-    readonly until: number
-    readonly isAnswer: boolean
-    readonly isOfTree: boolean
-  },
-  { policy, applications }: Pick<Context, 'policy' | 'applications'>,
-): Failing {
-  const application = sighting?.application
-  const before = last !== undefined && isOfAnother(last, application) ? undefined : last
-  const hasError = failed.some(({ code }) => code === 'Conditions')
-  const hasOther = failed.some(({ code }) => code !== 'Conditions')
-  // An error alone that no refresh confirms has to last until Argo CD has compared again by itself.
-  const isConfirmed = refreshes.servedAskedAt >= (before?.errorSince ?? now)
-  const asked =
-    hasError && !hasOther && !isConfirmed ? Math.max(policy.failAfter, OWN_COMPARISON) : policy.failAfter
-  // Nor is a tree read more often than that, however short *fail after* is.
-  const least = isOfTree ? TREE_INTERVAL + policy.interval : 0
-  const gap = Math.max(longestGap(policy, asked, applications.size), least)
-  const streak = extended(before, now, until, gap)
-  const begins = before === undefined || before.since !== streak.since
-  return {
-    ...streak,
-    revisions: before?.revisions ?? revisionsOf(sourcesIn(application)),
-    errorSince: hasError ? Math.max(before?.errorSince ?? now, streak.since) : undefined,
-    otherSince: (begins ? undefined : before.otherSince) ?? (hasOther ? now : undefined),
-    shownAt: Math.max(
-      begins ? NEVER : before.shownAt,
-      isAnswer ? (begins ? now : (sighting?.asOf ?? NEVER)) : NEVER,
-    ),
-  }
-}
-
-/**
- * A look reads the cluster, so where all is met in its answer, that was so when it was sent or after it. A refresh is
- * answered with what the cache tells when it is done, so it proves nothing by itself.
- */
-function provenAt(known: Known, met: Streak | undefined, isAnswer: boolean, isOnly: boolean): number {
-  if (met === undefined) return NEVER
-  const begins = met.since !== known.met?.since
-  if (!isAnswer) return begins ? NEVER : known.provenAt
-  // Of the only application, the answer that shows it met is the proof; others must be so at the same time.
-  if (begins) return isOnly ? met.since : (known.sighting?.asOf ?? NEVER)
-  return Math.max(known.provenAt, known.sighting?.asOf ?? NEVER)
 }
 
 /** It was seen at this time that nothing had changed. */
@@ -435,22 +314,6 @@ function withHydration(evidence: Known['evidence'], { status }: Application): Kn
   const dry = drySHA.toLowerCase()
   if (evidence.hydrations.get(dry) === hydratedSHA) return evidence
   return { ...evidence, hydrations: new Map([...evidence.hydrations, [dry, hydratedSHA]]) }
-}
-
-/**
- * Nobody knows what happened while nobody looked, so a streak that was not seen for longer than this begins anew:
- * some missed polls, or the silence that a living stream may keep, but not all of the time that is asked for.
- */
-function longestGap({ interval }: Policy, asked: number, count: number): number {
-  // A round of polls of many takes longer than an interval, and a yes must not wait for a quicker server.
-  if (asked === 0 && count > FEW) return Math.max(TOLERATED_INTERVALS * interval, LONGEST_SILENCE)
-  return Math.max(TOLERATED_INTERVALS * interval, Math.min(LONGEST_SILENCE, asked + interval))
-}
-
-function extended(streak: Streak | undefined, now: number, asOf: number, gap: number): Streak {
-  return streak !== undefined && now - streak.until <= gap
-    ? { since: streak.since, until: Math.max(streak.until, asOf) }
-    : { since: now, until: asOf }
 }
 
 function unmetCode(checks: readonly Check[]): string | undefined {

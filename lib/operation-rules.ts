@@ -6,7 +6,13 @@ import { because, nameOf, some } from './phrase.ts'
 import { isFullSha } from './revision.ts'
 
 /** What Argo CD keeps of the last operation. */
-export type OperationState = NonNullable<Application['status']['operationState']>
+export type OperationState = NonNullable<Application['status']['operationState']> & {
+  /**
+   * Its results were not known when another operation took its place on record, one that makes up for all but hooks:
+   * whether a hook had failed nobody can tell any more.
+   */
+  readonly areResultsLost?: true
+}
 
 /** Phases of an operation that has ended. Any other, known or not, is still in progress. */
 const ENDED_PHASES: ReadonlySet<string> = new Set(['Succeeded', 'Failed', 'Error'])
@@ -71,6 +77,18 @@ export function withUnexcusedFailure(
   return failed !== undefined && isExcused(application) ? withOperation(application, failed) : application
 }
 
+/** An Application as it is judged: an older failure in the place of the operation on record, where that counts on. */
+export function withFailure(application: Application, failed: OperationState | undefined): Application {
+  return withUnexcusedFailure(withHiddenFailure(application, failed), failed)
+}
+
+/** An Application with the results of the failure that stands in it, which those of a later operation do not tell. */
+export function withResultsOf(application: Application, failed: OperationState | undefined): Application {
+  const { operationState } = application.status
+  if (failed?.syncResult?.resources === undefined || operationState === undefined) return application
+  return isOneAttempt(failed, operationState) ? withOperation(application, failed) : application
+}
+
 function withOperation(application: Application, operationState: OperationState): Application {
   return { ...application, status: { ...application.status, operationState } }
 }
@@ -91,7 +109,7 @@ export function failedOperation(
   const isToldMore = before?.syncResult?.resources === undefined && isOneAttempt(before, operationState)
   if (before !== undefined && mayHaveFailedHook(before) && !isToldMore) {
     const hasRunHooks = hasSucceeded ? !isPartial(operationState) : failedOf(operationState).some(isHook)
-    if (!hasRunHooks) return before
+    if (!hasRunHooks) return areResultsUnknown(before) ? { ...before, areResultsLost: true } : before
   }
   const isLocal = (operationState.operation.sync?.manifests ?? 0) !== 0
   return hasSucceeded || isLocal ? undefined : operationState
@@ -112,6 +130,11 @@ function failedAttempt(
   const isKnown = failedOf(attempt).some(isHook)
   const isUnknown = state.finishedAt !== undefined && !(last !== undefined && mayHaveFailedHook(last))
   return isKnown || isUnknown ? attempt : last
+}
+
+/** Whether what is remembered of a failed operation is still about the same one. */
+export function isSameFailure(a: OperationState | undefined, b: OperationState | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && isOneAttempt(a, b))
 }
 
 function mayHaveFailedHook(state: OperationState): boolean {
@@ -140,7 +163,8 @@ export function operationSucceeded(
   application: Application,
   { identified, isWanted }: ReleaseContext,
 ): Finding {
-  const { operationState: state, sync } = application.status
+  const { sync } = application.status
+  const state: OperationState | undefined = application.status.operationState
   if (state === undefined) return met('no operation is on record')
   if (state.phase === 'Succeeded') return met('the last operation succeeded')
   const ended = hasEnded(state)
@@ -160,6 +184,11 @@ export function operationSucceeded(
     (r) => `${nameOf(r)}${r.hookType === undefined ? '' : ` (${r.hookType} hook)`}${because(r.message)}`,
   )
   const message = `${what}${because(state.message)}${some(resources, '; ')}`
+  if (state.areResultsLost === true)
+    return pending(
+      `${message}; whether that was one of its hooks nobody can tell any more, ` +
+        'since another operation has taken its place: only a sync of everything would show',
+    )
   if (ended && isOther && isSynced && resultsNeeded(application))
     return pending(`${message}; whether that was one of its hooks is not known yet`)
   if (isOther && !isSynced) return pending(`${message}; a sync to the observed revision is to come`)
@@ -175,7 +204,7 @@ function isExcused(application: Application): boolean {
   const { operationState: state, sync } = application.status
   if (state === undefined || !hasEnded(state) || state.phase === 'Succeeded') return false
   if (sync.status !== 'Synced' || !operationIsForOtherRevisions(application)) return false
-  return !resultsNeeded(application) && !failedOf(state).some(isHook)
+  return !areResultsUnknown(state) && !failedOf(state).some(isHook)
 }
 
 /** Argo CD's limit is of retries, so there is one attempt more; below 0 it retries for ever. */
@@ -192,10 +221,15 @@ function attempts({ phase, finishedAt, retryCount, operation }: OperationState):
  * Whether the results of a failed attempt are not known, because a stream brought the Application: a request for it
  * tells which resources and hooks failed, and whether a hook did decides where the operation was for another revision.
  */
-export function resultsNeeded({ status: { operationState: state } }: Application): boolean {
-  if (state?.syncResult === undefined || state.syncResult.resources !== undefined) return false
+export function resultsNeeded({ status: { operationState } }: Application): boolean {
+  const state: OperationState | undefined = operationState
+  if (state === undefined || !areResultsUnknown(state) || state.areResultsLost === true) return false
   const hasFailed = hasEnded(state) ? state.phase !== 'Succeeded' : attemptHasFailed(state)
   return hasFailed && !isDryRun(state)
+}
+
+function areResultsUnknown({ syncResult }: OperationState): boolean {
+  return syncResult !== undefined && syncResult.resources === undefined
 }
 
 /** The results of the last operation that made it fail: hooks that failed, resources that could not be applied. */

@@ -53,7 +53,9 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
     found.tree(11 * SECOND, 'web', with1('Completed'))
     found.look(19 * SECOND, 'web', running('web:1', 'web:2'))
     expect(found.decide(19 * SECOND)).toBeUndefined()
-    expect(found.look(20 * SECOND, 'web', running('web:1', 'web:2')).decide(20 * SECOND)).toEqual(VERIFIED)
+    found.look(20 * SECOND, 'web', running('web:1', 'web:2'))
+    expect(found.decide(20 * SECOND)).toBeUndefined()
+    expect(found.tree(20 * SECOND, 'web', with1('Completed')).decide(20 * SECOND)).toEqual(VERIFIED)
   })
 
   test('asks for no refresh meanwhile, which would be a break', () => {
@@ -70,7 +72,8 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
   test('goes on where an older tree could not tell', () => {
     const found = history().tree(5 * SECOND, 'web', [pod('web:2', 'Running')])
     found.look(10 * SECOND, 'web', running('web:1', 'web:2')).tree(15 * SECOND, 'web', with1('Completed'))
-    expect(found.look(20 * SECOND, 'web', running('web:1', 'web:2')).decide(20 * SECOND)).toEqual(VERIFIED)
+    found.look(20 * SECOND, 'web', running('web:1', 'web:2')).tree(20 * SECOND, 'web', with1('Completed'))
+    expect(found.decide(20 * SECOND)).toEqual(VERIFIED)
   })
 
   test('begins anew where it runs', () => {
@@ -255,6 +258,12 @@ describe('fail after, while the next attempt rolls out', () => {
     expect(found.known().failing?.since).toBe(0)
   })
 
+  test('goes on where a tree that was asked for before that shows its Pod broken', () => {
+    const found = history().stream(500).tells(SECOND, web(-60, 'Degraded'))
+    found.tells(15 * SECOND, web(-60, 'Progressing')).tree(15_200, 'web', [pod('Degraded')], 14_900)
+    expect(found.known().failing?.since).toBe(0)
+  })
+
   test('begins anew where each tree shows nothing broken, though something was told while it was read', () => {
     const found = history().stream(500)
     for (let at = 2000; at <= 28_000; at += 2000)
@@ -361,6 +370,29 @@ test('fail after goes on from an error to what it kept from being judged', () =>
     parsed({ name: 'web', revision: SHA.b }, { status: { operationState: null } }),
   )
   expect(mended.known().paused).toBeUndefined()
+})
+
+test('an error that was gone meanwhile has to be found twice anew', () => {
+  const web = (conditions: JsonObject[], second: number) =>
+    parsed(
+      { name: 'web', revision: SHA.b },
+      {
+        status: {
+          conditions,
+          health: { status: 'Degraded' },
+          operationState: null,
+          reconciledAt: new Date(second * SECOND).toISOString(),
+        },
+      },
+    )
+  const error = [{ type: 'ComparisonError', message: 'connection reset' }]
+  const history = new History({ ...POLICY, refresh: 'normal' }, wanted({ revision: 'main' }))
+  history.look(0, 'web', web(error, 0)).look(10 * SECOND, 'web', web([], 9))
+  history.refresh(20 * SECOND, 21 * SECOND, 'web', web(error, 21)).look(40 * SECOND, 'web', web(error, 21))
+  expect(history.known().failing?.since).toBe(0)
+  expect(history.decide(40 * SECOND)).toBeUndefined()
+  history.refresh(41 * SECOND, 42 * SECOND, 'web', web(error, 42)).look(60 * SECOND, 'web', web(error, 42))
+  expect(history.decide(60 * SECOND)).toEqual(FAILED)
 })
 
 test('an error that no refresh confirms has lasted long enough when Argo CD has compared again, however short fail after', () => {

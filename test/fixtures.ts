@@ -18,9 +18,12 @@ export const SHA = {
   d: 'd4'.repeat(20),
 } as const
 
+/** When that happened which the status of a parsed application tells of: at one time, whenever it is made. */
+const HAPPENED = new Date('2026-01-01T00:00:00Z')
+
 /** A verified application at {@link SHA}.a as the gate sees it, with changes. */
 export function parsed(options: ApplicationOptions = {}, overrides: JsonObject = {}): Application {
-  return applicationSchema.parse(application({ revision: SHA.a, ...options }, overrides))
+  return applicationSchema.parse(application({ revision: SHA.a, at: HAPPENED, ...options }, overrides))
 }
 
 /** What is wanted, as it would be written in settings. */

@@ -494,6 +494,112 @@ describe('trees', () => {
   })
 })
 
+describe('trees that a yes rests on', () => {
+  const TREE = ['tree:argocd/web']
+  const pod = (image: string, reason: string) =>
+    node({
+      kind: 'Pod',
+      name: image,
+      images: [image],
+      health: { status: 'Healthy', message: undefined },
+      info: {
+        'Status Reason': reason,
+        ...(reason === 'Running' ? { Containers: '1/1', cpu: '0' } : { Containers: '0/1' }),
+      },
+    })
+  const ENDED = [pod('web:1', 'Completed'), pod('web:2', 'Running')]
+  const BACK = [pod('web:1', 'Running'), pod('web:2', 'Running')]
+  const run = (name: string, health = 'Healthy') =>
+    parsed(
+      { name, revision: SHA.b },
+      { status: { health: { status: health }, summary: { images: ['web:1', 'web:2'] } } },
+    )
+  const target = (images: readonly string[], revisions: readonly string[]): Target => ({
+    kind: 'names',
+    project: undefined,
+    applications: [
+      ...images.map((name) => ({ name, namespace: 'argocd', wanted: wanting({ images: ['web:2'] }) })),
+      ...revisions.map((name) => ({ name, namespace: 'argocd', wanted: wanting({ revision: SHA.b }) })),
+    ],
+  })
+  /** One is met by a tree, and the other becomes met nine seconds later. */
+  const late = (policy: Partial<Policy> = {}) =>
+    new History({ timeout: 600 * S, ...policy }, target(['web'], ['api']))
+      .look(0, 'web', run('web'))
+      .look(0, 'api', run('api', 'Progressing'))
+      .tree(100, 'web', ENDED, 50)
+      .tree(100, 'api', [], 50)
+      .look(9 * S, 'api', run('api'))
+      .look(9 * S + 10, 'web', run('web'), 9 * S)
+      .look(9 * S + 20, 'api', run('api'), 9 * S + 10)
+
+  test('are read when everything has become met', () => {
+    const history = late()
+    expect(history.decide(9 * S + 20)).toBeUndefined()
+    expect(history.planned(9 * S + 20, 'tree')).toEqual(TREE)
+    history.tree(9 * S + 40, 'web', ENDED, 9 * S + 30)
+    expect(history.decide(9 * S + 40)).toEqual({ kind: 'verified' })
+  })
+
+  test('show that a Pod of the old image is back', () => {
+    const history = late().tree(9 * S + 40, 'web', BACK, 9 * S + 30)
+    expect(history.decide(9 * S + 40)).toBeUndefined()
+    expect(history.planned(9 * S + 50, 'tree')).toEqual([])
+  })
+
+  test('are read once stable for has passed, and once', () => {
+    const history = late({ stableFor: 20 * S, interval: 30 * S })
+    history.tree(19 * S, 'web', ENDED, 19 * S)
+    expect(history.planned(28 * S, 'tree')).toEqual([])
+    expect(history.wakeAt(28 * S)).toBe(29 * S)
+    history.look(29 * S, 'web', run('web')).look(29 * S, 'api', run('api'))
+    expect(history.decide(29 * S)).toBeUndefined()
+    expect(history.planned(29 * S, 'tree')).toEqual(TREE)
+    history.tree(29 * S + 10, 'web', ENDED, 29 * S)
+    expect(history.planned(29 * S + 10)).toEqual([])
+    expect(history.decide(29 * S + 10)).toEqual({ kind: 'verified' })
+  })
+
+  test('are read a second after the one that shows all met, not at once', () => {
+    const history = new History({ timeout: 600 * S }, target(['web'], [])).look(0, 'web', run('web'))
+    history.tree(100, 'web', ENDED, 50).look(200, 'web', run('web'), 150)
+    expect(history.decide(200)).toBeUndefined()
+    expect(history.planned(200, 'tree')).toEqual([])
+    expect(history.wakeAt(200)).toBe(S + 50)
+    expect(history.planned(S + 50, 'tree')).toEqual(TREE)
+  })
+
+  test('are read once a second at most, however often all becomes met and ceases to be', () => {
+    const history = new History({ timeout: 600 * S }, target(['web'], []))
+    let read = 0
+    for (let now = 0; now < 20 * S; now += 100) {
+      history.look(now, 'web', run('web', (now / 100) % 2 === 0 ? 'Healthy' : 'Progressing'))
+      if (history.planned(now, 'tree').length === 0) continue
+      history.tree(now + 50, 'web', ENDED, now)
+      read++
+    }
+    expect(read).toBeWithin(2, 21)
+  })
+
+  test('are read a second time by one look', () => {
+    const history = new History({ timeout: 0 }, target(['web'], [])).look(0, 'web', run('web'))
+    history.tree(100, 'web', ENDED, 50)
+    expect(history.planned(100).toSorted()).toEqual(['look:argocd/web', ...TREE])
+    history.look(200, 'web', run('web'), 100)
+    expect(history.decide(200)).toBeUndefined()
+    history.tree(300, 'web', ENDED, 200)
+    expect(history.decide(300)).toEqual({ kind: 'verified' })
+  })
+
+  test('are read at once of twenty', () => {
+    const names = Array.from({ length: 20 }, (_, i) => `a${i}`)
+    const history = new History({ timeout: 600 * S }, target(names, []))
+    for (const name of names) history.look(0, name, run(name))
+    for (const name of names) history.tree(100, name, ENDED, 50)
+    expect(history.planned(S + 50, 'tree')).toHaveLength(20)
+  })
+})
+
 test('a run that has nothing to ask wakes for its deadline', () => {
   const history = web({ timeout: 100 * S, watch: false, interval: 200 * S }).look(96 * S, 'web', other)
   expect(history.planned(98 * S)).toEqual([])

@@ -57,6 +57,42 @@ describe('applications that are polled', () => {
     expect(scene.ending).toEqual(VERIFIED)
   })
 
+  test('an old Pod that is back when the other becomes good is no yes, though the images are the same', async () => {
+    const scene = new Scene()
+    const images = { status: { summary: { images: ['web:1', 'web:2'] } } }
+    const old = (isRunning: boolean) =>
+      node({
+        kind: 'Pod',
+        name: 'old',
+        images: ['web:1'],
+        health: { status: 'Healthy', message: undefined },
+        info: isRunning
+          ? { 'Status Reason': 'Running', Containers: '1/1', cpu: '0' }
+          : { 'Status Reason': 'Completed', Containers: '0/1' },
+      })
+    const target: Target = {
+      kind: 'names',
+      project: undefined,
+      applications: [
+        { name: 'api', namespace: 'argocd', wanted: wanting({ revision: SHA.b }) },
+        { name: 'web', namespace: 'argocd', wanted: wanting({ images: ['web:2'] }) },
+      ],
+    }
+    scene.put('web', SHA.b, images)
+    scene.put('api', SHA.a)
+    scene.argocd.nodes = [old(false)]
+    await scene.start({}, target).pass(4)
+    expect(scene.argocd.count('tree')).toBe(1)
+    scene.put('api', SHA.b)
+    scene.argocd.nodes = [old(true)]
+    await scene.pass(20)
+    expect(scene.ending).toBeUndefined()
+    expect(scene.argocd.count('tree')).toBeLessThan(5)
+    scene.argocd.nodes = [old(false)]
+    await scene.pass(12)
+    expect(scene.ending).toEqual(VERIFIED)
+  })
+
   test('one that can no longer be asked is not good because it once was', async () => {
     const scene = new Scene()
     scene.put('a', SHA.b)

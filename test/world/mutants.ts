@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'OperationFailed: a failed hook is not excused by an unrelated commit',
     file: 'operation-rules.ts',
-    find: 'return !resultsNeeded(application) && !failedOf(state).some(isHook)',
+    find: 'return !areResultsUnknown(state) && !failedOf(state).some(isHook)',
     replace: 'return true',
   },
   {
@@ -86,6 +86,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'operation-rules.ts',
     find: 'if (!hasEnded(operationState)) return failedAttempt(operationState, before)',
     replace: 'if (!hasEnded(operationState)) return before',
+  },
+  {
+    rule: 'OperationFailed: what nobody can tell any more is no no',
+    file: 'operation-rules.ts',
+    find: 'if (state.areResultsLost === true)\n',
+    replace: 'if (false as boolean)\n',
+    unseen: 'the world looks before another operation takes the place; a history of events does not',
   },
   {
     rule: 'StatusStale: a refresh that is asked for',
@@ -320,8 +327,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'ImageMismatch: a yes by the tree rests on one from after what is seen',
     file: 'moment.ts',
-    find: 'if (all.some(({ isTreeOld }) => isTreeOld)) return false',
+    find: 'if (all.some((known) => treeLackedFrom(known, provableAt) !== undefined)) return false',
     replace: '',
+  },
+  {
+    rule: 'ImageMismatch: and on one from after all had become met',
+    file: 'moment.ts',
+    find: 'return provableAt !== undefined && treeAsOf < provableAt ? provableAt : undefined',
+    replace: 'return undefined',
+    unseen:
+      'in the world no Pod comes back unchanged while another application becomes good; a run by the clock has one',
   },
   // When a revision matches.
   {
@@ -493,13 +508,13 @@ export const MUTANTS: readonly Mutant[] = [
   // What an older release did.
   {
     rule: 'Failing: another observed revision begins anew',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'const before = last !== undefined && isOfAnother(last, application) ? undefined : last',
     replace: 'const before = last',
   },
   {
     rule: 'Failing: a comparison error in between does not begin anew',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: "return observed.every(({ revision }) => revision !== '') && revisions !== revisionsOf(observed)",
     replace: 'return revisions !== revisionsOf(observed)',
   },
@@ -511,27 +526,27 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Failing: what nobody can tell yet does not begin anew',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined',
     replace: 'return undefined',
   },
   {
     rule: 'Failing: what is known not to be failing does',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'return mayFail(known, treeFrom) ? { streak, treeFrom } : undefined',
     replace: 'return { streak, treeFrom }',
     unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
   },
   {
     rule: 'Failing: what only a tree can tell goes on only by what it shows',
-    file: 'observe.ts',
-    find: "const isShown = treeAsOf >= paused.treeFrom && failed.some(({ basis }) => basis === 'tree')",
+    file: 'streaks.ts',
+    find: "const isShown = treeAsOf >= paused.streak.until && failed.some(({ basis }) => basis === 'tree')",
     replace: 'const isShown = true',
     unseen: 'to the world a recovery that is shorter than the silence of a stream is none',
   },
   {
     rule: 'Failing: an error that nothing confirms is watched for as long as it has to last',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'hasError && !hasOther && !isConfirmed ? Math.max(',
     replace: 'hasError && !hasOther && !isConfirmed ? Math.min(',
   },
@@ -610,7 +625,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Proof: several that were each met, and not at the same time',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'if (begins) return isOnly ? met.since : (known.sighting?.asOf ?? NEVER)',
     replace: 'if (begins) return met.since',
   },
@@ -691,19 +706,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'Stable for: nobody knows what happened while nobody looked',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'return streak !== undefined && now - streak.until <= gap',
     replace: 'return streak !== undefined',
   },
   {
     rule: 'Stable for: what an answer is awaited to does not begin it anew',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'if (streak === undefined || !isAwaited(known, treeFrom)) return undefined',
     replace: 'return undefined',
   },
   {
     rule: 'Stable for: only an answer to what was seen tells that it has gone on',
-    file: 'observe.ts',
+    file: 'streaks.ts',
     find: 'const isAnswered = before === undefined && suspended?.seen === digest(application)',
     replace: 'const isAnswered = before === undefined',
     unseen:
@@ -955,8 +970,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'Trees: are read where they could decide',
     file: 'needs-evidence.ts',
-    find: 'else if (tree) (isUnderWay',
-    replace: 'else if (false as boolean) (isUnderWay',
+    find: 'else if (tree) {',
+    replace: 'else if (false as boolean) {',
   },
   {
     rule: 'Trees: no more often than each ten seconds',
