@@ -230,15 +230,11 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     failed.length === 0
       ? undefined
       : failingOf(
-          { ...known, failing: resumed(known, failed) ?? known.failing },
+          { ...known, failing: known.failing ?? resumed(known, failed) },
           failed,
           { now, until, isAnswer, isOfTree },
           { policy, applications },
         )
-  // What an older tree shows is no answer, and begins a streak that the answer may show to be the one before.
-  const isAnswered = known.paused === undefined || !isOfTree || treeAsOf >= known.paused.treeFrom
-  const kept = isAnswered ? undefined : known.paused
-  const paused = failing === undefined ? pausedBy({ ...known, checks, evidence }) : kept
   return {
     ...known,
     evidence,
@@ -250,7 +246,7 @@ export function assessed(known: Known, now: number, { policy, applications }: Co
     isMetByTree: met !== undefined && application !== undefined && treeNeeded(application, wanted),
     suspended,
     failing,
-    paused: isMetNow ? undefined : paused,
+    paused: failing !== undefined || isMetNow ? undefined : pausedBy({ ...known, checks, evidence }),
     provenAt: provenAt(known, met, isAnswer, applications.size === 1),
     waitingSince: unmetCode(checks) === unmetCode(known.checks) ? known.waitingSince : now,
   }

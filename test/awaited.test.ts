@@ -225,22 +225,6 @@ describe('fail after, while the next attempt rolls out', () => {
     expect(later(found, 'Degraded', 'Degraded')).toBeUndefined()
   })
 
-  test('goes on where a tree from before that shows its Pod broken already, and one from after as well', () => {
-    const asked = () => history().look(15 * SECOND, 'web', web(15, 'Progressing'))
-    const older = () => asked().tree(15_500, 'web', [pod('Degraded')], 14_900)
-    expect(older().known().failing?.since).toBe(15_500)
-    expect(
-      older()
-        .tree(17 * SECOND, 'web', [pod('Degraded')], 16 * SECOND)
-        .known().failing?.since,
-    ).toBe(0)
-    expect(
-      older()
-        .tree(17 * SECOND, 'web', [pod('Progressing')], 16 * SECOND)
-        .known().failing,
-    ).toBeUndefined()
-  })
-
   /** Degraded once more, after 28 seconds in which it was Progressing. */
   const relapsed = (found: History) => {
     expect(found.known().failing).toBeUndefined()
