@@ -9,7 +9,7 @@ const PLENTY = 120 * MIB
  * So many bytes more than there were after it was last cleared are cleared away. By itself that waits until there is as
  * much to clear away as is kept, which of thousands of applications is the most that a run takes.
  */
-const MOST_LEFT = 16 * MIB
+const MOST_LEFT = 12 * MIB
 
 /** So many characters are read between two looks at how much is in use, which take some microseconds. */
 const MOST_UNSEEN = MIB / 4

@@ -15,7 +15,7 @@ import { narrate, shrink } from './shrink.ts'
 const COUNT = 20_000
 const FIXED = 1
 const SYNCING = 5000
-const DRILLED = 2000
+const DRILLED = 3000
 
 /** What no history may break. */
 const ALWAYS: ReadonlySet<string> = new Set(['no crash', 'no busy loop', 'never twice'])
