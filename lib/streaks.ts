@@ -151,6 +151,7 @@ export function longestGap({ interval }: Policy, asked: number, count: number): 
   return Math.max(TOLERATED_INTERVALS * interval, Math.min(LONGEST_SILENCE, asked + interval))
 }
 
+/** A streak that goes on, or, where nobody looked for longer than the gap (milliseconds), one that begins. */
 export function extended(streak: Streak | undefined, now: number, asOf: number, gap: number): Streak {
   return streak !== undefined && now - streak.until <= gap
     ? { since: streak.since, until: Math.max(streak.until, asOf) }

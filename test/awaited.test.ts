@@ -1,12 +1,11 @@
 /** What nobody knows yet ends no count: it goes on, or is over, when the answer is there. */
 
 import { describe, expect, test } from 'bun:test'
-import type { TreeNode } from '../lib/evidence.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import { plan } from '../lib/machine.ts'
 import type { Target } from '../lib/wanted.ts'
 import type { JsonObject } from './argocd/server.ts'
-import { node, parsed, SHA, wanting } from './fixtures.ts'
+import { node, parsed, podOf, SHA, wanting } from './fixtures.ts'
 import { History } from './history.ts'
 import { named, SECOND } from './scene.ts'
 
@@ -28,18 +27,7 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
       { name: 'web', revision: SHA.b },
       { status: { summary: { images: [...images] }, operationState: null } },
     )
-  const pod = (image: string, reason: string): TreeNode =>
-    node({
-      kind: 'Pod',
-      name: image,
-      images: [image],
-      health: { status: 'Healthy', message: undefined },
-      info: {
-        'Status Reason': reason,
-        ...(reason === 'Running' ? { Containers: '1/1', cpu: '0' } : { Containers: '0/1' }),
-      },
-    })
-  const with1 = (reason: string) => [pod('web:1', reason), pod('web:2', 'Running')]
+  const with1 = (reason: string) => [podOf('web:1', reason), podOf('web:2', 'Running')]
   const history = () =>
     new History({ ...POLICY, stableFor: 20 * SECOND }, wanted({ images: ['web:2'] })).look(
       0,
@@ -70,7 +58,7 @@ describe('stable for, while only the resource tree tells whether a Pod has ended
   })
 
   test('goes on where an older tree could not tell', () => {
-    const found = history().tree(5 * SECOND, 'web', [pod('web:2', 'Running')])
+    const found = history().tree(5 * SECOND, 'web', [podOf('web:2', 'Running')])
     found.look(10 * SECOND, 'web', running('web:1', 'web:2')).tree(15 * SECOND, 'web', with1('Completed'))
     found.look(20 * SECOND, 'web', running('web:1', 'web:2')).tree(20 * SECOND, 'web', with1('Completed'))
     expect(found.decide(20 * SECOND)).toEqual(VERIFIED)
@@ -324,30 +312,32 @@ test('fail after goes on while a stream tells late of what came before the last 
   expect(history.known().failing?.since).toBe(3 * SECOND)
 })
 
-test('fail after goes on from an error to what it kept from being judged', () => {
-  const web = (conditions: JsonObject[], second: number) =>
-    parsed(
-      { name: 'web', revision: SHA.b },
-      {
-        status: {
-          conditions,
-          health: { status: 'Degraded' },
-          operationState: null,
-          reconciledAt: new Date(second * SECOND).toISOString(),
-        },
+/** Degraded, with conditions, as it was compared in a second of the run. */
+const erring = (conditions: JsonObject[], second: number) =>
+  parsed(
+    { name: 'web', revision: SHA.b },
+    {
+      status: {
+        conditions,
+        health: { status: 'Degraded' },
+        operationState: null,
+        reconciledAt: new Date(second * SECOND).toISOString(),
       },
-    )
+    },
+  )
+
+test('fail after goes on from an error to what it kept from being judged', () => {
   const error = [{ type: 'InvalidSpecError', message: 'application project is gone' }]
   const history = new History({ ...POLICY, refresh: 'normal' }, wanted({ revision: 'main' }))
-  for (const at of [0, 10]) history.look(at * SECOND, 'web', web(error, at))
-  history.look(20 * SECOND, 'web', web([], 15))
+  for (const at of [0, 10]) history.look(at * SECOND, 'web', erring(error, at))
+  history.look(20 * SECOND, 'web', erring([], 15))
   expect(history.known().failing).toBeUndefined()
-  history.refresh(20 * SECOND, 21 * SECOND, 'web', web([], 21))
-  history.refresh(22 * SECOND, 23 * SECOND, 'web', web([], 23))
+  history.refresh(20 * SECOND, 21 * SECOND, 'web', erring([], 21))
+  history.refresh(22 * SECOND, 23 * SECOND, 'web', erring([], 23))
   expect(history.known().failing?.since).toBe(0)
   // Where nothing is left that could be held against the release, it is over.
   const mended = new History({ ...POLICY, refresh: 'normal' }, wanted({ revision: 'main' }))
-  mended.look(0, 'web', web(error, 0))
+  mended.look(0, 'web', erring(error, 0))
   mended.look(
     10 * SECOND,
     'web',
@@ -357,25 +347,17 @@ test('fail after goes on from an error to what it kept from being judged', () =>
 })
 
 test('an error that was gone meanwhile has to be found twice anew', () => {
-  const web = (conditions: JsonObject[], second: number) =>
-    parsed(
-      { name: 'web', revision: SHA.b },
-      {
-        status: {
-          conditions,
-          health: { status: 'Degraded' },
-          operationState: null,
-          reconciledAt: new Date(second * SECOND).toISOString(),
-        },
-      },
-    )
   const error = [{ type: 'ComparisonError', message: 'connection reset' }]
   const history = new History({ ...POLICY, refresh: 'normal' }, wanted({ revision: 'main' }))
-  history.look(0, 'web', web(error, 0)).look(10 * SECOND, 'web', web([], 9))
-  history.refresh(20 * SECOND, 21 * SECOND, 'web', web(error, 21)).look(40 * SECOND, 'web', web(error, 21))
+  history.look(0, 'web', erring(error, 0)).look(10 * SECOND, 'web', erring([], 9))
+  history
+    .refresh(20 * SECOND, 21 * SECOND, 'web', erring(error, 21))
+    .look(40 * SECOND, 'web', erring(error, 21))
   expect(history.known().failing?.since).toBe(0)
   expect(history.decide(40 * SECOND)).toBeUndefined()
-  history.refresh(41 * SECOND, 42 * SECOND, 'web', web(error, 42)).look(60 * SECOND, 'web', web(error, 42))
+  history
+    .refresh(41 * SECOND, 42 * SECOND, 'web', erring(error, 42))
+    .look(60 * SECOND, 'web', erring(error, 42))
   expect(history.decide(60 * SECOND)).toEqual(FAILED)
 })
 

@@ -83,3 +83,17 @@ export function checkOf(
   if (found === undefined) throw new Error(`no check ${code}`)
   return found
 }
+
+/** A Pod of one container in a resource tree, that runs an image (`Running`) or has ended. */
+export function podOf(image: string, reason: string): TreeNode {
+  return node({
+    kind: 'Pod',
+    name: image,
+    images: [image],
+    health: { status: 'Healthy', message: undefined },
+    info: {
+      'Status Reason': reason,
+      ...(reason === 'Running' ? { Containers: '1/1', cpu: '0' } : { Containers: '0/1' }),
+    },
+  })
+}

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Application } from '../lib/application.ts'
 import { RequestFailure } from '../lib/failure.ts'
 import type { Policy, Target } from '../lib/wanted.ts'
-import { node, parsed, SHA, wanting } from './fixtures.ts'
+import { node, parsed, podOf, SHA, wanting } from './fixtures.ts'
 import { History, treeOf } from './history.ts'
 import { named, SECOND, SELECTED } from './scene.ts'
 
@@ -496,19 +496,8 @@ describe('trees', () => {
 
 describe('trees that a yes rests on', () => {
   const TREE = ['tree:argocd/web']
-  const pod = (image: string, reason: string) =>
-    node({
-      kind: 'Pod',
-      name: image,
-      images: [image],
-      health: { status: 'Healthy', message: undefined },
-      info: {
-        'Status Reason': reason,
-        ...(reason === 'Running' ? { Containers: '1/1', cpu: '0' } : { Containers: '0/1' }),
-      },
-    })
-  const ENDED = [pod('web:1', 'Completed'), pod('web:2', 'Running')]
-  const BACK = [pod('web:1', 'Running'), pod('web:2', 'Running')]
+  const ENDED = [podOf('web:1', 'Completed'), podOf('web:2', 'Running')]
+  const BACK = [podOf('web:1', 'Running'), podOf('web:2', 'Running')]
   const run = (name: string, health = 'Healthy') =>
     parsed(
       { name, revision: SHA.b },

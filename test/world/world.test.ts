@@ -21,7 +21,7 @@ const DRILLED = 3000
 const ALWAYS: ReadonlySet<string> = new Set(['no crash', 'no busy loop', 'never twice'])
 /**
  * Of the other promises, one history in so many may break one, and is named: where several faults and changes meet,
- * about one in ten thousand still does, by the gate or by what the oracle knows. None of those is meant to stay.
+ * about one in sixty thousand still does, by the gate or by what the oracle knows. None of those is meant to stay.
  */
 const MOST_BROKEN = 2500
 
